@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* err.c -- error records.  */
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "err.h"
+
+static void
+set_text (struct cs_err *err, int code, const char *format, va_list ap)
+{
+  err->code = -code;
+  err->advice[0] = '\0';
+  vsnprintf (err->text, sizeof err->text, format, ap);
+}
+
+int
+cs_err_set (struct cs_err *err, int code, const char *format, ...)
+{
+  va_list ap;
+
+  if (err)
+    {
+      va_start (ap, format);
+      set_text (err, code, format, ap);
+      va_end (ap);
+    }
+  return -code;
+}
+
+int
+cs_err_sys (struct cs_err *err, int errnum, const char *format, ...)
+{
+  va_list ap;
+  size_t len;
+
+  if (err)
+    {
+      va_start (ap, format);
+      set_text (err, errnum, format, ap);
+      va_end (ap);
+      len = strlen (err->text);
+      snprintf (err->text + len, sizeof err->text - len, ": %s",
+                strerror (errnum));
+    }
+  return -errnum;
+}
+
+int
+cs_err_prefix (struct cs_err *err, const char *format, ...)
+{
+  char text[sizeof err->text];
+  va_list ap;
+  size_t len;
+
+  memcpy (text, err->text, sizeof text);
+  va_start (ap, format);
+  vsnprintf (err->text, sizeof err->text, format, ap);
+  va_end (ap);
+  len = strlen (err->text);
+  snprintf (err->text + len, sizeof err->text - len, ": %s", text);
+  return err->code;
+}
+
+int
+cs_err_advise (struct cs_err *err, const char *format, ...)
+{
+  va_list ap;
+
+  va_start (ap, format);
+  vsnprintf (err->advice, sizeof err->advice, format, ap);
+  va_end (ap);
+  return err->code;
+}
+
+int
+cs_err_status (int code)
+{
+  if (code == 0)
+    return 0;
+  if (code <= -CS_E_REFUSED && code >= -CS_E_INCOMPATIBLE)
+    return -code - CS_E_REFUSED + 1;
+  return 1;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* arch.h -- what libcs must know of a machine.
+
+   One `struct cs_arch` a machine, in arch/<machine>/; nothing else in the
+   tree may depend on a machine.  All of them are always built: they only
+   encode and classify, so that a store or library of another machine can be
+   read, tested and refused by name.  */
+#ifndef CS_ARCH_H
+#define CS_ARCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a relocation asks for, whatever the machine calls it.  S is the
+   symbol's value, A the addend, B the load address.  */
+enum cs_reloc_kind
+{
+  CS_RELOC_NONE,                /* nothing to do */
+  CS_RELOC_RELATIVE,            /* word = B + A */
+  CS_RELOC_GLOB_DAT,            /* word = S (A is ignored) */
+  CS_RELOC_JUMP_SLOT,           /* word = S; may be bound lazily */
+  CS_RELOC_ABSOLUTE,            /* word = S + A (symbolic, word size) */
+  CS_RELOC_DTPMOD,              /* TLS module id: only ld.so can know */
+  CS_RELOC_DTPOFF,              /* offset of a TLS symbol in its module */
+  CS_RELOC_TPOFF,               /* offset of a TLS symbol from the thread pointer */
+  CS_RELOC_IRELATIVE,           /* word = result of calling B + A */
+  CS_RELOC_UNSUPPORTED          /* COPY, PC-relative, TLSDESC, ... */
+};
+
+struct cs_arch
+{
+  const char *name;             /* "x86_64", "i386": the folder under arch/ */
+  uint16_t elf_machine;         /* EM_... (elf.h) */
+  uint8_t word_len;             /* bytes in an address: 4 or 8 */
+  bool rela;                    /* dynamic relocations carry addends (RELA) */
+
+  /* The default place and size of a store's address range.  */
+  uint64_t region_base;
+  uint64_t region_len;
+
+  /* A relocation number of this machine: its kind, and the standard's name
+     ("R_X86_64_GLOB_DAT"), which is never NULL.  */
+  enum cs_reloc_kind (*reloc_kind) (uint32_t type);
+  const char *(*reloc_name) (uint32_t type);
+
+  /* Bytes from one trampoline to the next.  Each holds two entries:
+     at +0 the trampoline proper, a jump through its slot;
+     at +stub_off the stub for a symbol that is missing today, which calls
+     the handler of the table (struct cs_table_disk) with the entry's index
+     as its only argument.  */
+  size_t trampoline_len;
+  size_t stub_off;
+
+  /* Encode trampoline and stub number INDEX at CODE (trampoline_len bytes),
+     which will be executed at address ADDR, jump through the word at
+     SLOT_ADDR, and whose stub jumps through the word at HANDLER_ADDR.
+     Returns 0, or -ERANGE if a displacement does not fit the encoding.  */
+  int (*encode_trampoline) (void *code, uint64_t addr, uint64_t slot_addr,
+                            uint64_t handler_addr, uint32_t index);
+};
+
+/* The calling convention of the handler that stubs jump to: its index comes
+   in a register, because the caller's own arguments are still in place.  */
+#if defined __i386__
+# define CS_ARCH_HANDLER __attribute__ ((regparm (1)))
+#else
+# define CS_ARCH_HANDLER
+#endif
+
+extern const struct cs_arch cs_arch_x86_64;
+extern const struct cs_arch cs_arch_i386;
+
+/* The machine with ELF_MACHINE, or NULL.  Static storage.  */
+const struct cs_arch *cs_arch_find (uint16_t elf_machine);
+
+/* The machine this library was built for; never NULL.  */
+const struct cs_arch *cs_arch_native (void);
+
+#endif
