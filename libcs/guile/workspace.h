@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* workspace.h -- making, resuming and leaving a workspace.  */
+#ifndef CS_WORKSPACE_H
+#define CS_WORKSPACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+struct cs_create_params
+{
+  const char *policy;           /* policy file; NULL: the built-in one */
+  const char *table;            /* .cst file made by cs-intern; NULL: compile
+                                   the policy against the libraries now */
+  const char *libguile;         /* NULL: the system's libguile-3.0.so.1 */
+  const char *from;             /* another store to clone; NULL: none */
+  uint64_t reserve;             /* bytes of address space; 0: the machine's default */
+  bool force;                   /* replace an existing store */
+  void (*warn) (const char *text);      /* policy warnings; may be NULL */
+};
+
+/* Make a store at PATH with an interpreter in it, booted once.  Nothing
+   appears under PATH unless 0 is returned; then it is on stable storage.
+   The interpreter is left loaded in this process: end it soon with _exit or
+   exit.  */
+int cs_workspace_create (const char *path,
+                         const struct cs_create_params *params,
+                         struct cs_err *err);
+
+struct cs_run_params
+{
+  bool ephemeral;               /* no lock, nothing is ever written */
+  bool no_save;                 /* lock, but leave without a checkpoint */
+  bool verbose;
+  size_t stack_len;             /* of the workspace thread, bytes; 0: RLIMIT_STACK */
+  int argc;                     /* Guile's own arguments, argv[0] included */
+  char **argv;                  /* must stay until the process ends */
+  /* Called with the error when the checkpoint on leaving fails; returns the
+     exit status to leave with.  May be NULL.  */
+  int (*checkpoint_failed) (const struct cs_err *err);
+};
+
+/* Resume the workspace at PATH and run Guile's own option handling in it
+   (script, -c, -l, REPL).  Does not return once Guile runs: the process
+   exits with Guile's status, after a checkpoint unless EPHEMERAL or NO_SAVE.
+   Returns a negative code if the workspace cannot be started.  */
+int cs_workspace_run (const char *path, const struct cs_run_params *params,
+                      struct cs_err *err);
+
+#endif
