@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* common.c -- what all commands share: command line, messages, exit.  */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common.h"
+
+#ifndef CS_VERSION
+# define CS_VERSION "unknown"
+#endif
+
+#define MESSAGE_MAX 2048
+
+/* All there is of it in the process.  */
+static struct
+{
+  const struct cs_cmd *command;
+  struct cs_cmd_line line;
+  bool given[CS_CMD_VAL_MAX + 1];
+} state;
+
+static struct poptOption common_options[] = {
+  { "quiet", 'q', POPT_ARG_NONE, NULL, 'q', "Print errors only", NULL },
+  { "verbose", 'v', POPT_ARG_NONE, NULL, 'v', "Print what is done", NULL },
+  { "help", 'h', POPT_ARG_NONE, NULL, 'h', "Print this help and exit", NULL },
+  { "version", 'V', POPT_ARG_NONE, NULL, 'V', "Print the version and exit",
+    NULL },
+  POPT_TABLEEND
+};
+
+/* Messages.  */
+
+/* Add TEXT to the NUL-terminated message of MESSAGE_MAX bytes, its control
+   characters as \ooo.  Room for a newline is left.  */
+static void
+append (char *message, const char *text)
+{
+  size_t len = strlen (message);
+
+  for (; *text && len + 6 < MESSAGE_MAX; text++)
+    {
+      unsigned char c = *text;
+
+      if (c < 0x20 || c == 0x7f)
+        len += snprintf (message + len, 5, "\\%03o", c);
+      else
+        message[len++] = c;
+    }
+  message[len] = '\0';
+}
+
+/* Print up to two lines in one write: PREFIX TEXT, then ADVICE indented.  */
+static void
+print_message (const char *prefix, const char *text, const char *advice)
+{
+  char message[MESSAGE_MAX] = "";
+
+  if (*prefix)
+    {
+      append (message, state.command->name);
+      strcat (message, prefix);
+    }
+  append (message, text);
+  strcat (message, "\n");
+  if (advice && *advice)
+    {
+      strncat (message, "  ", MESSAGE_MAX - 1 - strlen (message));
+      append (message, advice);
+      strncat (message, "\n", MESSAGE_MAX - 1 - strlen (message));
+    }
+  fputs (message, stderr);
+}
+
+static int
+own_status (int usual)
+{
+  return state.command->own_status ? state.command->own_status : usual;
+}
+
+int
+cs_cmd_report (const struct cs_err *err)
+{
+  print_message (": ", err->text, err->advice);
+  return own_status (cs_err_status (err->code));
+}
+
+void
+cs_cmd_fail (const struct cs_err *err)
+{
+  cs_cmd_exit (cs_cmd_report (err));
+}
+
+void
+cs_cmd_warn (const char *text)
+{
+  if (!state.line.quiet)
+    print_message (": warning: ", text, NULL);
+}
+
+void
+cs_cmd_diagnose (void *closure, const char *text)
+{
+  (void) closure;
+  print_message ("", text, NULL);
+}
+
+void
+cs_cmd_note (const char *format, ...)
+{
+  char text[MESSAGE_MAX];
+  va_list ap;
+
+  if (!state.line.verbose)
+    return;
+  va_start (ap, format);
+  vsnprintf (text, sizeof text, format, ap);
+  va_end (ap);
+  print_message (": ", text, NULL);
+}
+
+void
+cs_cmd_misuse (const char *format, ...)
+{
+  char text[MESSAGE_MAX], advice[64];
+  va_list ap;
+
+  va_start (ap, format);
+  vsnprintf (text, sizeof text, format, ap);
+  va_end (ap);
+  snprintf (advice, sizeof advice, "try '%s --help'", state.command->name);
+  print_message (": ", text, advice);
+  cs_cmd_exit (own_status (2));
+}
+
+/* Start and end of the process.  */
+
+/* Each of 0, 1 and 2 that is closed becomes a /dev/null opened the wrong way
+   round: reading what nobody gave, or writing to nowhere, is an error.  */
+static void
+open_standard_descriptors (void)
+{
+  for (int fd = 0; fd <= 2; fd++)
+    if (fcntl (fd, F_GETFD) < 0 && errno == EBADF)
+      {
+        int opened = open ("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+
+        /* The lowest free number is fd, as all below are open.  Without a
+           descriptor there is nowhere to complain to.  */
+        if (opened != fd)
+          _exit (own_status (1));
+      }
+}
+
+void
+cs_cmd_exit (int status)
+{
+  bool failed_before = ferror (stdout);
+
+  errno = 0;
+  if (fclose (stdout) != 0 || failed_before)
+    {
+      char text[256] = "cannot write standard output";
+
+      if (errno)
+        snprintf (text, sizeof text, "cannot write standard output: %s",
+                  strerror (errno));
+      print_message (": ", text, NULL);
+      if (status == 0)
+        status = own_status (1);
+    }
+  exit (status);
+}
+
+/* The command line.  */
+
+bool
+cs_cmd_given (int val)
+{
+  return val >= 0 && val <= CS_CMD_VAL_MAX && state.given[val];
+}
+
+/* The option as the user knows it.  Lent until the next call.  */
+static const char *
+option_name (int val)
+{
+  static char name[2][64];
+  static int turn;
+  const struct poptOption *option = state.command->options;
+
+  turn = !turn;
+  for (; option->longName || option->shortName; option++)
+    if (option->val == val && option->longName)
+      {
+        snprintf (name[turn], sizeof name[turn], "--%s", option->longName);
+        return name[turn];
+      }
+  snprintf (name[turn], sizeof name[turn], "-%c", val);
+  return name[turn];
+}
+
+static void
+check_exclusive (void)
+{
+  const int (*row)[CS_CMD_EXCLUSIVE_MAX] = state.command->exclusive;
+
+  for (; row && (*row)[0]; row++)
+    {
+      int first = 0;
+
+      for (int i = 0; i < CS_CMD_EXCLUSIVE_MAX && (*row)[i]; i++)
+        if (cs_cmd_given ((*row)[i]))
+          {
+            if (first)
+              cs_cmd_misuse ("options '%s' and '%s' exclude each other",
+                             option_name (first), option_name ((*row)[i]));
+            first = (*row)[i];
+          }
+    }
+}
+
+static void
+check_operands (void)
+{
+  const struct cs_cmd *command = state.command;
+  const struct cs_cmd_line *line = &state.line;
+
+  if (line->nr_operands < command->min_operands)
+    cs_cmd_misuse ("missing operand, expected: %s", command->operands);
+  if (command->max_operands >= 0
+      && line->nr_operands > command->max_operands)
+    cs_cmd_misuse ("unexpected operand '%s'",
+                   line->operands[command->max_operands]);
+  if (line->nr_operands > 0 && line->operands[0][0] == '\0')
+    cs_cmd_misuse ("empty operand, expected: %s", command->operands);
+}
+
+static void
+bad_option (poptContext context, int error)
+{
+  const char *option = poptBadOption (context, POPT_BADOPTION_NOALIAS);
+
+  switch (error)
+    {
+    case POPT_ERROR_BADOPT:
+      cs_cmd_misuse ("unknown option '%s'", option);
+    case POPT_ERROR_NOARG:
+      cs_cmd_misuse ("option '%s' needs an argument", option);
+    case POPT_ERROR_UNWANTEDARG:
+      cs_cmd_misuse ("option '%s' takes no argument", option);
+    default:
+      cs_cmd_misuse ("option '%s': %s", option, poptStrerror (error));
+    }
+}
+
+static void __attribute__ ((noreturn))
+print_help (poptContext context)
+{
+  char intro[512];
+
+  snprintf (intro, sizeof intro, "[OPTION...] %s\n%s",
+            state.command->operands, state.command->summary);
+  poptSetOtherOptionHelp (context, intro);
+  poptPrintHelp (context, stdout, 0);
+  cs_cmd_exit (0);
+}
+
+static void __attribute__ ((noreturn))
+print_version (void)
+{
+  printf ("%s (ColdStore for Guile) %s\n", state.command->name, CS_VERSION);
+  cs_cmd_exit (0);
+}
+
+static void
+parse_options (poptContext context)
+{
+  int val;
+
+  while ((val = poptGetNextOpt (context)) > 0)
+    {
+      if (val <= CS_CMD_VAL_MAX)
+        state.given[val] = true;
+      if (val == 'h')
+        print_help (context);
+      if (val == 'V')
+        print_version ();
+    }
+  if (val < -1)
+    bad_option (context, val);
+  state.line.quiet = cs_cmd_given ('q');
+  state.line.verbose = cs_cmd_given ('v');
+}
+
+static void
+take_operands (poptContext context)
+{
+  static const char *none[] = { NULL };
+  const char **operands = poptGetArgs (context);
+
+  state.line.operands = operands ? operands : none;
+  while (state.line.operands[state.line.nr_operands])
+    state.line.nr_operands++;
+}
+
+/* The context is never freed: the operands are lent from it.  */
+static poptContext
+new_context (int argc, char **argv)
+{
+  static struct poptOption tables[] = {
+    { NULL, '\0', POPT_ARG_INCLUDE_TABLE, NULL, 0, "Options:", NULL },
+    { NULL, '\0', POPT_ARG_INCLUDE_TABLE, common_options, 0,
+      "Common options:", NULL },
+    POPT_TABLEEND
+  };
+  static poptContext context;
+  const char *words[argc + 2];
+
+  /* Whatever argv[0] is, even if it is missing, help and messages speak of
+     the command by its own name.  popt copies the words.  */
+  words[0] = state.command->name;
+  for (int i = 1; i < argc; i++)
+    words[i] = argv[i];
+  argc = argc < 1 ? 1 : argc;
+  words[argc] = NULL;
+  tables[0].arg = state.command->options;
+  context = poptGetContext (state.command->name, argc, words, tables,
+                            state.command->operands_end_options
+                            ? POPT_CONTEXT_POSIXMEHARDER : 0);
+  return context;
+}
+
+const struct cs_cmd_line *
+cs_cmd_start (const struct cs_cmd *command, int argc, char **argv)
+{
+  struct cs_err err = CS_ERR_INIT;
+  poptContext context;
+
+  state.command = command;
+  open_standard_descriptors ();
+  context = new_context (argc, argv);
+  if (!context)
+    {
+      cs_err_sys (&err, ENOMEM, "cannot read the command line");
+      cs_cmd_fail (&err);
+    }
+  parse_options (context);
+  take_operands (context);
+  check_exclusive ();
+  check_operands ();
+  return &state.line;
+}
+
+/* Numbers with units.  */
+
+struct unit
+{
+  const char *name;
+  uint64_t factor;
+};
+
+static const struct unit size_units[] = {
+  { "", 1 }, { "b", 1 },
+  { "k", 1ull << 10 }, { "kib", 1ull << 10 }, { "kb", 1000ull },
+  { "m", 1ull << 20 }, { "mib", 1ull << 20 }, { "mb", 1000000ull },
+  { "g", 1ull << 30 }, { "gib", 1ull << 30 }, { "gb", 1000000000ull },
+  { "t", 1ull << 40 }, { "tib", 1ull << 40 }, { "tb", 1000000000000ull },
+  { "p", 1ull << 50 }, { "pib", 1ull << 50 }, { "pb", 1000000000000000ull },
+  { "e", 1ull << 60 }, { "eib", 1ull << 60 },
+  { "eb", 1000000000000000000ull },
+  { NULL, 0 }
+};
+
+static const struct unit time_units[] = {
+  { "", 1000 }, { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "min", 60000 },
+  { "h", 3600000 }, { "d", 86400000 },
+  { NULL, 0 }
+};
+
+static int
+parse_with_unit (const char *text, const struct unit *unit, uint64_t *number)
+{
+  unsigned long long value;
+  char *end;
+
+  /* strtoull() would take blanks and a sign.  */
+  if (*text < '0' || *text > '9')
+    return -EINVAL;
+  errno = 0;
+  value = strtoull (text, &end, 10);
+  if (errno)
+    return -errno;
+  while (unit->name && strcasecmp (end, unit->name) != 0)
+    unit++;
+  if (!unit->name)
+    return -EINVAL;
+  if (value > UINT64_MAX / unit->factor)
+    return -ERANGE;
+  *number = value * unit->factor;
+  return 0;
+}
+
+int
+cs_cmd_parse_size (const char *text, uint64_t *len)
+{
+  return parse_with_unit (text, size_units, len);
+}
+
+int
+cs_cmd_parse_time (const char *text, uint64_t *ms)
+{
+  return parse_with_unit (text, time_units, ms);
+}
+
+static uint64_t
+number_argument (int val, const char *text, const struct unit *units,
+                 const char *what, const char *example)
+{
+  uint64_t number;
+  int rc;
+
+  if (!text)
+    return 0;
+  rc = parse_with_unit (text, units, &number);
+  if (rc == -ERANGE)
+    cs_cmd_misuse ("option '%s': %s '%s' is too large", option_name (val),
+                   what, text);
+  if (rc)
+    cs_cmd_misuse ("option '%s': '%s' is not a %s, expected a whole number "
+                   "with a unit, such as %s", option_name (val), text, what,
+                   example);
+  if (number == 0)
+    cs_cmd_misuse ("option '%s': the %s must not be 0", option_name (val),
+                   what);
+  return number;
+}
+
+uint64_t
+cs_cmd_size (int val, const char *text)
+{
+  return number_argument (val, text, size_units, "size", "64G or 512MiB");
+}
+
+uint64_t
+cs_cmd_time (int val, const char *text)
+{
+  return number_argument (val, text, time_units, "time", "30s or 500ms");
+}
