@@ -1,0 +1,397 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# Makefile -- builds, checks and installs ColdStore for Guile.
+#
+# Needs GNU make only: `make deps` gets the rest.  All paths are relative, so
+# that the checkout may lie under a name with spaces.  Nothing is written
+# outside $(BUILD), but by install and deps.
+
+# ------------------------------------------------------------ user settings
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+CFLAGS ?= -O2 -g
+LDFLAGS ?=
+PREFIX ?= /usr/local
+DESTDIR ?=
+BUILD ?= build
+V ?= 0
+# Comma-separated list for -fsanitize=, e.g. SANITIZE=address,undefined
+SANITIZE ?=
+# 1: a 32-bit build (MACHINE=i386) on x86-64
+M32 ?= 0
+# 1: warnings are errors
+WERROR ?= 0
+PKG_CONFIG ?= pkg-config
+# Test files run at a time, and seconds each of them may take
+JOBS ?= 2
+TEST_TIMEOUT ?= 300
+
+# ---------------------------------------------------------- what is required
+# Everything asked of tools that may not be there yet is allowed to fail: the
+# rule of $(BUILD)/flags says so before the first compilation.
+
+VERSION := $(shell cat VERSION)
+
+ifeq ($(M32),1)
+CS_M32 := -m32
+MACHINE := i386
+else
+TRIPLET := $(shell $(CC) -dumpmachine 2>/dev/null)
+MACHINE := $(patsubst i%86,i386,$(firstword $(subst -, ,$(TRIPLET))))
+endif
+
+GUILE_CFLAGS := $(patsubst -I%,-isystem %,\
+  $(shell $(PKG_CONFIG) --cflags guile-3.0 2>/dev/null))
+LIBELF := $(or $(shell $(PKG_CONFIG) --libs libelf 2>/dev/null),-lelf)
+ZLIB := $(or $(shell $(PKG_CONFIG) --libs zlib 2>/dev/null),-lz)
+POPT := $(or $(shell $(PKG_CONFIG) --libs popt 2>/dev/null),-lpopt)
+
+CS_WARNINGS := -Wall -Wextra -Wshadow -Wundef -Wpointer-arith \
+  -Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes \
+  -Wold-style-definition -Wformat-security
+ifeq ($(WERROR),1)
+CS_WARNINGS += -Werror
+endif
+
+CS_CPPFLAGS := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
+  -Ilibcs -Icmd -Iarch/$(MACHINE) $(GUILE_CFLAGS)
+CS_CFLAGS := -std=gnu11 $(CS_M32) -pthread $(CS_WARNINGS)
+CS_LDFLAGS := $(CS_M32) -pthread -Wl,-O1 -Wl,--as-needed -Wl,-z,relro
+# No libguile: the interpreter comes out of the store at run time.
+CS_LIBS := $(LIBELF) $(ZLIB) $(POPT) -lpthread -ldl
+
+# cs-run's functions are looked up by name when libraries are bound.
+CS_RUN_LDFLAGS := -rdynamic
+
+ifneq ($(SANITIZE),)
+CS_CFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all \
+  -fno-omit-frame-pointer
+CS_LDFLAGS += -fsanitize=$(SANITIZE)
+endif
+
+ifeq ($(V),1)
+say = @:
+Q :=
+else
+say = @printf '  %-7s %s\n' $(1) $(2)
+Q := @
+endif
+
+# -------------------------------------------------------------------- files
+
+LIB_SOURCES := $(sort $(wildcard libcs/*.c libcs/*/*.c arch/*/*.c))
+LIB_HEADERS := $(sort $(wildcard libcs/*.h libcs/*/*.h))
+GENERATED :=
+ifneq ($(and $(wildcard libcs/intern/embed.sh),$(wildcard policy/*.pol)),)
+GENERATED += policy-builtin.c
+endif
+ifneq ($(wildcard libcs/guile/embed-scheme.sh),)
+GENERATED += scheme-builtin.c
+endif
+SCHEME := $(sort $(wildcard scheme/*.scm scheme/*/*.scm))
+
+CMD_SOURCES := $(sort $(wildcard cmd/*.c))
+COMMANDS := $(patsubst cmd/%.c,%,$(filter cmd/cs-%.c,$(CMD_SOURCES)))
+CMD_SHARED := $(filter-out cmd/cs-%.c,$(CMD_SOURCES))
+BINARIES := $(COMMANDS:%=$(BUILD)/bin/%)
+
+UNIT_SOURCES := $(sort $(wildcard tests/unit/test-*.c))
+UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/%)
+CLI_TESTS := $(sort $(wildcard tests/cli/*.bats))
+GUILE_TESTS := $(sort $(wildcard tests/guile/*.bats))
+
+LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/obj/%.o) \
+  $(GENERATED:%.c=$(BUILD)/obj/%.o)
+PIC_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/pic/%.o) \
+  $(GENERATED:%.c=$(BUILD)/pic/%.o)
+CMD_OBJECTS := $(CMD_SOURCES:%.c=$(BUILD)/obj/%.o)
+SHARED_OBJECTS := $(CMD_SHARED:%.c=$(BUILD)/obj/%.o)
+
+LIBRARY := $(BUILD)/libcs.a
+SHARED := $(BUILD)/libcs.so.0
+
+# -------------------------------------------------------------------- build
+
+.PHONY: all
+all: $(BINARIES) $(LIBRARY) $(SHARED) $(BUILD)/libcs.so $(BUILD)/libcs.pc
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+
+# Changes when the compiler or its flags do; everything is compiled again.
+FLAGS := $(CC) $(CS_CPPFLAGS) $(CS_CFLAGS) $(CPPFLAGS) $(CFLAGS) \
+  $(CS_LDFLAGS) $(CS_RUN_LDFLAGS) $(LDFLAGS) $(CS_LIBS) $(VERSION)
+
+$(BUILD)/flags: FORCE
+	@mkdir -p $(BUILD)
+	@command -v $(firstword $(CC)) >/dev/null \
+	  || { echo "no compiler '$(firstword $(CC))': run 'make deps'" >&2; \
+	       exit 1; }
+	@test -d "arch/$(MACHINE)" \
+	  || { echo "no support for machine '$(MACHINE)' (see arch/)" >&2; \
+	       exit 1; }
+	@$(PKG_CONFIG) --exists guile-3.0 libelf popt zlib 2>/dev/null \
+	  || { echo "libraries are missing: run 'make deps'" >&2; exit 1; }
+	@echo '$(subst ','\'',$(FLAGS))' | cmp -s - $@ \
+	  || echo '$(subst ','\'',$(FLAGS))' >$@
+
+.PHONY: FORCE
+FORCE:
+
+COMPILE = $(CC) $(CS_CPPFLAGS) $(CPPFLAGS) $(CS_CFLAGS) $(CFLAGS) -MMD -MP
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -c -o $@ $<
+
+$(BUILD)/pic/%.o: %.c $(BUILD)/flags
+	$(call say,CC-PIC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -fPIC -fvisibility=default -c -o $@ $<
+
+$(BUILD)/obj/%.o: $(BUILD)/%.c $(BUILD)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -c -o $@ $<
+
+$(BUILD)/pic/%.o: $(BUILD)/%.c $(BUILD)/flags
+	$(call say,CC-PIC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -fPIC -fvisibility=default -c -o $@ $<
+
+$(BUILD)/obj/cmd/common.o: CPPFLAGS += -DCS_VERSION='"$(VERSION)"'
+
+$(BUILD)/policy-builtin.c: policy/guile-3.0.pol libcs/intern/embed.sh
+	$(call say,EMBED,$<)
+	@mkdir -p $(@D)
+	$(Q)sh libcs/intern/embed.sh policy/guile-3.0.pol >$@
+
+$(BUILD)/scheme-builtin.c: $(SCHEME) libcs/guile/embed-scheme.sh
+	$(call say,EMBED,scheme)
+	@mkdir -p $(@D)
+	$(Q)sh libcs/guile/embed-scheme.sh $(SCHEME) >$@
+
+# Made anew each time: ar would keep members whose source is gone.
+$(LIBRARY): $(LIB_OBJECTS)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcsD $@ $(LIB_OBJECTS)
+
+$(SHARED): $(PIC_OBJECTS)
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared $(CS_LDFLAGS) $(LDFLAGS) -Wl,-soname,libcs.so.0 \
+	  -o $@ $(PIC_OBJECTS) $(LIBELF) $(ZLIB) -lpthread -ldl
+
+$(BUILD)/libcs.so: $(SHARED)
+	$(Q)ln -sf libcs.so.0 $@
+
+$(BUILD)/libcs.pc: libcs/libcs.pc.in VERSION $(BUILD)/flags
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
+	  libcs/libcs.pc.in >$@
+
+$(BUILD)/bin/cs-run: CMD_LDFLAGS = $(CS_RUN_LDFLAGS)
+$(BINARIES): $(BUILD)/bin/%: $(BUILD)/obj/cmd/%.o $(SHARED_OBJECTS) $(LIBRARY)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CS_LDFLAGS) $(CMD_LDFLAGS) $(LDFLAGS) -o $@ \
+	  $< $(SHARED_OBJECTS) $(LIBRARY) $(CS_LIBS)
+
+$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(SHARED_OBJECTS) $(LIBRARY)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CS_LDFLAGS) $(LDFLAGS) -o $@ \
+	  $< $(SHARED_OBJECTS) $(LIBRARY) -lcmocka $(CS_LIBS)
+
+-include $(LIB_OBJECTS:.o=.d) $(PIC_OBJECTS:.o=.d) $(CMD_OBJECTS:.o=.d) \
+  $(UNIT_SOURCES:%.c=$(BUILD)/obj/%.d)
+
+# -------------------------------------------------------------------- tests
+# One runner, tests/run, runs whatever it is given and prints one summary.
+
+# Small libraries that tests read and rebase; no list of them here.
+$(BUILD)/elf/stamp: $(wildcard tests/elf/*)
+	$(call say,FIXTURE,$(BUILD)/elf)
+	@mkdir -p $(@D)
+	$(Q)if [ -f tests/elf/build.sh ]; then \
+	  sh tests/elf/build.sh tests/elf $(BUILD)/elf; fi
+	@touch $@
+
+.PHONY: unit-tests fixtures
+fixtures: $(BUILD)/elf/stamp
+unit-tests: $(UNIT_TESTS) fixtures
+
+RUN := BUILD=$(BUILD) bash tests/run -j $(JOBS) -t $(TEST_TIMEOUT)
+
+# The variants are whole builds in folders of their own.
+ASAN := BUILD=$(BUILD)/asan SANITIZE=address,undefined CFLAGS='-O1 -g'
+I386 := BUILD=$(BUILD)/i386 M32=1
+
+# Can this compiler make a 32-bit program with all libraries?
+HAVE_I386 = $(shell echo 'int main (void) { return 0; }' \
+  | $(CC) -m32 -xc -o /dev/null - -Wl,--no-as-needed $(CS_LIBS) -lcmocka \
+    2>/dev/null && echo yes)
+# Code that never starts Guile is checked with sanitizers in its commands too.
+ASAN_CLI := $(wildcard tests/cli/cs-intern.bats)
+
+.PHONY: check check-built
+check:
+	@sh tools/install-packages build test extra
+	@+$(MAKE) --no-print-directory check-built
+
+# Jobs for a make below one that has no job server of its own.
+PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,\
+  -j$(shell nproc 2>/dev/null || echo 1))
+
+check-built:
+	@+$(MAKE) --no-print-directory $(PARALLEL) WERROR=1 all unit-tests
+	@+$(MAKE) --no-print-directory $(PARALLEL) $(ASAN) WERROR=1 \
+	  all unit-tests
+	@+$(if $(HAVE_I386),$(MAKE) --no-print-directory $(PARALLEL) $(I386) \
+	  WERROR=1 all unit-tests)
+	@$(RUN) $(UNIT_TESTS) $(CLI_TESTS) $(GUILE_TESTS) \
+	  --build $(BUILD)/asan \
+	  $(UNIT_TESTS:$(BUILD)/%=$(BUILD)/asan/%) $(ASAN_CLI) \
+	  $(if $(HAVE_I386),--build $(BUILD)/i386 \
+	    $(UNIT_TESTS:$(BUILD)/%=$(BUILD)/i386/%),\
+	    --skip 'i386: no 32-bit compiler or libraries')
+
+.PHONY: check-unit check-cli check-guile check-asan check-i386
+check-unit: unit-tests
+	@$(RUN) $(UNIT_TESTS)
+
+check-cli: all fixtures
+	@$(RUN) $(CLI_TESTS)
+
+check-guile: all
+	@$(RUN) $(GUILE_TESTS)
+
+check-asan:
+	@+$(MAKE) --no-print-directory $(PARALLEL) $(ASAN) all unit-tests
+	@$(RUN) --build $(BUILD)/asan \
+	  $(UNIT_TESTS:$(BUILD)/%=$(BUILD)/asan/%) $(ASAN_CLI)
+
+check-i386:
+	@+$(MAKE) --no-print-directory $(PARALLEL) $(I386) all unit-tests
+	@$(RUN) --build $(BUILD)/i386 $(UNIT_TESTS:$(BUILD)/%=$(BUILD)/i386/%)
+
+.PHONY: lint check-docs bench
+lint:
+	@BUILD=$(BUILD) CC='$(CC)' CPPFLAGS='$(CS_CPPFLAGS)' sh tools/lint
+
+check-docs: all
+	@BUILD=$(BUILD) bash tools/check-docs
+
+bench: all
+	@PATH="$$PWD/$(BUILD)/bin:$$PATH" BUILD=$(BUILD) sh bench/run.sh
+
+# ------------------------------------------------------- packages, first try
+
+.PHONY: deps try
+deps:
+	@sh tools/install-packages build test extra
+
+try:
+	@sh tools/install-packages build
+	@+$(MAKE) --no-print-directory $(PARALLEL) all
+	@sh tools/try $(BUILD)/bin
+
+# ------------------------------------------------------------- installation
+
+MAN_PAGES := $(sort $(wildcard man/*.[1-9]))
+POLICIES := $(sort $(wildcard policy/*.pol))
+BASH_COMPLETIONS := $(sort $(wildcard completions/bash/cs-*))
+DOCUMENTS := README.md NEWS COPYING COPYING.LESSER
+
+INSTALL := install
+TO := $(DESTDIR)$(PREFIX)
+
+.PHONY: install uninstall
+install: all
+	$(INSTALL) -d "$(TO)/bin" "$(TO)/lib/pkgconfig" "$(TO)/include/libcs" \
+	  "$(TO)/share/coldstore/policy" "$(TO)/share/doc/coldstore" \
+	  "$(TO)/share/bash-completion/completions"
+	$(INSTALL) -m 755 $(BINARIES) "$(TO)/bin"
+	$(INSTALL) -m 644 $(LIBRARY) $(SHARED) "$(TO)/lib"
+	ln -sf libcs.so.0 "$(TO)/lib/libcs.so"
+	$(INSTALL) -m 644 $(BUILD)/libcs.pc "$(TO)/lib/pkgconfig"
+	for h in $(LIB_HEADERS:libcs/%=%); do \
+	  $(INSTALL) -D -m 644 libcs/$$h "$(TO)/include/libcs/$$h" || exit 1; \
+	done
+	for m in $(notdir $(MAN_PAGES)); do \
+	  $(INSTALL) -D -m 644 man/$$m "$(TO)/share/man/man$${m##*.}/$$m" \
+	  || exit 1; \
+	done
+	for p in $(POLICIES); do \
+	  $(INSTALL) -m 644 $$p "$(TO)/share/coldstore/policy" || exit 1; \
+	done
+	for c in $(BASH_COMPLETIONS); do \
+	  $(INSTALL) -m 644 $$c "$(TO)/share/bash-completion/completions" \
+	  || exit 1; \
+	done
+	$(INSTALL) -m 644 $(DOCUMENTS) doc/*.md "$(TO)/share/doc/coldstore"
+
+uninstall:
+	cd "$(TO)/bin" && rm -f $(COMMANDS)
+	cd "$(TO)/lib" && rm -f libcs.a libcs.so.0 libcs.so pkgconfig/libcs.pc
+	cd "$(TO)/share/bash-completion/completions" \
+	  && rm -f $(notdir $(BASH_COMPLETIONS))
+	for m in $(notdir $(MAN_PAGES)); do \
+	  rm -f "$(TO)/share/man/man$${m##*.}/$$m"; \
+	done
+	rm -rf "$(TO)/include/libcs" "$(TO)/share/coldstore" \
+	  "$(TO)/share/doc/coldstore"
+
+# ------------------------------------------------------------------ release
+
+DISTRIBUTION := coldstore-$(VERSION)
+
+.PHONY: dist distcheck
+dist:
+	@mkdir -p $(BUILD)
+	{ git ls-files -z 2>/dev/null | grep -z . \
+	  || find . -path ./$(BUILD) -prune -o -type f -print0; } \
+	| tar --null --files-from=- --sort=name --owner=0 --group=0 \
+	  --numeric-owner --transform='s,^\(\./\)\{0,1\},$(DISTRIBUTION)/,' \
+	  -czf $(BUILD)/$(DISTRIBUTION).tar.gz
+
+# In a folder whose name has a space: what is built, tested, installed and
+# removed again comes out of the archive alone.
+distcheck: dist
+	rm -rf "$(BUILD)/dist check"
+	mkdir "$(BUILD)/dist check"
+	tar -xzf $(BUILD)/$(DISTRIBUTION).tar.gz -C "$(BUILD)/dist check"
+	+unset MAKEFLAGS BUILD; \
+	cd "$(BUILD)/dist check/$(DISTRIBUTION)" \
+	&& $(MAKE) $(PARALLEL) WERROR=1 all \
+	&& $(MAKE) check-built \
+	&& $(MAKE) install PREFIX=/usr DESTDIR="$$PWD/build/root dir" \
+	&& $(MAKE) uninstall PREFIX=/usr DESTDIR="$$PWD/build/root dir" \
+	&& ! find "build/root dir" ! -type d | grep . \
+	&& $(MAKE) clean && ! test -e build
+	rm -rf "$(BUILD)/dist check"
+
+.PHONY: clean help
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@echo 'make              build the commands and libcs into $(BUILD)/'
+	@echo 'make try          packages, build, and a workspace to look at'
+	@echo 'make check        packages, build, all tests'
+	@echo 'make check-unit check-cli check-guile check-asan check-i386'
+	@echo '                  parts of it'
+	@echo 'make lint check-docs'
+	@echo '                  source, scripts, manual pages'
+	@echo 'make bench        measurements'
+	@echo 'make deps         install the packages that are needed (Debian)'
+	@echo 'make install uninstall'
+	@echo '                  into $$(DESTDIR)$$(PREFIX), now $(TO)'
+	@echo 'make dist distcheck'
+	@echo '                  the source archive, and a check of it'
+	@echo 'make clean        remove $(BUILD)/'
+	@echo
+	@echo 'Variables: CC CFLAGS LDFLAGS PREFIX DESTDIR BUILD V=1'
+	@echo '           SANITIZE=address,undefined M32=1 WERROR=1 JOBS=2'
+	@echo '           TEST_TIMEOUT=300'
