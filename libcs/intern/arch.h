@@ -35,20 +35,25 @@ struct cs_arch
   uint8_t word_len;             /* bytes in an address: 4 or 8 */
   bool rela;                    /* dynamic relocations carry addends (RELA) */
 
+  uint32_t page_len;            /* the smallest page; segments start on one */
+  uint64_t address_end;         /* first address that no process can map */
+
   /* The default place and size of a store's address range.  */
   uint64_t region_base;
   uint64_t region_len;
 
   /* A relocation number of this machine: its kind, and the standard's name
-     ("R_X86_64_GLOB_DAT"), which is never NULL.  */
+     ("R_X86_64_GLOB_DAT"), "unknown relocation" if it has none.  */
   enum cs_reloc_kind (*reloc_kind) (uint32_t type);
   const char *(*reloc_name) (uint32_t type);
 
   /* Bytes from one trampoline to the next.  Each holds two entries:
      at +0 the trampoline proper, a jump through its slot;
-     at +stub_off the stub for a symbol that is missing today, which calls
-     the handler of the table (struct cs_table_disk) with the entry's index
-     as its only argument.  */
+     at +stub_off the stub for a symbol that is missing today, which jumps
+     to the handler of the table (struct cs_table_disk) with the entry's
+     index as its only argument.
+     Both begin with the instruction that marks a valid target of indirect
+     branches, since both are reached through pointers.  */
   size_t trampoline_len;
   size_t stub_off;
 

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* machine-code.h -- the parts of cs_arch_i386 (private to this folder).  */
+#ifndef CS_I386_MACHINE_CODE_H
+#define CS_I386_MACHINE_CODE_H
+
+#include "intern/arch.h"
+
+enum cs_reloc_kind cs_i386_reloc_kind (uint32_t type);
+const char *cs_i386_reloc_name (uint32_t type);
+int cs_i386_encode_trampoline (void *code, uint64_t addr,
+                               uint64_t slot_addr, uint64_t handler_addr,
+                               uint32_t index);
+
+#endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* machine.h -- what the machine libcs is built for is called.
+
+   Found through -Iarch/$(MACHINE); the other folders under arch/ have one
+   too.  Constants only, so that every layer may include it.  */
+#ifndef CS_MACHINE_H
+#define CS_MACHINE_H
+
+#define CS_MACHINE_ELF 3       /* EM_... of elf.h */
+#define CS_MACHINE_NAME "i386"
+
+#endif

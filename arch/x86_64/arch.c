@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* arch.c -- x86-64 (LP64): the description of the machine.
+
+   The default region starts at 32 TiB.  With five-level page tables or not,
+   Linux gives a process the 47 bits below 0x7ffffffff000 unless it asks for
+   more (Documentation/arch/x86/x86_64/5level-paging.rst).  Of these, a
+   position-dependent program and its heap begin at 4 MiB, a
+   position-independent one at two thirds of the range (0x555555554000) plus
+   at most 2^32 pages, and mmap() goes down from the stack at the top, 2^32
+   pages of randomness included.  So nothing that the kernel places by
+   itself comes within 50 TiB of 0x200000000000.  */
+
+#include <elf.h>
+
+#include "machine-code.h"
+
+const struct cs_arch cs_arch_x86_64 = {
+  .name = "x86_64",
+  .elf_machine = EM_X86_64,
+  .word_len = 8,
+  .rela = true,
+  .page_len = 4096,
+  .address_end = 0x7ffffffff000,
+  .region_base = 0x200000000000,
+  .region_len = (uint64_t) 64 << 30,
+  .reloc_kind = cs_x86_64_reloc_kind,
+  .reloc_name = cs_x86_64_reloc_name,
+  .trampoline_len = 32,
+  .stub_off = 16,
+  .encode_trampoline = cs_x86_64_encode_trampoline
+};
