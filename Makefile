@@ -93,6 +93,9 @@ SCHEME := $(sort $(wildcard scheme/*.scm scheme/*/*.scm))
 
 CMD_SOURCES := $(sort $(wildcard cmd/*.c))
 COMMANDS := $(patsubst cmd/%.c,%,$(filter cmd/cs-%.c,$(CMD_SOURCES)))
+ifeq ($(wildcard libcs/guile/workspace.c),)
+COMMANDS := $(filter-out cs-create cs-run,$(COMMANDS))
+endif
 CMD_SHARED := $(filter-out cmd/cs-%.c,$(CMD_SOURCES))
 BINARIES := $(COMMANDS:%=$(BUILD)/bin/%)
 

@@ -22,6 +22,8 @@ static struct
 {
   const struct cs_cmd *command;
   struct cs_cmd_line line;
+  const char **words;
+  poptContext context;
   bool given[CS_CMD_VAL_MAX + 1];
 } state;
 
@@ -308,7 +310,23 @@ take_operands (poptContext context)
     state.line.nr_operands++;
 }
 
-/* The context is never freed: the operands are lent from it.  */
+/* The arguments with our own name in front: whatever argv[0] is, even if it
+   is missing, help and messages speak of the command by its name.  Kept as
+   long as the context, which refers to it; NULL without memory.  */
+static const char **
+named_arguments (int argc, char **argv)
+{
+  const char **words = calloc (argc + 2, sizeof *words);
+
+  if (!words)
+    return NULL;
+  words[0] = state.command->name;
+  for (int i = 1; i < argc; i++)
+    words[i] = argv[i];
+  return words;
+}
+
+/* Kept for good: the operands are lent from it.  */
 static poptContext
 new_context (int argc, char **argv)
 {
@@ -318,21 +336,15 @@ new_context (int argc, char **argv)
       "Common options:", NULL },
     POPT_TABLEEND
   };
-  static poptContext context;
-  const char *words[argc + 2];
 
-  /* Whatever argv[0] is, even if it is missing, help and messages speak of
-     the command by its own name.  popt copies the words.  */
-  words[0] = state.command->name;
-  for (int i = 1; i < argc; i++)
-    words[i] = argv[i];
-  argc = argc < 1 ? 1 : argc;
-  words[argc] = NULL;
   tables[0].arg = state.command->options;
-  context = poptGetContext (state.command->name, argc, words, tables,
-                            state.command->operands_end_options
-                            ? POPT_CONTEXT_POSIXMEHARDER : 0);
-  return context;
+  state.words = named_arguments (argc, argv);
+  if (state.words)
+    state.context = poptGetContext (state.command->name,
+                                    argc < 1 ? 1 : argc, state.words, tables,
+                                    state.command->operands_end_options
+                                    ? POPT_CONTEXT_POSIXMEHARDER : 0);
+  return state.context;
 }
 
 const struct cs_cmd_line *

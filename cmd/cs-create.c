@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* cs-create -- make a store with an interpreter in it.  */
+
+#include <stdio.h>
+
+#include "common.h"
+#include "guile/workspace.h"
+
+enum
+{
+  OPTION_FORCE = 256,
+  OPTION_FROM,
+  OPTION_LIBGUILE,
+  OPTION_POLICY,
+  OPTION_RESERVE,
+  OPTION_TABLE
+};
+
+static struct cs_create_params params;
+static char *reserve;
+
+static struct poptOption options[] = {
+  { "force", 0, POPT_ARG_NONE, NULL, OPTION_FORCE,
+    "Replace STORE if it exists", NULL },
+  { "from", 0, POPT_ARG_STRING, &params.from, OPTION_FROM,
+    "Start with the contents of another store", "SOURCE" },
+  { "libguile", 0, POPT_ARG_STRING, &params.libguile, OPTION_LIBGUILE,
+    "Take the interpreter from FILE, not the system's", "FILE" },
+  { "policy", 0, POPT_ARG_STRING, &params.policy, OPTION_POLICY,
+    "Use the policy in FILE, not the built-in one", "FILE" },
+  { "reserve", 0, POPT_ARG_STRING, &reserve, OPTION_RESERVE,
+    "Reserve this much address space, e.g. 64G", "SIZE" },
+  { "table", 0, POPT_ARG_STRING, &params.table, OPTION_TABLE,
+    "Use a trampoline table made by cs-intern", "FILE" },
+  POPT_TABLEEND
+};
+
+/* A clone has the interpreter, the policy and the region of its source.  */
+static const int exclusive[][CS_CMD_EXCLUSIVE_MAX] = {
+  { OPTION_FROM, OPTION_LIBGUILE },
+  { OPTION_FROM, OPTION_POLICY },
+  { OPTION_FROM, OPTION_RESERVE },
+  { OPTION_FROM, OPTION_TABLE },
+  { 0 }
+};
+
+static const struct cs_cmd command = {
+  .name = "cs-create",
+  .operands = "STORE",
+  .summary = "Make a workspace for Guile in the file STORE.",
+  .options = options,
+  .exclusive = exclusive,
+  .min_operands = 1,
+  .max_operands = 1
+};
+
+int
+main (int argc, char **argv)
+{
+  const struct cs_cmd_line *line = cs_cmd_start (&command, argc, argv);
+  const char *store = line->operands[0];
+  struct cs_err err = CS_ERR_INIT;
+
+  params.reserve = cs_cmd_size (OPTION_RESERVE, reserve);
+  params.force = cs_cmd_given (OPTION_FORCE);
+  params.warn = cs_cmd_warn;
+  if (cs_workspace_create (store, &params, &err) != 0)
+    cs_cmd_fail (&err);
+  cs_cmd_note ("made '%s'", store);
+  cs_cmd_exit (0);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* cs-run -- resume a workspace and run Guile in it.
+
+   Everything after STORE is Guile's, so this command has few options, and
+   long ones only: nothing it may want later can clash.  */
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common.h"
+#include "guile/workspace.h"
+
+#define OWN_STATUS 125
+
+/* What a thread needs at the very least; Guile itself wants far more.  */
+#define STACK_MIN (256 * 1024)
+
+enum
+{
+  OPTION_EPHEMERAL = 256,
+  OPTION_NO_SAVE,
+  OPTION_STACK_SIZE
+};
+
+static char *stack_size;
+
+static struct poptOption options[] = {
+  { "ephemeral", 0, POPT_ARG_NONE, NULL, OPTION_EPHEMERAL,
+    "Take no lock and never write to STORE", NULL },
+  { "no-save", 0, POPT_ARG_NONE, NULL, OPTION_NO_SAVE,
+    "Leave without a checkpoint", NULL },
+  { "stack-size", 0, POPT_ARG_STRING, &stack_size, OPTION_STACK_SIZE,
+    "Stack of the thread that runs Guile, e.g. 64M", "SIZE" },
+  POPT_TABLEEND
+};
+
+/* --ephemeral with --no-save is allowed: the first implies the second.  */
+static const struct cs_cmd command = {
+  .name = "cs-run",
+  .operands = "STORE [GUILE-OPTION...]",
+  .summary = "Resume the workspace in STORE; what follows is for Guile.",
+  .options = options,
+  .min_operands = 1,
+  .max_operands = -1,
+  .operands_end_options = true,
+  .own_status = OWN_STATUS
+};
+
+/* Guile's argument vector: our name, then all operands after STORE, taken
+   from the end of our own argv, where they lie untouched.  */
+static char **
+guile_arguments (int argc, char **argv, int nr)
+{
+  char **guile = argv + argc - nr - 1;
+
+  guile[0] = argv[0];
+  return guile;
+}
+
+static size_t
+stack_len (void)
+{
+  uint64_t len = cs_cmd_size (OPTION_STACK_SIZE, stack_size);
+
+  if (len > 0 && len < STACK_MIN)
+    cs_cmd_misuse ("option '--stack-size': '%s' is less than %d KiB",
+                   stack_size, STACK_MIN / 1024);
+  if (len > SIZE_MAX / 2)
+    cs_cmd_misuse ("option '--stack-size': '%s' is too large", stack_size);
+  return len;
+}
+
+int
+main (int argc, char **argv)
+{
+  const struct cs_cmd_line *line = cs_cmd_start (&command, argc, argv);
+  struct cs_err err = CS_ERR_INIT;
+  struct cs_run_params params = {
+    .ephemeral = cs_cmd_given (OPTION_EPHEMERAL),
+    .no_save = cs_cmd_given (OPTION_NO_SAVE),
+    .verbose = line->verbose,
+    .stack_len = stack_len (),
+    .argc = line->nr_operands,
+    .argv = guile_arguments (argc, argv, line->nr_operands - 1),
+    .checkpoint_failed = cs_cmd_report
+  };
+
+  cs_workspace_run (line->operands[0], &params, &err);
+  cs_cmd_fail (&err);
+}
