@@ -15,8 +15,10 @@
 
    T1  count <= capacity, strings_len <= strings_max, and the parts fill the
        block exactly: len = header + capacity entries + strings_max.
-   T2  Every string offset is below strings_len and its string ends there.
-   T3  No two entries have the same library and name.  */
+   T2  Every string offset is below strings_len and its string ends there;
+       no name is empty, and no kind but those of enum cs_symbol_kind.
+   T3  No two entries have the same library and name.
+   T4  An entry's hash is that of its library and name.  */
 #ifndef CS_TABLE_H
 #define CS_TABLE_H
 
@@ -68,8 +70,10 @@ struct cs_table_entry_disk
   uint64_t size;                /* st_size when it was interned */
   uint64_t value;               /* st_value in its library when interned; in a
                                    store its address at the last start */
+  uint64_t offset;              /* st_value in its library when interned, for
+                                   comparing; 0 if the definition was not seen */
   uint32_t line;                /* of the policy rule; 0 if dynamic */
-  uint32_t reserved;
+  uint32_t hash;                /* set by cs_table_add (); makes finding fast */
 };
 
 /* Bytes a block needs.  */
@@ -80,14 +84,17 @@ size_t cs_table_len (uint32_t capacity, uint32_t strings_max);
 void cs_table_init (void *block, uint16_t machine, uint32_t capacity,
                     uint32_t strings_max);
 
-/* Check T1 to T3, magic, version and, if the crc field is not 0, the CRC of
-   LEN bytes at BLOCK.  NAME is for messages.  Returns 0, -CS_E_DAMAGED or
-   -CS_E_INCOMPATIBLE (version).  */
+/* Check T1 to T4, magic, version and, if the crc field is not 0, the CRC of
+   LEN bytes at BLOCK.  NAME is for messages.  Returns 0, -CS_E_DAMAGED,
+   -CS_E_INCOMPATIBLE (version, machine) or -ENOMEM.  */
 int cs_table_check (const void *block, size_t len, const char *name,
                     struct cs_err *err);
 
 /* Find or add.  Return the index, or negative: cs_table_find() -ENOENT,
-   cs_table_add() -ENOSPC.  Adding one that is there changes nothing.  */
+   cs_table_add() -ENOSPC (then nothing has changed).  Adding one that is
+   there changes nothing and returns its index.  Of FIELDS kind, flags, size,
+   value, offset and line are taken.  The caller keeps one from running while
+   another adds.  */
 long cs_table_find (const struct cs_table_disk *table, const char *library,
                     const char *name);
 long cs_table_add (struct cs_table_disk *table, const char *library,
@@ -98,26 +105,32 @@ struct cs_table_entry_disk *cs_table_entry (const struct cs_table_disk *table,
                                             uint32_t i);
 const char *cs_table_string (const struct cs_table_disk *table, uint32_t off);
 
-/* Copy FROM's entries into TO (which may have other room).  0 or -ENOSPC.  */
+/* Add FROM's entries to TO (which may have other room).  0 or -ENOSPC.  */
 int cs_table_copy (struct cs_table_disk *to, const struct cs_table_disk *from);
 
 /* Compile POLICY against NR libraries into a new block (malloc'd, given to
    the caller; its len field is its length), with no spare room:
    - every defined, global, default-version function or data symbol that the
      policy interns, by its library's soname; PERSISTENT when the policy says
-     that the library persists;
+     that the library persists (but not an IFUNC: its value is that of its
+     resolver).  Absolute and thread-local symbols have no address to intern;
    - every undefined function symbol to which a library refers by GLOB_DAT or
      ABSOLUTE (an address that is taken), if the policy interns it, under the
      library that DT_VERNEED names or, failing that, the one among LIBRARIES
-     that defines it, else "".
-   In order of libraries, then of their symbol tables.
+     that defines it, else "".  A weak one that neither has a version nor is
+     defined by LIBRARIES is left out: the program may test it for NULL.
+   In order of libraries, then of their symbol tables.  The policy is also
+   asked about the replacement of every undefined symbol, so that
+   cs_policy_unused() can tell afterwards which rules matched nothing.
    Errors: -CS_E_INCOMPATIBLE (libraries of different machines), -ENOMEM.  */
 int cs_table_compile (struct cs_policy *policy,
                       const struct cs_elf *const *libraries, size_t nr,
                       struct cs_table_disk **table, struct cs_err *err);
 
 /* Write to PATH (complete or not at all: temporary name, fsync, rename), and
-   read back with all checks.  */
+   read back with all checks.  A PATH that exists must be a regular file
+   (-CS_E_REFUSED).  What is read is given to the caller (free()); its crc
+   field is 0, as in a store.  */
 int cs_table_write (const struct cs_table_disk *table, const char *path,
                     struct cs_err *err);
 int cs_table_read (const char *path, struct cs_table_disk **table,

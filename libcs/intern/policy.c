@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* policy.c -- the questions a policy answers.
+
+   Every question walks all rules in order and keeps the last that matches,
+   so that each rule that could have decided is marked as used even if a
+   later one did.  Patterns are marked one by one, so that a misspelt name in
+   a list is found although its neighbours match.  */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "intern/policy-private.h"
+
+#define BUILTIN_NAME "<built-in>/guile-3.0.pol"
+
+/* More than any policy needs; keeps a mistaken file name from filling the
+   memory.  */
+#define POLICY_LEN_MAX (16 << 20)
+
+static void
+free_patterns (struct policy_patterns *list)
+{
+  size_t i;
+
+  for (i = 0; i < list->nr; i++)
+    free (list->items[i].text);
+  free (list->items);
+}
+
+void
+cs_policy_free (struct cs_policy *policy)
+{
+  size_t i;
+
+  if (!policy)
+    return;
+  for (i = 0; i < policy->nr_rules; i++)
+    {
+      free_patterns (&policy->rules[i].symbols);
+      free_patterns (&policy->rules[i].libraries);
+      free (policy->rules[i].replacement);
+      free (policy->rules[i].place);
+    }
+  free (policy->rules);
+  free (policy->text);
+  free (policy->file);
+  free (policy);
+}
+
+/* An empty policy with its own copies of FILE and TEXT, or NULL.  */
+static struct cs_policy *
+new_policy (const char *file, const char *text, size_t len)
+{
+  struct cs_policy *policy = calloc (1, sizeof *policy);
+
+  if (!policy)
+    return NULL;
+  policy->file = strdup (file);
+  policy->text = malloc (len + 1);
+  if (!policy->file || !policy->text)
+    {
+      cs_policy_free (policy);
+      return NULL;
+    }
+  memcpy (policy->text, text, len);
+  policy->text[len] = '\0';
+  policy->len = len;
+  return policy;
+}
+
+int
+cs_policy_parse (const char *file, const char *text, size_t len,
+                 cs_policy_report *report, void *closure,
+                 struct cs_policy **policy, struct cs_err *err)
+{
+  struct policy_errors errors
+    = { .file = file, .report = report, .closure = closure };
+  struct cs_policy *new = new_policy (file, text, len);
+  int r = new ? cs_policy_parse_rules (new, &errors) : -ENOMEM;
+
+  *policy = NULL;
+  if (r < 0)
+    r = cs_err_sys (err, -r, "cannot parse policy '%.200s'", file);
+  else if (errors.nr == 1)
+    r = cs_err_set (err, CS_E_MISUSE, "%s", errors.first);
+  else if (errors.nr)
+    r = cs_err_set (err, CS_E_MISUSE,
+                    "policy '%.200s' has %zu errors, the first is %s", file,
+                    errors.nr, errors.first);
+  else
+    {
+      *policy = new;
+      return 0;
+    }
+  cs_policy_free (new);
+  return r;
+}
+
+/* Read all of descriptor FD into *TEXT (given).  */
+static int
+read_all (int fd, char **text, size_t *len)
+{
+  size_t room = 0;
+
+  *text = NULL;
+  *len = 0;
+  for (;;)
+    {
+      ssize_t got;
+
+      if (*len == room)
+        {
+          char *bigger;
+
+          if (room >= POLICY_LEN_MAX)
+            return -EFBIG;
+          room = room ? 2 * room : 16384;
+          bigger = realloc (*text, room);
+          if (!bigger)
+            return -ENOMEM;
+          *text = bigger;
+        }
+      got = read (fd, *text + *len, room - *len);
+      if (got == 0)
+        return 0;
+      if (got < 0 && errno != EINTR)
+        return -errno;
+      if (got > 0)
+        *len += got;
+    }
+}
+
+int
+cs_policy_load (const char *file, cs_policy_report *report, void *closure,
+                struct cs_policy **policy, struct cs_err *err)
+{
+  char *text = NULL;
+  size_t len;
+  int fd, r;
+
+  *policy = NULL;
+  if (!file)
+    return cs_policy_parse (BUILTIN_NAME, cs_policy_builtin,
+                            cs_policy_builtin_len, report, closure, policy,
+                            err);
+  fd = open (file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  if (fd < 0)
+    return cs_err_sys (err, errno, "cannot open policy '%.400s'", file);
+  r = read_all (fd, &text, &len);
+  if (r < 0)
+    cs_err_sys (err, -r, "cannot read policy '%.400s'", file);
+  else
+    r = cs_policy_parse (file, text, len, report, closure, policy, err);
+  free (text);
+  close (fd);
+  return r;
+}
+
+const char *
+cs_policy_text (const struct cs_policy *policy, size_t *len)
+{
+  *len = policy->len;
+  return policy->text;
+}
+
+/* Matching.  */
+
+/* Does one of LIST match NAME (or ROLE)?  Marks every one that does.  */
+static bool
+match_list (struct policy_patterns *list, const char *name,
+            enum cs_policy_role role)
+{
+  bool found = false;
+  size_t i;
+
+  for (i = 0; i < list->nr; i++)
+    {
+      struct policy_pattern *pattern = &list->items[i];
+
+      if (pattern->is_role
+          ? pattern->role == role : fnmatch (pattern->text, name, 0) == 0)
+        found = pattern->used = true;
+    }
+  return found;
+}
+
+enum cs_policy_role
+cs_policy_role (struct cs_policy *policy, const char *library)
+{
+  enum cs_policy_role role = CS_POLICY_REBIND;
+  size_t i;
+
+  if (!*library)
+    return CS_POLICY_REBIND;
+  for (i = 0; i < policy->nr_rules; i++)
+    {
+      struct policy_rule *rule = &policy->rules[i];
+
+      if (rule->verb != VERB_PERSIST && rule->verb != VERB_REBIND)
+        continue;
+      if (!match_list (&rule->libraries, library, role))
+        continue;
+      rule->used = true;
+      role = rule->verb == VERB_PERSIST ? CS_POLICY_PERSIST
+        : CS_POLICY_REBIND;
+    }
+  return role;
+}
+
+/* Does RULE, which has symbol patterns, speak of SYMBOL in LIBRARY?  */
+static bool
+rule_matches (struct policy_rule *rule, const char *library,
+              enum cs_policy_role role, const char *symbol)
+{
+  if (rule->libraries.nr && !match_list (&rule->libraries, library, role))
+    return false;
+  if (!match_list (&rule->symbols, symbol, role))
+    return false;
+  rule->used = true;
+  return true;
+}
+
+static bool
+kind_matches (enum policy_kind kind, enum cs_symbol_kind symbol_kind)
+{
+  return kind == KIND_ANY
+    || (kind == KIND_FUNCTION && symbol_kind == CS_SYMBOL_FUNCTION)
+    || (kind == KIND_DATA && symbol_kind == CS_SYMBOL_DATA);
+}
+
+bool
+cs_policy_interns (struct cs_policy *policy, const char *library,
+                   const char *symbol, enum cs_symbol_kind kind,
+                   unsigned *line)
+{
+  enum cs_policy_role role = cs_policy_role (policy, library);
+  struct policy_rule *decides = NULL;
+  size_t i;
+
+  for (i = 0; i < policy->nr_rules; i++)
+    {
+      struct policy_rule *rule = &policy->rules[i];
+
+      if ((rule->verb == VERB_INTERN || rule->verb == VERB_SKIP)
+          && kind_matches (rule->kind, kind)
+          && rule_matches (rule, library, role, symbol))
+        decides = rule;
+    }
+  if (!decides || decides->verb == VERB_SKIP)
+    return false;
+  if (line)
+    *line = decides->line;
+  return true;
+}
+
+const char *
+cs_policy_replacement (struct cs_policy *policy, const char *library,
+                       const char *symbol)
+{
+  enum cs_policy_role role = cs_policy_role (policy, library);
+  const char *name = NULL;
+  size_t i;
+
+  for (i = 0; i < policy->nr_rules; i++)
+    {
+      struct policy_rule *rule = &policy->rules[i];
+
+      if (rule->verb == VERB_REPLACE
+          && rule_matches (rule, library, role, symbol))
+        name = rule->replacement;
+    }
+  return name;
+}
+
+void
+cs_policy_each_replacement (const struct cs_policy *policy,
+                            void (*visit) (void *closure, const char *name,
+                                           const char *place),
+                            void *closure)
+{
+  size_t i;
+
+  for (i = 0; i < policy->nr_rules; i++)
+    if (policy->rules[i].verb == VERB_REPLACE)
+      visit (closure, policy->rules[i].replacement, policy->rules[i].place);
+}
+
+/* What was never used.  */
+
+static void
+report_unused_rule (const struct cs_policy *policy,
+                    const struct policy_rule *rule,
+                    struct policy_errors *warnings)
+{
+  size_t len = rule->text_len < 200 ? rule->text_len : 200;
+
+  cs_policy_complain (warnings, rule->line, rule->column,
+                      "rule '%.*s%s' matches nothing", (int) len,
+                      policy->text + rule->text_off,
+                      len < rule->text_len ? "..." : "");
+}
+
+static void
+report_unused_patterns (const struct policy_rule *rule,
+                        const struct policy_patterns *list,
+                        struct policy_errors *warnings)
+{
+  size_t i;
+
+  for (i = 0; i < list->nr; i++)
+    if (!list->items[i].used)
+      cs_policy_complain (warnings, rule->line, list->items[i].column,
+                          "pattern '%.200s' matches nothing",
+                          list->items[i].text);
+}
+
+size_t
+cs_policy_unused (const struct cs_policy *policy, cs_policy_report *report,
+                  void *closure)
+{
+  struct policy_errors warnings
+    = { .file = policy->file, .report = report, .closure = closure };
+  size_t i;
+
+  for (i = 0; i < policy->nr_rules; i++)
+    {
+      const struct policy_rule *rule = &policy->rules[i];
+
+      if (rule->optional)
+        continue;
+      if (!rule->used)
+        report_unused_rule (policy, rule, &warnings);
+      else
+        {
+          report_unused_patterns (rule, &rule->symbols, &warnings);
+          report_unused_patterns (rule, &rule->libraries, &warnings);
+        }
+    }
+  return warnings.nr;
+}
