@@ -18,8 +18,8 @@ cat <<'HEAD'
 const char cs_policy_builtin[] = {
 HEAD
 od -An -v -tu1 "$1" |
-  awk '{ for (i = 1; i <= NF; i++) printf "%s%d,", i == 1 ? "  " : " ",
-           $i > 127 ? $i - 256 : $i
+  awk '{ for (i = 1; i <= NF; i++)
+           printf "%s%d,", (i == 1 ? "  " : " "), ($i > 127 ? $i - 256 : $i)
          print "" }'
 cat <<'TAIL'
   0
