@@ -10,13 +10,16 @@
 
      offset 0       superblock, slot A        4096 bytes
      offset 4096    superblock, slot B        4096 bytes
+     offset 8192    lock record (struct cs_lock_disk): who opened the store
+                    for writing last; the only bytes that change in place
      offset 65536   the image: byte ADDR of the region is at file offset
                     65536 + (ADDR - base); never-used ranges are holes
 
    The first page of the image is the directory (struct cs_directory_disk):
-   sections (named areas for the layers above) and extents (which ranges are
-   in use, with what protection).  It is part of the image, so it commits
-   with everything else.
+   sections (named areas for the layers above) and where the extent table is
+   (which ranges are in use, with what protection).  Both are part of the
+   image, in its first extent, so they commit with everything else.  In the
+   mapping modes they are used in place.
 
    Memory: ranges of the image that exist in the committed file are mapped
    MAP_PRIVATE from it, everything newer is anonymous; nothing reaches the
@@ -28,7 +31,9 @@
    S1  Extents are sorted by offset, page-aligned, not empty, do not overlap,
        and lie inside the reserved range.
    S2  Two neighbours that touch differ in kind or protection.
-   S3  Every section lies inside one extent.
+   S3  Every section lies inside one extent that is in the file, and so do,
+       in the first one (offset 0, CS_EXTENT_DIRECTORY, readable and
+       writable), the directory and its extent table.
    S4  The file under the store's name is always a complete commit: it is
        replaced by rename(2) after the new one was synced.
    S5  Only the process that took the lock commits; a forked child never.  */
@@ -43,13 +48,15 @@
 
 #define CS_STORE_MAGIC "ColdStor"       /* 8 bytes, no terminator */
 #define CS_STORE_VERSION 1
+#define CS_STORE_LOCK_OFF 8192
 #define CS_STORE_IMAGE_OFF 65536
 #define CS_STORE_PAGE_LEN 4096
 
 struct cs_store;
 
 /* One superblock slot as it lies in the file.  The slot with the larger
-   generation among those whose CRC is right is the one in force.  */
+   generation among those whose CRC is right is the one in force.  Magic,
+   version and CRC keep their places in every version.  */
 struct cs_superblock_disk
 {
   char magic[8];                /* CS_STORE_MAGIC */
@@ -69,7 +76,19 @@ struct cs_superblock_disk
   uint8_t uuid[16];             /* names the store through all generations */
   uint8_t reserved2[24];
   uint32_t crc;                 /* CRC-32 of all bytes before this field */
-  uint32_t reserved3;
+  uint32_t reserved3;           /* 0 */
+};
+
+/* The lock record.  The lock itself is an OFD lock on these bytes; they tell
+   who has it, if it is held, and mean nothing otherwise.  */
+struct cs_lock_disk
+{
+  char magic[8];                /* "ColdLock" */
+  int64_t pid;
+  int64_t since;                /* seconds since 1970 */
+  char host[64];                /* as uname(2) names it, NUL-terminated */
+  uint32_t crc;                 /* CRC-32 of all bytes before this field */
+  uint32_t reserved;
 };
 
 /* What a range of the region is for.  */
@@ -129,13 +148,15 @@ struct cs_store_params
 
 /* Make an empty store for PATH and map it, as CS_STORE_WRITE does.  Nothing
    appears under PATH before the first cs_store_commit(); until then the data
-   is in a temporary file beside it that has no name (O_TMPFILE) or, where
-   the file system has none, is removed by cs_store_close().  If PATH exists:
-   without FORCE -CS_E_REFUSED; with FORCE it is replaced by the first
-   commit, and left alone until then, unless it is held (-CS_E_HELD) or is
-   not a regular file (-CS_E_REFUSED).
+   is in memory only.  If PATH exists: without FORCE -CS_E_REFUSED; with FORCE
+   it is locked now and replaced by the first commit, unless it is held
+   (-CS_E_HELD) or is not a regular file (-CS_E_REFUSED).  A file that
+   appears under PATH between creation and first commit is never replaced:
+   that commit fails with -CS_E_REFUSED.  The new file has mode 0600, less
+   the umask.
    Errors: -CS_E_REFUSED with the name of the mapping when the region's range
-   is in use in this process; -errno.  */
+   is in use in this process; -CS_E_INCOMPATIBLE when MACHINE is not the one
+   libcs was built for; -EINVAL for impossible BASE and RESERVED; -errno.  */
 int cs_store_create (const char *path, const struct cs_store_params *params,
                      bool force, struct cs_store **store,
                      struct cs_err *err);
@@ -144,7 +165,7 @@ int cs_store_create (const char *path, const struct cs_store_params *params,
    Errors, besides -errno: -CS_E_DAMAGED (not a store, truncated, no valid
    superblock, a directory that breaks S1 to S3: structure, offset, expected,
    found); -CS_E_INCOMPATIBLE (format version; with the mapping modes also
-   machine or page size); -CS_E_HELD (CS_STORE_WRITE: pid, host and since
+   machine or page size; CS_STORE_READ takes any machine); -CS_E_HELD (CS_STORE_WRITE: pid, host and since
    when); -CS_E_REFUSED (not a regular file; mapping modes: owned by neither
    this user nor root, or writable by group or others; region occupied).  */
 int cs_store_open (const char *path, enum cs_store_mode mode,
@@ -156,14 +177,35 @@ int cs_store_open (const char *path, enum cs_store_mode mode,
 void cs_store_close (struct cs_store *store);
 
 /* In a forked child: forget lock and descriptors, so that the child can
-   neither hold nor write the store (S5).  Async-signal-safe.  */
+   neither hold nor write the store (S5).  The child goes on using and
+   changing the region in its own memory; the functions on ranges work, all
+   but cs_store_map_extent().  Async-signal-safe.  */
 void cs_store_disown (struct cs_store *store);
 
+/* Around a fork(2), where other threads may be changing the region: hold in
+   the parent before it, as the last lock to be taken (after libgc's);
+   release in the parent after it, in the same thread; disown in the child.
+   In between the thread may not use the functions on ranges, and signals
+   are blocked.  */
+void cs_store_hold (struct cs_store *store);
+void cs_store_release (struct cs_store *store);
+
 /* Write the whole image to a new file beside the store and rename it into
-   place (S4).  When it returns 0 the new generation is on stable storage;
-   otherwise the last commit stands and the store may be used further, and
-   committed again.  No other thread may write to the region meanwhile.
-   Does not allocate from the region.  Pages of zeros become holes.  */
+   place (S4).  The new file keeps mode and, if the system allows, owner and
+   group of the old one.  When it returns 0 the new generation is on stable
+   storage; otherwise the last commit stands and the store may be used
+   further, and committed again.  One failure is different: if only the sync
+   of the folder fails, at the very end, the new generation is in force and
+   complete, but which of the two a power failure leaves is open; the text
+   says so.
+   No other thread may write to the region meanwhile.  Signals wait.  Takes
+   no memory, neither from the region nor from libc, but on failure.
+   Pages of zeros become holes.  Pages without PROT_READ are made readable
+   meanwhile.  The contents of PROT_NONE ranges are not saved: they will read
+   as zeros after the next open.  Ranges of CS_EXTENT_LIBRARY_DATA are saved
+   from memory; pages of them that are not mapped keep their last commit.
+   Errors: -CS_E_REFUSED (opened without CS_STORE_WRITE; forked child; the
+   name has gone to another file), -errno.  */
 int cs_store_commit (struct cs_store *store, struct cs_err *err);
 
 /* The superblock in force: that of the last commit (generation 0 before the
@@ -174,7 +216,16 @@ const struct cs_superblock_disk *cs_store_superblock (const struct cs_store *);
 const char *cs_store_path (const struct cs_store *);
 
 /* Ranges.  All lengths are rounded up to pages; addresses must be
-   page-aligned.  Thread-safe.  They write only to the directory.  */
+   page-aligned.  Thread-safe, and fit to be called from inside a garbage
+   collector: they take one lock, with signals blocked, and no memory.  They
+   write only to the directory.  Those that return an int return 0 or
+   -errno: -EINVAL for what is not a range or would break S3 (directory and
+   sections cannot be unmapped or replaced, and a section's protection only
+   changes as a whole and to something readable, writable or executable);
+   -ENOMEM when the range is not in the region, is not in use where it must
+   be, or the extent table is full; -EEXIST when a region that RLIMIT_AS did
+   not let us reserve has something foreign there; -EPERM for
+   CS_STORE_READ.  */
 
 /* Map LEN zero bytes with protection PROT anywhere in the region, lowest
    free address first.  Returns NULL with errno ENOMEM when the region or the
@@ -184,30 +235,36 @@ void *cs_store_map (struct cs_store *store, size_t len, int prot,
 
 /* The same at ADDR, which must lie in the region.  What was there is
    replaced by zeros, as MAP_FIXED does.  CS_EXTENT_LIBRARY_TEXT only claims
-   the range, and CS_EXTENT_LIBRARY_DATA claims it for the file: neither is
-   mapped here.  Returns 0 or -errno.  */
+   the range, and CS_EXTENT_LIBRARY_DATA (which must be readable) claims it
+   for the file: neither is mapped here.  What is free or the store's own in
+   such a range is unmapped, so that ld.so can use it; what a library claimed
+   before is left as it is, so that a part of LIBRARY_TEXT can be turned into
+   LIBRARY_DATA after loading.  */
 int cs_store_map_at (struct cs_store *store, void *addr, size_t len,
                      int prot, enum cs_extent_kind kind);
 
 /* Give back a range, which may span extents and free space.  It is unmapped
    (or held by a PROT_NONE reservation) and becomes a hole at the next
-   commit.  Returns 0 or -errno.  */
+   commit.  Libraries there must have been unloaded.  */
 int cs_store_unmap (struct cs_store *store, void *addr, size_t len);
 
-/* Change protection, as mprotect(2).  */
+/* Change protection, as mprotect(2).  All of the range must be in use.  */
 int cs_store_protect (struct cs_store *store, void *addr, size_t len,
                       int prot);
 
 /* Make the range read as zeros again, as MADV_DONTNEED does for anonymous
    memory (for a private file mapping the kernel would bring the file's old
-   contents back).  Keeps protection and kind.  */
+   contents back).  Keeps protection and kind.  All of the range must be in
+   use, and not LIBRARY_TEXT.  */
 int cs_store_clear (struct cs_store *store, void *addr, size_t len);
 
 /* Is ADDR inside the region (used or not)?  */
 bool cs_store_contains (const struct cs_store *store, const void *addr);
 
 /* Map the committed contents of the CS_EXTENT_LIBRARY_DATA extent that holds
-   [ADDR, ADDR + LEN) over whatever is mapped there (MAP_FIXED).  */
+   [ADDR, ADDR + LEN) over whatever is mapped there (MAP_FIXED), with its
+   protection.  -EINVAL if there is no such extent in the last commit;
+   -EBADF after cs_store_disown().  */
 int cs_store_map_extent (struct cs_store *store, void *addr, size_t len,
                          struct cs_err *err);
 
@@ -232,7 +289,8 @@ void *cs_store_section (const struct cs_store *store, const char *name,
 
 /* A pointer to LEN bytes at region address ADDR, in every mode; NULL unless
    the range lies in one extent that is in the file (CS_STORE_READ) or in
-   memory.  Lent until the store is closed.  */
+   memory and readable.  Whether libraries are loaded is the caller's
+   business.  Lent until the store is closed.  */
 const void *cs_store_view (const struct cs_store *store, uint64_t addr,
                            size_t len);
 

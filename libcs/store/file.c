@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* file.c -- finding, opening, reading and writing the store's file.  */
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "store/store-private.h"
+#include "store/sys.h"
+
+/* Descriptors of the tools start here: the interpreter in a store expects
+   its own low numbers back.  */
+#define HIGH_FD 1000
+
+int
+cs_file_move_high (int fd)
+{
+  struct rlimit limit;
+  int high = cs_sys.dup (fd, F_DUPFD_CLOEXEC, HIGH_FD);
+
+  /* EINVAL: beyond RLIMIT_NOFILE; EMFILE: all from there up are taken.  */
+  if (high < 0 && getrlimit (RLIMIT_NOFILE, &limit) == 0)
+    {
+      int end = limit.rlim_cur < HIGH_FD ? (int) limit.rlim_cur : HIGH_FD;
+
+      for (int lowest = end - 16; high < 0 && lowest > fd; lowest /= 2)
+        high = cs_sys.dup (fd, F_DUPFD_CLOEXEC, lowest);
+    }
+  if (high < 0)
+    return fd;
+  cs_sys.close (fd);
+  return high;
+}
+
+void
+cs_file_close (int *fd)
+{
+  if (*fd >= 0)
+    cs_sys.close (*fd);
+  *fd = -1;
+}
+
+ssize_t
+cs_file_read (int fd, void *buf, size_t len, uint64_t off)
+{
+  size_t done = 0;
+
+  while (done < len)
+    {
+      ssize_t n = cs_sys.pread (fd, (char *) buf + done, len - done,
+                                (off_t) (off + done));
+      if (n == 0)
+        break;
+      if (n > 0)
+        done += (size_t) n;
+      else if (errno != EINTR)
+        return -errno;
+    }
+  return (ssize_t) done;
+}
+
+int
+cs_file_write (int fd, const void *buf, size_t len, uint64_t off)
+{
+  size_t done = 0;
+
+  while (done < len)
+    {
+      ssize_t n = cs_sys.pwrite (fd, (const char *) buf + done, len - done,
+                                 (off_t) (off + done));
+      if (n > 0)
+        done += (size_t) n;
+      else if (n == 0)
+        return -EIO;
+      else if (errno != EINTR)
+        return -errno;
+    }
+  return 0;
+}
+
+/* Split PATH: open its folder, copy what is behind the last slash.  */
+static int
+set_place (struct cs_store *store, const char *path, struct cs_err *err)
+{
+  const char *slash = strrchr (path, '/');
+  const char *name = slash ? slash + 1 : path;
+  char *folder;
+  int fd;
+
+  if (*name == '\0' || strcmp (name, ".") == 0 || strcmp (name, "..") == 0)
+    return cs_err_set (err, CS_E_REFUSED, "not a regular file");
+  folder = slash ? strndup (path, (size_t) (slash - path) + 1) : strdup (".");
+  free (store->name);
+  store->name = strdup (name);
+  if (!folder || !store->name)
+    {
+      free (folder);
+      return cs_err_sys (err, ENOMEM, "folder");
+    }
+  cs_file_close (&store->dirfd);
+  fd = cs_sys.openat (AT_FDCWD, folder, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+  if (fd < 0)
+    cs_err_sys (err, errno, "folder '%s'", folder);
+  else
+    store->dirfd = cs_file_move_high (fd);
+  free (folder);
+  return fd < 0 ? err->code : 0;
+}
+
+int
+cs_file_locate (struct cs_store *store, struct cs_err *err)
+{
+  char link[PATH_MAX];
+  char *real;
+  int r = set_place (store, store->path, err);
+
+  if (r < 0
+      || cs_sys.readlinkat (store->dirfd, store->name, link, sizeof link) < 0)
+    return r;
+  /* A commit renames: it has to do so where the link leads to.  */
+  real = realpath (store->path, NULL);
+  if (!real)
+    return cs_err_sys (err, errno, "symbolic link");
+  r = set_place (store, real, err);
+  free (real);
+  return r;
+}
+
+int
+cs_file_open (int dirfd, const char *name, int flags, struct stat *st,
+              struct cs_err *err)
+{
+  int fd = cs_sys.openat (dirfd, name,
+                          flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+
+  if (fd < 0 && (errno == EISDIR || errno == ENXIO))
+    return cs_err_set (err, CS_E_REFUSED, "not a regular file");
+  if (fd < 0)
+    return cs_err_sys (err, errno, "%s",
+                       (flags & O_ACCMODE) == O_RDWR ? "open for writing"
+                       : "open for reading");
+  if (cs_sys.fstat (fd, st) < 0)
+    cs_err_sys (err, errno, "status of the file");
+  else if (!S_ISREG (st->st_mode))
+    cs_err_set (err, CS_E_REFUSED, "not a regular file");
+  else
+    return cs_file_move_high (fd);
+  cs_sys.close (fd);
+  return err->code;
+}
+
+int
+cs_file_check_owner (const char *path, const struct stat *st,
+                     struct cs_err *err)
+{
+  if (st->st_uid != geteuid () && st->st_uid != 0)
+    {
+      cs_err_set (err, CS_E_REFUSED, "owned by user %ld, who could have put "
+                  "anything into it", (long) st->st_uid);
+      return cs_err_advise (err, "make it your own if you trust its contents:"
+                            " chown %ld '%s'", (long) geteuid (), path);
+    }
+  if (st->st_mode & (S_IWGRP | S_IWOTH))
+    {
+      cs_err_set (err, CS_E_REFUSED, "mode %04o lets others write to it",
+                  (unsigned int) st->st_mode & 07777);
+      return cs_err_advise (err, "remove write permission for others: "
+                            "chmod go-w '%s'", path);
+    }
+  return 0;
+}
+
+int
+cs_file_is_current (const struct cs_store *store, int fd, bool *exists)
+{
+  struct stat named, opened;
+
+  *exists = true;
+  if (cs_sys.fstat (fd, &opened) < 0)
+    return -errno;
+  if (cs_sys.fstatat (store->dirfd, store->name, &named,
+                      AT_SYMLINK_NOFOLLOW) < 0)
+    {
+      *exists = errno != ENOENT;
+      return *exists ? -errno : 0;
+    }
+  return named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
+}

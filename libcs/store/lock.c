@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* lock.c -- one writer a store.
+
+   What holds is an OFD lock on the record's bytes: the kernel drops it with
+   the last descriptor of the open file, so that the lock of a dead process
+   never holds.  The record in these bytes only tells the loser whom to
+   look for; F_OFD_GETLK knows no process.  It is written just after the
+   lock was taken, so a loser may for a moment find no record or that of a
+   process long gone; it then looks again a few times.  */
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "store/store-private.h"
+#include "store/sys.h"
+
+#define LOOKS 5                 /* at the record, a millisecond apart */
+
+static uint32_t
+record_crc (const struct cs_lock_disk *record)
+{
+  return (uint32_t) crc32 (0, (const Bytef *) record,
+                           offsetof (struct cs_lock_disk, crc));
+}
+
+void
+cs_lock_init (struct cs_store *store)
+{
+  struct cs_lock_disk *record = &store->lock;
+  struct utsname name;
+
+  memset (record, 0, sizeof *record);
+  memcpy (record->magic, CS_LOCK_MAGIC, sizeof record->magic);
+  record->pid = getpid ();
+  record->since = time (NULL);
+  if (uname (&name) == 0)
+    snprintf (record->host, sizeof record->host, "%.63s", name.nodename);
+  record->crc = record_crc (record);
+}
+
+static bool
+is_gone (const struct cs_lock_disk *record)
+{
+  struct utsname name;
+
+  return (uname (&name) == 0
+          && strncmp (record->host, name.nodename,
+                      sizeof record->host - 1) == 0
+          && (record->pid <= 0
+              || (kill ((pid_t) record->pid, 0) < 0 && errno == ESRCH)));
+}
+
+/* Read the record of who holds FD; the best of several looks.  */
+static bool
+read_record (int fd, struct cs_lock_disk *record)
+{
+  bool valid = false;
+
+  for (int i = 0; i < LOOKS; i++)
+    {
+      ssize_t n = cs_file_read (fd, record, sizeof *record,
+                                CS_STORE_LOCK_OFF);
+
+      valid = (n == sizeof *record
+               && memcmp (record->magic, CS_LOCK_MAGIC, 8) == 0
+               && record->crc == record_crc (record)
+               && memchr (record->host, '\0', sizeof record->host));
+      if (valid && !is_gone (record))
+        break;
+      nanosleep (&(struct timespec) { 0, 1000000 }, NULL);
+    }
+  return valid;
+}
+
+static int
+say_who (int fd, struct cs_err *err)
+{
+  struct cs_lock_disk record;
+  char since[64] = "an unknown time";
+  struct tm tm;
+  time_t t;
+
+  if (!read_record (fd, &record))
+    return cs_err_set (err, CS_E_HELD, "held by another process, which has "
+                       "not said who it is");
+  t = (time_t) record.since;
+  if (localtime_r (&t, &tm))
+    strftime (since, sizeof since, "%Y-%m-%d %H:%M:%S", &tm);
+  return cs_err_set (err, CS_E_HELD, "held by %sprocess %lld on %s since %s",
+                     is_gone (&record) ? "a child of the ended " : "",
+                     (long long) record.pid, record.host, since);
+}
+
+int
+cs_lock_take (int fd, struct cs_err *err)
+{
+  struct flock lock = {
+    .l_type = F_WRLCK,
+    .l_whence = SEEK_SET,
+    .l_start = CS_STORE_LOCK_OFF,
+    .l_len = sizeof (struct cs_lock_disk)
+  };
+
+  if (cs_sys.lock (fd, F_OFD_SETLK, &lock) == 0)
+    return 0;
+  if (errno == EAGAIN || errno == EACCES)
+    return say_who (fd, err);
+  return cs_err_sys (err, errno, "lock");
+}
+
+int
+cs_lock_record (const struct cs_store *store, int fd)
+{
+  return cs_file_write (fd, &store->lock, sizeof store->lock,
+                        CS_STORE_LOCK_OFF);
+}
+
+void
+cs_lock_drop (int fd)
+{
+  struct flock lock = {
+    .l_type = F_UNLCK,
+    .l_whence = SEEK_SET,
+    .l_start = CS_STORE_LOCK_OFF,
+    .l_len = sizeof (struct cs_lock_disk)
+  };
+
+  if (fd >= 0)
+    cs_sys.lock (fd, F_OFD_SETLK, &lock);
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* store-private.h -- what the files of the store layer share.
+
+   file.c         places, opening, descriptors, reading and writing in full
+   lock.c         one writer a store
+   superblock.c   the two slots
+   directory.c    S1 to S3; looking up and editing the extent table; sections
+   region.c       the address range: reserving it, mapping a file into it
+   space.c        the public operations on ranges
+   commit.c       a new generation
+   store.c        create, open, close, and what only looks  */
+#ifndef CS_STORE_PRIVATE_H
+#define CS_STORE_PRIVATE_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "store/store.h"
+
+#define CS_STORE_SLOT_LEN 4096          /* from one superblock to the next */
+#define CS_STORE_EXTENTS_MAX 65536      /* capacity of a new extent table */
+#define CS_STORE_RESERVED_MIN (16 << 20)
+#define CS_DIRECTORY_MAGIC "ColdDir"    /* 8 bytes with its NUL */
+#define CS_LOCK_MAGIC "ColdLock"        /* 8 bytes, no terminator */
+
+struct cs_store
+{
+  enum cs_store_mode mode;
+  char *path;                   /* as given by the caller */
+  int dirfd;                    /* the folder (O_PATH), -1 unless WRITE */
+  char *name;                   /* in it, links resolved; NULL unless WRITE */
+  int fd;                       /* the last commit, or what a creation is
+                                   going to replace; -1: none, or disowned */
+  bool created;                 /* by cs_store_create, not yet committed */
+  pid_t owner;                  /* who may commit (S5); 0: nobody */
+  char *image;                  /* the region, or the file (READ) */
+  bool held;                    /* the region's free parts are ours:
+                                   PROT_NONE; else RLIMIT_AS forbade that */
+  uint64_t directory_len;       /* bytes at its start that are the directory
+                                   with its extent table */
+  struct cs_superblock_disk superblock;
+  struct cs_lock_disk lock;     /* our own record */
+  pthread_mutex_t mutex;        /* guards the directory; see space.c */
+  sigset_t mask;                /* of the thread in cs_store_hold() */
+};
+
+/* The directory, and the extent table in it.  */
+static inline struct cs_directory_disk *
+cs_directory (const struct cs_store *store)
+{
+  return (struct cs_directory_disk *) store->image;
+}
+
+static inline struct cs_extent_disk *
+cs_extent_table (const struct cs_store *store)
+{
+  return (struct cs_extent_disk *) (store->image
+                                    + cs_directory (store)->extents_off);
+}
+
+static inline uint64_t
+cs_extent_end (const struct cs_extent_disk *e)
+{
+  return e->off + e->len;
+}
+
+static inline bool
+cs_extent_is_library (const struct cs_extent_disk *e)
+{
+  return (e->kind == CS_EXTENT_LIBRARY_DATA
+          || e->kind == CS_EXTENT_LIBRARY_TEXT);
+}
+
+/* Do the contents of E belong to the file?  Those that nobody can access do
+   not.  */
+static inline bool
+cs_extent_in_file (const struct cs_extent_disk *e)
+{
+  return (e->kind == CS_EXTENT_LIBRARY_DATA
+          || (e->kind != CS_EXTENT_LIBRARY_TEXT && e->prot != 0));
+}
+
+static inline uint64_t
+cs_round_up (uint64_t len, uint64_t unit)
+{
+  return (len + unit - 1) & -unit;
+}
+
+/* file.c */
+
+/* Set dirfd and name of STORE from its path, with symbolic links resolved. */
+int cs_file_locate (struct cs_store *store, struct cs_err *err);
+
+/* Open NAME in DIRFD with FLAGS and refuse all but regular files, without
+   ever waiting (FIFO).  Returns a high, close-on-exec descriptor.  */
+int cs_file_open (int dirfd, const char *name, int flags, struct stat *st,
+                  struct cs_err *err);
+
+/* Refuse a store that somebody else could have changed.  */
+int cs_file_check_owner (const char *path, const struct stat *st,
+                         struct cs_err *err);
+
+/* Does the store's name still lead to the file with descriptor FD?  1 yes,
+   0 no (then *EXISTS says whether it leads to another), -errno.  */
+int cs_file_is_current (const struct cs_store *store, int fd, bool *exists);
+
+/* Take over FD and return a copy of it out of the interpreter's way (FD
+   itself if there is none), close-on-exec.  */
+int cs_file_move_high (int fd);
+
+/* Close *FD unless it is -1, and set it to -1.  */
+void cs_file_close (int *fd);
+
+/* Read up to LEN bytes; short at the end of the file only.  The number of
+   bytes, or -errno.  */
+ssize_t cs_file_read (int fd, void *buf, size_t len, uint64_t off);
+
+/* Write LEN bytes.  0 or -errno.  */
+int cs_file_write (int fd, const void *buf, size_t len, uint64_t off);
+
+/* lock.c */
+
+/* Fill STORE's lock record with this process.  */
+void cs_lock_init (struct cs_store *store);
+
+/* Lock FD: 0, -CS_E_HELD with who holds it, or -errno.  */
+int cs_lock_take (int fd, struct cs_err *err);
+
+/* Write STORE's record to FD.  0 or -errno.  */
+int cs_lock_record (const struct cs_store *store, int fd);
+
+/* Give up the lock on FD, also for those who inherited the descriptor.  */
+void cs_lock_drop (int fd);
+
+/* superblock.c */
+
+/* Fill SB for a new store.  */
+void cs_superblock_init (struct cs_superblock_disk *sb,
+                         const struct cs_store_params *params);
+
+/* Set the CRC.  */
+void cs_superblock_seal (struct cs_superblock_disk *sb);
+
+/* Read the superblock in force from FD and check it against FILE_LEN.  */
+int cs_superblock_read (int fd, uint64_t file_len,
+                        struct cs_superblock_disk *sb, struct cs_err *err);
+
+/* Can this process map the store?  0 or -CS_E_INCOMPATIBLE.  */
+int cs_superblock_check_native (const struct cs_superblock_disk *sb,
+                                struct cs_err *err);
+
+/* directory.c */
+
+/* Check all of a directory that can be checked without its extents: after
+   it, the extent table is known to lie inside the committed image.  */
+int cs_directory_check_head (const struct cs_directory_disk *d,
+                             const struct cs_superblock_disk *sb,
+                             struct cs_err *err);
+
+/* Length in pages of directory and extent table together, in bytes.  */
+uint64_t cs_directory_len (const struct cs_directory_disk *d);
+
+/* Check S1 to S3 for the directory at IMAGE.  With COMMITTED also that what
+   is in the file lies inside its committed length.  */
+int cs_directory_check (const char *image,
+                        const struct cs_superblock_disk *sb, bool committed,
+                        struct cs_err *err);
+
+/* Write an empty directory to the zero bytes at the start of the image.  */
+void cs_directory_init (struct cs_store *store);
+
+/* Index of the first extent that ends after OFF; nr_extents if none.  */
+size_t cs_extent_index (const struct cs_store *store, uint64_t off);
+
+/* The first part of [OFF, END) that is in use: *PIECE is the extent cut to
+   it.  False if there is none.  */
+bool cs_extent_next_used (const struct cs_store *store, uint64_t off,
+                          uint64_t end, struct cs_extent_disk *piece);
+
+/* The first part of [OFF, END) that is free.  */
+bool cs_extent_next_free (const struct cs_store *store, uint64_t off,
+                          uint64_t end, uint64_t *free_off,
+                          uint64_t *free_len);
+
+/* Lowest free range of LEN bytes at or after *OFF.  */
+bool cs_extent_find_gap (const struct cs_store *store, uint64_t len,
+                         uint64_t *off);
+
+/* Is there room for the two entries more that an edit can need?  */
+bool cs_extent_has_room (const struct cs_store *store);
+
+/* Make the table say that [OFF, OFF + LEN) is free, or (PROT, KIND), merging
+   with neighbours (S1, S2).  Needs cs_extent_has_room().  */
+void cs_extent_set_free (struct cs_store *store, uint64_t off, uint64_t len);
+void cs_extent_set (struct cs_store *store,
+                    const struct cs_extent_disk *extent);
+
+struct cs_section_disk *cs_section_find (const struct cs_store *store,
+                                         const char *name);
+
+/* Does [OFF, OFF + LEN) touch the directory or its extent table?  */
+bool cs_directory_touches (const struct cs_store *store, uint64_t off,
+                           uint64_t len);
+
+/* Does it touch a section?  With PARTLY only those it does not cover.  */
+bool cs_section_touches (const struct cs_store *store, uint64_t off,
+                         uint64_t len, bool partly);
+
+/* region.c */
+
+/* Take the region; unmap it again, when nothing but the directory was mapped
+   or (if it is held) nothing but by this layer.  */
+int cs_region_hold (struct cs_store *store, struct cs_err *err);
+void cs_region_drop (struct cs_store *store);
+
+/* Map [OFF, OFF + LEN) from FD, or zeros if FD is -1, where nothing but a
+   reservation of ours may be.  ERR may be NULL: then nothing is allocated,
+   and -EEXIST says that something is in the way.  */
+int cs_region_map_new (struct cs_store *store, uint64_t off, uint64_t len,
+                       int prot, int fd, struct cs_err *err);
+
+/* The same over whatever is there.  0 or -errno.  */
+int cs_region_map_over (struct cs_store *store, uint64_t off, uint64_t len,
+                        int prot, int fd);
+
+/* Map every extent of the directory, which lies mapped at the start of the
+   region, from the committed file.  */
+int cs_region_map_extents (struct cs_store *store, struct cs_err *err);
+
+/* space.c */
+
+/* Enter and leave a space operation; MASK is for the second.  */
+void cs_space_enter (struct cs_store *store, sigset_t *mask);
+void cs_space_leave (struct cs_store *store, const sigset_t *mask);
+
+#endif

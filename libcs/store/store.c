@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* store.c -- creating, opening and closing a store; what only looks.
+
+   Opening in a mapping mode is on the way of every start, so it makes few
+   system calls and looks at nothing but superblocks, directory and extent
+   table: open, lock, read the header, take the region, map the directory,
+   check it in place, map the rest.
+
+   Before anything is mapped from the file, its length is known to reach to
+   the end of what is mapped: no access can raise SIGBUS unless somebody
+   truncates the file later.  */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "machine.h"
+
+#include "store/store-private.h"
+#include "store/sys.h"
+
+#define OPEN_TRIES 64           /* against a writer that commits all the time */
+
+static struct cs_store *
+store_new (const char *path, enum cs_store_mode mode)
+{
+  struct cs_store *store = calloc (1, sizeof *store);
+
+  if (!store)
+    return NULL;
+  store->path = strdup (path);
+  if (!store->path)
+    {
+      free (store);
+      return NULL;
+    }
+  store->mode = mode;
+  store->fd = store->dirfd = -1;
+  pthread_mutex_init (&store->mutex, NULL);
+  return store;
+}
+
+static void
+store_free (struct cs_store *store)
+{
+  cs_file_close (&store->fd);
+  cs_file_close (&store->dirfd);
+  pthread_mutex_destroy (&store->mutex);
+  free (store->name);
+  free (store->path);
+  free (store);
+}
+
+/* Open and lock the file that has the store's name.  A commit of another
+   process may take the name away in between: then the lock is worth
+   nothing, and we try again with the new file.  */
+static int
+open_locked (struct cs_store *store, struct stat *st, bool check_owner,
+             struct cs_err *err)
+{
+  for (int i = 0; i < OPEN_TRIES; i++)
+    {
+      bool exists;
+      int r;
+
+      store->fd = cs_file_open (store->dirfd, store->name,
+                                O_RDWR | O_NOFOLLOW, st, err);
+      if (store->fd < 0)
+        return store->fd;
+      r = check_owner ? cs_file_check_owner (store->path, st, err) : 0;
+      if (r == 0)
+        r = cs_lock_take (store->fd, err);
+      if (r < 0)
+        return r;
+      r = cs_file_is_current (store, store->fd, &exists);
+      if (r < 0)
+        return cs_err_sys (err, -r, "status of the file");
+      if (r == 1)
+        return 0;
+      cs_file_close (&store->fd);
+    }
+  return cs_err_sys (err, EBUSY, "replaced again and again");
+}
+
+static int
+open_file (struct cs_store *store, struct stat *st, struct cs_err *err)
+{
+  int r;
+
+  if (store->mode == CS_STORE_WRITE)
+    {
+      r = cs_file_locate (store, err);
+      if (r == 0)
+        r = open_locked (store, st, true, err);
+      if (r == -EACCES || r == -EROFS || r == -EPERM)
+        cs_err_advise (err, "use it without saving, if that is enough: "
+                       "--ephemeral");
+      return r;
+    }
+  store->fd = cs_file_open (AT_FDCWD, store->path, O_RDONLY, st, err);
+  if (store->fd < 0 || store->mode == CS_STORE_READ)
+    return store->fd < 0 ? store->fd : 0;
+  return cs_file_check_owner (store->path, st, err);
+}
+
+/* Map the directory, which says where everything else is.  */
+static int
+map_directory (struct cs_store *store, struct cs_err *err)
+{
+  struct cs_directory_disk head;
+  ssize_t n = cs_file_read (store->fd, &head, sizeof head,
+                            CS_STORE_IMAGE_OFF);
+  uint64_t len;
+  int r;
+
+  if (n < 0)
+    return cs_err_sys (err, (int) -n, "read the directory");
+  if ((size_t) n < sizeof head)
+    return cs_err_set (err, CS_E_DAMAGED, "directory at offset %d: expected "
+                       "%zu bytes, found %zd", CS_STORE_IMAGE_OFF,
+                       sizeof head, n);
+  r = cs_directory_check_head (&head, &store->superblock, err);
+  if (r < 0)
+    return r;
+  len = cs_directory_len (&head);
+  r = cs_region_map_new (store, 0, len, PROT_READ | PROT_WRITE, store->fd,
+                         err);
+  if (r == 0)
+    store->directory_len = len;
+  return r;
+}
+
+static int
+map_region (struct cs_store *store, struct cs_err *err)
+{
+  int r = cs_region_hold (store, err);
+
+  if (r < 0)
+    return r;
+  r = map_directory (store, err);
+  if (r == 0)
+    r = cs_directory_check (store->image, &store->superblock, true, err);
+  if (r == 0)
+    r = cs_region_map_extents (store, err);
+  if (r < 0)
+    cs_region_drop (store);
+  return r;
+}
+
+/* Map the image anywhere, to look at it.  */
+static int
+map_view (struct cs_store *store, struct cs_err *err)
+{
+  uint64_t len = store->superblock.committed;
+  void *p = MAP_FAILED;
+  int r;
+
+  errno = ENOMEM;
+  if (len <= SIZE_MAX / 2)
+    p = cs_sys.mmap (NULL, (size_t) len, PROT_READ, MAP_PRIVATE, store->fd,
+                     CS_STORE_IMAGE_OFF);
+  if (p == MAP_FAILED)
+    return cs_err_sys (err, errno, "map %" PRIu64 " bytes", len);
+  store->image = p;
+  cs_file_close (&store->fd);
+  r = cs_directory_check (store->image, &store->superblock, true, err);
+  if (r < 0)
+    cs_sys.munmap (p, (size_t) len);
+  return r;
+}
+
+static int
+open_store (struct cs_store *store, struct cs_err *err)
+{
+  struct stat st;
+  int r = open_file (store, &st, err);
+
+  if (r == 0)
+    r = cs_superblock_read (store->fd, (uint64_t) st.st_size,
+                            &store->superblock, err);
+  if (r < 0)
+    return r;
+  if (store->mode == CS_STORE_READ)
+    return map_view (store, err);
+  r = cs_superblock_check_native (&store->superblock, err);
+  if (r == 0 && store->mode == CS_STORE_WRITE)
+    {
+      store->owner = getpid ();
+      cs_lock_init (store);
+      r = cs_lock_record (store, store->fd);
+      if (r < 0)
+        r = cs_err_sys (err, -r, "write the lock record");
+    }
+  return r < 0 ? r : map_region (store, err);
+}
+
+int
+cs_store_open (const char *path, enum cs_store_mode mode,
+               struct cs_store **store, struct cs_err *err)
+{
+  struct cs_err own = CS_ERR_INIT;
+  struct cs_store *s = store_new (path, mode);
+  int r;
+
+  if (!err)
+    err = &own;
+  r = s ? open_store (s, err) : cs_err_sys (err, ENOMEM, "open");
+  if (r == 0)
+    *store = s;
+  else
+    {
+      if (s)
+        store_free (s);
+      cs_err_prefix (err, "cannot open '%s'", path);
+    }
+  return r;
+}
+
+static int
+check_params (const struct cs_store_params *params, struct cs_err *err)
+{
+  if (params->machine != CS_MACHINE_ELF
+      || params->word_len != sizeof (void *))
+    return cs_err_set (err, CS_E_INCOMPATIBLE, "machine: expected %d with "
+                       "words of %zu bytes (%s), found %d with words of %d "
+                       "bytes", CS_MACHINE_ELF, sizeof (void *),
+                       CS_MACHINE_NAME, params->machine, params->word_len);
+  if (sysconf (_SC_PAGESIZE) != CS_STORE_PAGE_LEN)
+    return cs_err_set (err, CS_E_INCOMPATIBLE, "pages of %ld bytes, "
+                       "expected %d", sysconf (_SC_PAGESIZE),
+                       CS_STORE_PAGE_LEN);
+  if (params->base == 0 || params->base % CS_STORE_PAGE_LEN
+      || params->reserved % CS_STORE_PAGE_LEN
+      || params->reserved < CS_STORE_RESERVED_MIN
+      || params->base > UINTPTR_MAX
+      || params->reserved > (uint64_t) UINTPTR_MAX - params->base)
+    return cs_err_sys (err, EINVAL, "%" PRIu64 " bytes at 0x%" PRIx64,
+                       params->reserved, params->base);
+  return 0;
+}
+
+/* See to it that the store can be created under its name.  */
+static int
+claim_name (struct cs_store *store, bool force, struct cs_err *err)
+{
+  struct stat st;
+  int r = cs_file_locate (store, err);
+
+  if (r < 0)
+    return r;
+  /* Better refused now than after an hour's work.  */
+  if (cs_sys.faccessat (store->dirfd, ".", W_OK | X_OK, AT_EACCESS) < 0)
+    return cs_err_sys (err, errno, "create files in its folder");
+  if (cs_sys.fstatat (store->dirfd, store->name, &st, AT_SYMLINK_NOFOLLOW)
+      < 0)
+    return (errno == ENOENT ? 0
+            : cs_err_sys (err, errno, "status of the file"));
+  if (!S_ISREG (st.st_mode))
+    return cs_err_set (err, CS_E_REFUSED, "exists and is not a regular file");
+  if (force)
+    return open_locked (store, &st, false, err);
+  cs_err_set (err, CS_E_REFUSED, "exists already");
+  return cs_err_advise (err, "choose another name, or replace it: --force");
+}
+
+static int
+create_store (struct cs_store *store, const struct cs_store_params *params,
+              bool force, struct cs_err *err)
+{
+  uint64_t len = CS_STORE_PAGE_LEN
+                 + CS_STORE_EXTENTS_MAX * sizeof (struct cs_extent_disk);
+  int r = check_params (params, err);
+
+  if (r == 0)
+    r = claim_name (store, force, err);
+  if (r < 0)
+    return r;
+  store->created = true;
+  store->owner = getpid ();
+  cs_lock_init (store);
+  cs_superblock_init (&store->superblock, params);
+  r = cs_region_hold (store, err);
+  if (r < 0)
+    return r;
+  r = cs_region_map_new (store, 0, len, PROT_READ | PROT_WRITE, -1, err);
+  if (r < 0)
+    {
+      cs_region_drop (store);
+      return r;
+    }
+  store->directory_len = len;
+  cs_directory_init (store);
+  return 0;
+}
+
+int
+cs_store_create (const char *path, const struct cs_store_params *params,
+                 bool force, struct cs_store **store, struct cs_err *err)
+{
+  struct cs_err own = CS_ERR_INIT;
+  struct cs_store *s = store_new (path, CS_STORE_WRITE);
+  int r;
+
+  if (!err)
+    err = &own;
+  r = s ? create_store (s, params, force, err)
+      : cs_err_sys (err, ENOMEM, "create");
+  if (r == 0)
+    *store = s;
+  else
+    {
+      if (s)
+        store_free (s);
+      cs_err_prefix (err, "cannot create '%s'", path);
+    }
+  return r;
+}
+
+void
+cs_store_close (struct cs_store *store)
+{
+  if (!store)
+    return;
+  if (store->mode == CS_STORE_READ)
+    cs_sys.munmap (store->image, (size_t) store->superblock.committed);
+  /* A child that inherited the descriptor keeps the lock alive unless it is
+     given up; the child itself must not do that to its parent.  */
+  if (store->owner == getpid ())
+    cs_lock_drop (store->fd);
+  store_free (store);
+}
+
+void
+cs_store_disown (struct cs_store *store)
+{
+  cs_file_close (&store->fd);
+  cs_file_close (&store->dirfd);
+  store->owner = 0;
+  /* Another thread of the parent may have held it.  */
+  pthread_mutex_init (&store->mutex, NULL);
+}
+
+const struct cs_superblock_disk *
+cs_store_superblock (const struct cs_store *store)
+{
+  return &store->superblock;
+}
+
+const char *
+cs_store_path (const struct cs_store *store)
+{
+  return store->path;
+}
+
+bool
+cs_store_contains (const struct cs_store *store, const void *addr)
+{
+  return ((uint64_t) (uintptr_t) addr - store->superblock.base
+          < store->superblock.reserved);
+}
+
+/* The extent that holds all of [OFF, OFF + LEN).  With CS_STORE_READ, where
+   tools come here a million times, nothing changes and nothing is locked.  */
+static bool
+find_extent (const struct cs_store *store, uint64_t off, uint64_t len,
+             struct cs_extent_disk *extent)
+{
+  struct cs_store *s = (struct cs_store *) store;
+  bool changes = store->mode != CS_STORE_READ;
+  sigset_t mask;
+  bool found;
+  size_t i;
+
+  if (changes)
+    cs_space_enter (s, &mask);
+  i = cs_extent_index (store, off);
+  found = i < cs_directory (store)->nr_extents;
+  if (found)
+    *extent = cs_extent_table (store)[i];
+  if (changes)
+    cs_space_leave (s, &mask);
+  return (found && extent->off <= off && len <= extent->len
+          && off - extent->off <= extent->len - len);
+}
+
+int
+cs_store_map_extent (struct cs_store *store, void *addr, size_t len,
+                     struct cs_err *err)
+{
+  uint64_t off = (uint64_t) (uintptr_t) addr - store->superblock.base;
+  uint64_t rounded = cs_round_up (len, CS_STORE_PAGE_LEN);
+  struct cs_extent_disk e;
+  int r;
+
+  if (len == 0 || rounded < len || off % CS_STORE_PAGE_LEN
+      || store->mode == CS_STORE_READ
+      || !find_extent (store, off, rounded, &e)
+      || e.kind != CS_EXTENT_LIBRARY_DATA
+      || rounded > store->superblock.committed
+      || off > store->superblock.committed - rounded)
+    return cs_err_sys (err, EINVAL, "no committed library data of %zu bytes "
+                       "at %p in '%s'", len, addr, store->path);
+  if (store->fd < 0)
+    return cs_err_sys (err, EBADF, "library data of '%s'", store->path);
+  r = cs_region_map_over (store, off, rounded, (int) e.prot, store->fd);
+  return r == 0 ? 0 : cs_err_sys (err, -r, "cannot map library data of '%s' "
+                                  "at %p", store->path, addr);
+}
+
+void *
+cs_store_section (const struct cs_store *store, const char *name,
+                  size_t *len)
+{
+  const struct cs_section_disk *s = cs_section_find (store, name);
+
+  if (!s)
+    return NULL;
+  *len = (size_t) s->len;
+  return store->image + s->off;
+}
+
+const void *
+cs_store_view (const struct cs_store *store, uint64_t addr, size_t len)
+{
+  uint64_t off = addr - store->superblock.base;
+  struct cs_extent_disk e;
+
+  if (off >= store->superblock.reserved
+      || !find_extent (store, off, len, &e))
+    return NULL;
+  if (store->mode == CS_STORE_READ ? !cs_extent_in_file (&e)
+      : e.kind == CS_EXTENT_LIBRARY_TEXT || !(e.prot & PROT_READ))
+    return NULL;
+  return store->image + off;
+}
+
+int
+cs_store_check (const struct cs_store *store, struct cs_err *err)
+{
+  struct cs_store *s = (struct cs_store *) store;
+  struct cs_err own = CS_ERR_INIT;
+  sigset_t mask;
+  int r;
+
+  if (!err)
+    err = &own;
+  cs_space_enter (s, &mask);
+  r = cs_directory_check (store->image, &store->superblock,
+                          store->mode == CS_STORE_READ, err);
+  cs_space_leave (s, &mask);
+  return r < 0 ? cs_err_prefix (err, "store '%s'", store->path) : 0;
+}

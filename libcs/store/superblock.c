@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* superblock.c -- the two superblock slots.  */
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "machine.h"
+
+#include "store/store-private.h"
+#include "store/sys.h"
+
+_Static_assert (sizeof (struct cs_superblock_disk) == 128, "superblock");
+_Static_assert (offsetof (struct cs_superblock_disk, version) == 8, "");
+_Static_assert (offsetof (struct cs_superblock_disk, machine) == 12, "");
+_Static_assert (offsetof (struct cs_superblock_disk, word_len) == 14, "");
+_Static_assert (offsetof (struct cs_superblock_disk, page_len) == 16, "");
+_Static_assert (offsetof (struct cs_superblock_disk, base) == 24, "");
+_Static_assert (offsetof (struct cs_superblock_disk, reserved) == 32, "");
+_Static_assert (offsetof (struct cs_superblock_disk, generation) == 40, "");
+_Static_assert (offsetof (struct cs_superblock_disk, committed) == 48, "");
+_Static_assert (offsetof (struct cs_superblock_disk, directory) == 56, "");
+_Static_assert (offsetof (struct cs_superblock_disk, created) == 64, "");
+_Static_assert (offsetof (struct cs_superblock_disk, committed_at) == 72, "");
+_Static_assert (offsetof (struct cs_superblock_disk, uuid) == 80, "");
+_Static_assert (offsetof (struct cs_superblock_disk, crc) == 120, "");
+_Static_assert (sizeof (struct cs_lock_disk) == 96, "lock record");
+_Static_assert (offsetof (struct cs_lock_disk, host) == 24, "");
+_Static_assert (offsetof (struct cs_lock_disk, crc) == 88, "");
+
+#define SLOTS 2
+
+static uint32_t
+superblock_crc (const struct cs_superblock_disk *sb)
+{
+  return (uint32_t) crc32 (0, (const Bytef *) sb,
+                           offsetof (struct cs_superblock_disk, crc));
+}
+
+void
+cs_superblock_seal (struct cs_superblock_disk *sb)
+{
+  sb->crc = superblock_crc (sb);
+}
+
+void
+cs_superblock_init (struct cs_superblock_disk *sb,
+                    const struct cs_store_params *params)
+{
+  memset (sb, 0, sizeof *sb);
+  memcpy (sb->magic, CS_STORE_MAGIC, sizeof sb->magic);
+  sb->version = CS_STORE_VERSION;
+  sb->machine = params->machine;
+  sb->word_len = params->word_len;
+  sb->page_len = CS_STORE_PAGE_LEN;
+  sb->base = params->base;
+  sb->reserved = params->reserved;
+  sb->created = time (NULL);
+  if (getrandom (sb->uuid, sizeof sb->uuid, GRND_NONBLOCK)
+      != sizeof sb->uuid)
+    {
+      /* Too early after boot for real randomness: still no two alike.  */
+      struct timespec now;
+      clock_gettime (CLOCK_REALTIME, &now);
+      memcpy (sb->uuid, &now.tv_sec, 6);
+      memcpy (sb->uuid + 8, &now.tv_nsec, 4);
+      sb->uuid[12] = (uint8_t) getpid ();
+    }
+  sb->uuid[6] = (uint8_t) ((sb->uuid[6] & 0x0f) | 0x40);
+  sb->uuid[8] = (uint8_t) ((sb->uuid[8] & 0x3f) | 0x80);
+}
+
+/* "superblock at offset OFF: FIELD: expected ..., found ...".  */
+static int
+wrong (struct cs_err *err, uint64_t off, const char *field,
+       const char *expected, uint64_t found)
+{
+  return cs_err_set (err, CS_E_DAMAGED, "superblock at offset %" PRIu64
+                     ": %s: expected %s, found %" PRIu64, off, field,
+                     expected, found);
+}
+
+static int
+wrong_magic (struct cs_err *err, uint64_t off, const char *magic)
+{
+  char text[8 * 4 + 1], *p = text;
+
+  for (int i = 0; i < 8; i++)
+    p += sprintf (p, isprint ((unsigned char) magic[i]) ? "%c" : "\\x%02x",
+                  (unsigned char) magic[i]);
+  return cs_err_set (err, CS_E_DAMAGED, "superblock at offset %" PRIu64
+                     ": magic: expected '%s', found '%s'", off,
+                     CS_STORE_MAGIC, text);
+}
+
+/* Is the slot as it was written?  */
+static int
+check_slot (const struct cs_superblock_disk *sb, uint64_t off,
+            struct cs_err *err)
+{
+  uint32_t crc = superblock_crc (sb);
+
+  if (memcmp (sb->magic, CS_STORE_MAGIC, sizeof sb->magic) != 0)
+    return wrong_magic (err, off, sb->magic);
+  if (sb->crc != crc)
+    return cs_err_set (err, CS_E_DAMAGED, "superblock at offset %" PRIu64
+                       ": CRC-32: expected 0x%08" PRIx32 ", found 0x%08"
+                       PRIx32, off, crc, sb->crc);
+  if (sb->reserved3 != 0)
+    return wrong (err, off, "last field", "0", sb->reserved3);
+  return 0;
+}
+
+/* Does the slot, which is as it was written, describe a possible store?  */
+static int
+check_values (const struct cs_superblock_disk *sb, uint64_t off,
+              struct cs_err *err)
+{
+  uint64_t page = sb->page_len;
+
+  if (page < 4096 || page > CS_STORE_IMAGE_OFF || (page & (page - 1)))
+    return wrong (err, off, "page length", "a power of two from 4096 to 65536",
+                  page);
+  if (sb->word_len != 4 && sb->word_len != 8)
+    return wrong (err, off, "word length", "4 or 8", sb->word_len);
+  if (sb->base == 0 || sb->base % page)
+    return wrong (err, off, "base", "the address of a page", sb->base);
+  if (sb->reserved == 0 || sb->reserved % page
+      || sb->reserved > (sb->word_len == 4 ? (uint64_t) 1 << 32 : INT64_MAX)
+      || sb->base > (sb->word_len == 4 ? (uint64_t) 1 << 32 : INT64_MAX)
+         - sb->reserved)
+    return wrong (err, off, "reserved length", "pages in the address space",
+                  sb->reserved);
+  if (sb->committed < page || sb->committed % page
+      || sb->committed > sb->reserved)
+    return wrong (err, off, "committed length",
+                  "pages, at most the reserved length", sb->committed);
+  if (sb->directory != 0)
+    return wrong (err, off, "directory", "0", sb->directory);
+  if (sb->generation == 0)
+    return wrong (err, off, "generation", "1 or more", 0);
+  return 0;
+}
+
+static int
+check_file_len (const struct cs_superblock_disk *sb, uint64_t off,
+                uint64_t file_len, struct cs_err *err)
+{
+  if (sb->committed <= INT64_MAX - CS_STORE_IMAGE_OFF
+      && file_len >= CS_STORE_IMAGE_OFF + sb->committed)
+    return 0;
+  return cs_err_set (err, CS_E_DAMAGED, "superblock at offset %" PRIu64
+                     ": committed length %" PRIu64 ": expected a file of at "
+                     "least %" PRIu64 " bytes, found %" PRIu64, off,
+                     sb->committed, CS_STORE_IMAGE_OFF + sb->committed,
+                     file_len);
+}
+
+/* The number of the slot in force; with none, -CS_E_DAMAGED for the first. */
+static int
+choose_slot (const struct cs_superblock_disk *slots[SLOTS],
+             struct cs_err *err)
+{
+  int chosen = -1;
+
+  for (int i = SLOTS - 1; i >= 0; i--)
+    if (check_slot (slots[i], (uint64_t) i * CS_STORE_SLOT_LEN, err) == 0
+        && (chosen < 0
+            || slots[i]->generation >= slots[chosen]->generation))
+      chosen = i;
+  return chosen < 0 ? err->code : chosen;
+}
+
+int
+cs_superblock_read (int fd, uint64_t file_len, struct cs_superblock_disk *sb,
+                    struct cs_err *err)
+{
+  char buf[CS_STORE_SLOT_LEN + sizeof *sb]
+    __attribute__ ((aligned (8))) = { 0 };
+  const struct cs_superblock_disk *slots[SLOTS] = {
+    (const struct cs_superblock_disk *) buf,
+    (const struct cs_superblock_disk *) (buf + CS_STORE_SLOT_LEN)
+  };
+  ssize_t n = cs_file_read (fd, buf, sizeof buf, 0);
+  int slot, r;
+
+  if (n < 0)
+    return cs_err_sys (err, (int) -n, "read superblocks");
+  if ((size_t) n < sizeof *sb)
+    return cs_err_set (err, CS_E_DAMAGED, "superblock at offset 0: expected "
+                       "%zu bytes, found %zd", sizeof *sb, n);
+  slot = choose_slot (slots, err);
+  if (slot < 0)
+    return slot;
+  *err = (struct cs_err) CS_ERR_INIT;   /* of a slot that is not needed */
+  *sb = *slots[slot];
+  if (sb->version != CS_STORE_VERSION)
+    return cs_err_set (err, CS_E_INCOMPATIBLE, "format version: expected %d, "
+                       "found %" PRIu32, CS_STORE_VERSION, sb->version);
+  r = check_values (sb, (uint64_t) slot * CS_STORE_SLOT_LEN, err);
+  return r < 0 ? r : check_file_len (sb, (uint64_t) slot * CS_STORE_SLOT_LEN,
+                                     file_len, err);
+}
+
+int
+cs_superblock_check_native (const struct cs_superblock_disk *sb,
+                            struct cs_err *err)
+{
+  long page_len = sysconf (_SC_PAGESIZE);
+
+  if (sb->machine != CS_MACHINE_ELF || sb->word_len != sizeof (void *))
+    return cs_err_set (err, CS_E_INCOMPATIBLE, "machine: expected %d with "
+                       "words of %zu bytes (%s), found %d with words of %d "
+                       "bytes", CS_MACHINE_ELF, sizeof (void *),
+                       CS_MACHINE_NAME, sb->machine, sb->word_len);
+  if (sb->page_len != CS_STORE_PAGE_LEN || page_len != CS_STORE_PAGE_LEN)
+    return cs_err_set (err, CS_E_INCOMPATIBLE, "page length: expected %d in "
+                       "system and store, found %ld and %" PRIu32,
+                       CS_STORE_PAGE_LEN, page_len, sb->page_len);
+  return 0;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* sys.c -- the system calls of the store layer, in a table.  */
+
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "store/sys.h"
+
+static int
+openat_call (int dirfd, const char *name, int flags, mode_t mode)
+{
+  return openat (dirfd, name, flags, mode);
+}
+
+static int
+lock_call (int fd, int command, struct flock *lock)
+{
+  return fcntl (fd, command, lock);
+}
+
+static int
+dup_call (int fd, int command, int lowest)
+{
+  return fcntl (fd, command, lowest);
+}
+
+struct cs_sys cs_sys = {
+  .openat = openat_call,
+  .close = close,
+  .fstat = fstat,
+  .fstatat = fstatat,
+  .readlinkat = readlinkat,
+  .faccessat = faccessat,
+  .pread = pread,
+  .pwrite = pwrite,
+  .ftruncate = ftruncate,
+  .fsync = fsync,
+  .fchmod = fchmod,
+  .fchown = fchown,
+  .linkat = linkat,
+  .renameat2 = renameat2,
+  .unlinkat = unlinkat,
+  .lock = lock_call,
+  .dup = dup_call,
+  .mmap = mmap,
+  .munmap = munmap,
+  .mprotect = mprotect,
+  .msync = msync
+};

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* sys.h -- the system calls of the store layer, in a table.
+
+   Everything in libcs/store reaches the system through `cs_sys`, so that a
+   test can put its own function into a place and make the Nth call fail.
+   Each function has the contract of the call it is named after: a negative
+   value or MAP_FAILED, and errno.  Nobody but a test writes to the table.  */
+#ifndef CS_SYS_H
+#define CS_SYS_H
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+struct cs_sys
+{
+  int (*openat) (int dirfd, const char *name, int flags, mode_t mode);
+  int (*close) (int fd);
+  int (*fstat) (int fd, struct stat *st);
+  int (*fstatat) (int dirfd, const char *name, struct stat *st, int flags);
+  ssize_t (*readlinkat) (int dirfd, const char *name, char *buf, size_t len);
+  int (*faccessat) (int dirfd, const char *name, int mode, int flags);
+  ssize_t (*pread) (int fd, void *buf, size_t len, off_t off);
+  ssize_t (*pwrite) (int fd, const void *buf, size_t len, off_t off);
+  int (*ftruncate) (int fd, off_t len);
+  int (*fsync) (int fd);
+  int (*fchmod) (int fd, mode_t mode);
+  int (*fchown) (int fd, uid_t uid, gid_t gid);
+  int (*linkat) (int old_dirfd, const char *old_name, int new_dirfd,
+                 const char *new_name, int flags);
+  int (*renameat2) (int old_dirfd, const char *old_name, int new_dirfd,
+                    const char *new_name, unsigned int flags);
+  int (*unlinkat) (int dirfd, const char *name, int flags);
+  int (*lock) (int fd, int command, struct flock *lock);   /* fcntl */
+  int (*dup) (int fd, int command, int lowest);            /* fcntl */
+  void *(*mmap) (void *addr, size_t len, int prot, int flags, int fd,
+                 off_t off);
+  int (*munmap) (void *addr, size_t len);
+  int (*mprotect) (void *addr, size_t len, int prot);
+  int (*msync) (void *addr, size_t len, int flags);
+};
+
+extern struct cs_sys cs_sys;
+
+#endif
