@@ -62,10 +62,15 @@ struct cs_elf_layout
 {
   uint64_t start;               /* first page of the first PT_LOAD (0 usually) */
   uint64_t len;                 /* to the end of the last PT_LOAD, in whole pages */
-  uint64_t data_start;          /* first page after PT_GNU_RELRO (or of the
-                                   first writable PT_LOAD if there is none) */
-  uint64_t data_len;            /* to the end of .bss, in whole pages */
-  uint64_t got_plt;             /* DT_PLTGOT: three reserved words; 0 if none */
+  uint64_t align;               /* the largest p_align of a PT_LOAD: a load
+                                   address must be a multiple of it */
+  uint64_t data_start;          /* first page that PT_GNU_RELRO does not fill
+                                   (ld.so protects whole pages only), or of
+                                   the first writable PT_LOAD if there is none */
+  uint64_t data_len;            /* to the end of .bss, in whole pages; 0 if
+                                   nothing stays writable */
+  uint64_t got_plt;             /* DT_PLTGOT, if there is a DT_JMPREL: three
+                                   reserved words; else 0 */
 };
 
 /* Read the library at PATH.  Errors: -errno; -CS_E_DAMAGED (not ELF,
