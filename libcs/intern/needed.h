@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* needed.h -- libraries named by the user, with the persistent ones they need.
+
+   A library that persists is useless without the persistent ones it refers
+   to (libguile needs libgc).  Those the user did not name are looked for
+   where ld.so would look first: in the folder of the library that needs
+   them, then in its DT_RUNPATH, then in the standard folders of its
+   machine.  Files for another machine are passed over, as ld.so does.  */
+#ifndef CS_NEEDED_H
+#define CS_NEEDED_H
+
+#include "intern/elf.h"
+#include "intern/policy.h"
+
+struct cs_elf_list
+{
+  struct cs_elf **items;        /* those named first, in their order */
+  size_t nr;
+};
+
+/* Open the NR libraries at PATHS and then every one POLICY persists that a
+   persistent one of the list needs.  Close with cs_elf_list_fini(), after
+   errors too.  Errors: those of cs_elf_open(); -CS_E_REFUSED if two have the
+   same soname; -CS_E_INCOMPATIBLE if one that is needed is not found.  */
+int cs_elf_list_open (struct cs_policy *policy, const char *const *paths,
+                      size_t nr, struct cs_elf_list *list,
+                      struct cs_err *err);
+
+void cs_elf_list_fini (struct cs_elf_list *list);
+
+/* The one with SONAME, or NULL.  */
+const struct cs_elf *cs_elf_list_find (const struct cs_elf_list *list,
+                                       const char *soname);
+
+#endif
