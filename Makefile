@@ -240,7 +240,7 @@ ASAN_CLI := $(wildcard tests/cli/cs-intern.bats)
 
 .PHONY: check check-built
 check:
-	@sh tools/install-packages build test extra
+	@sh tools/install-packages build test extra i386
 	@+$(MAKE) --no-print-directory check-built
 
 # Jobs for a make below one that has no job server of its own.
@@ -293,7 +293,7 @@ bench: all
 
 .PHONY: deps try
 deps:
-	@sh tools/install-packages build test extra
+	@sh tools/install-packages build test extra i386
 
 try:
 	@sh tools/install-packages build
