@@ -193,8 +193,11 @@ const char *
 cs_policy_pattern_fault (const char *text)
 {
   for (; *text; text++)
-    if (*text == '\\' && !*++text)
-      return "'\\' at the end";
+    if (*text == '\\')
+      {
+        if (!*++text)
+          return "'\\' at the end";
+      }
     else if (*text == '[' && !(text = skip_bracket (text)))
       return "'[' without ']'";
   return NULL;
