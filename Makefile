@@ -56,7 +56,7 @@ endif
 
 CS_CPPFLAGS := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
   -Ilibcs -Icmd -Iarch/$(MACHINE) $(GUILE_CFLAGS)
-CS_CFLAGS := -std=gnu11 $(CS_M32) -pthread $(CS_WARNINGS)
+CS_CFLAGS := -std=gnu11 $(CS_M32) -pthread
 CS_LDFLAGS := $(CS_M32) -pthread -Wl,-O1 -Wl,--as-needed -Wl,-z,relro
 # No libguile: the interpreter comes out of the store at run time.
 CS_LIBS := $(LIBELF) $(ZLIB) $(POPT) -lpthread -ldl
@@ -123,7 +123,8 @@ all: $(BINARIES) $(LIBRARY) $(SHARED) $(BUILD)/libcs.so $(BUILD)/libcs.pc
 .SECONDARY:
 .SUFFIXES:
 
-# Changes when the compiler or its flags do; everything is compiled again.
+# Changes when the compiler or its flags do, warnings aside; everything is
+# compiled again.
 FLAGS := $(CC) $(CS_CPPFLAGS) $(CS_CFLAGS) $(CPPFLAGS) $(CFLAGS) \
   $(CS_LDFLAGS) $(CS_RUN_LDFLAGS) $(LDFLAGS) $(CS_LIBS) $(VERSION)
 
@@ -143,7 +144,8 @@ $(BUILD)/flags: FORCE
 .PHONY: FORCE
 FORCE:
 
-COMPILE = $(CC) $(CS_CPPFLAGS) $(CPPFLAGS) $(CS_CFLAGS) $(CFLAGS) -MMD -MP
+COMPILE = $(CC) $(CS_CPPFLAGS) $(CPPFLAGS) $(CS_CFLAGS) $(CS_WARNINGS) \
+  $(CFLAGS) -MMD -MP
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	$(call say,CC,$<)
