@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* elf-fixture.h -- finding the small libraries that tests/elf/build.sh
+   makes, and those of the system.  */
+#ifndef CS_ELF_FIXTURE_H
+#define CS_ELF_FIXTURE_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "intern/elf.h"
+
+/* The path of fixture NAME for MACHINE in PATH (4096 bytes).  False if it was
+   not built.  */
+static inline bool
+fixture_path (const char *name, const char *machine, char *path)
+{
+  const char *dir = getenv ("CS_TEST_ELF_DIR");
+  struct cs_elf *elf;
+  bool right;
+
+  snprintf (path, 4096, "%s/%s-%s.so", dir ? dir : "build/elf", name, machine);
+  if (access (path, R_OK) == 0)
+    return true;
+  snprintf (path, 4096, "%s/%s.so", dir ? dir : "build/elf", name);
+  if (cs_elf_open (path, &elf, NULL) < 0)
+    /* One that is to be refused.  */
+    return access (path, R_OK) == 0
+           && strcmp (machine, cs_arch_native ()->name) == 0;
+  right = strcmp (cs_elf_arch (elf)->name, machine) == 0;
+  cs_elf_close (elf);
+  return right;
+}
+
+/* The system's library SONAME for this machine in PATH (4096 bytes).  */
+static inline bool
+system_path (const char *soname, char *path)
+{
+  static const char *const dirs[] = {
+    "/usr/lib/x86_64-linux-gnu", "/usr/lib/i386-linux-gnu",
+    "/usr/lib64", "/usr/lib32", "/usr/lib"
+  };
+
+  for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
+    {
+      struct cs_elf *elf;
+      bool native;
+
+      snprintf (path, 4096, "%s/%s", dirs[i], soname);
+      if (cs_elf_open (path, &elf, NULL) < 0)
+        continue;
+      native = cs_elf_arch (elf) == cs_arch_native ();
+      cs_elf_close (elf);
+      if (native)
+        return true;
+    }
+  return false;
+}
+
+#endif
