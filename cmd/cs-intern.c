@@ -8,13 +8,13 @@
 #include <string.h>
 
 #include "common.h"
+#include "guile/interpreter.h"
 #include "intern/compare.h"
 #include "intern/intern.h"
 #include "intern/needed.h"
 #include "intern/policy.h"
 #include "intern/table.h"
 #include "json.h"
-#include "process/process.h"
 
 enum
 {
@@ -93,7 +93,7 @@ check_replacement (void *closure, const char *name, const char *place)
   size_t *nr_unknown = closure;
   char text[512];
 
-  if (cs_process_replacement (name))
+  if (cs_interpreter_replacement (name))
     return;
   ++*nr_unknown;
   snprintf (text, sizeof text, "%.300s: unknown replacement '%.100s'", place,
