@@ -13,6 +13,7 @@
      skip    function|data|any SYMBOL... [in LIBRARY...]
      replace SYMBOL with NAME [in LIBRARY...]
 
+   The word `optional` before a rule silences cs_policy_unused() about it.
    Without `in`, a rule holds for every library.  In `in`, the words
    `persistent` and `rebound` stand for all libraries of that role.  For
    each question the last rule that matches decides.  A library no rule
@@ -85,7 +86,9 @@ void cs_policy_each_replacement (const struct cs_policy *policy,
 /* Report "file:line:column: rule 'TEXT' matches nothing" for every rule that
    no question was decided or considered by since parsing: its library
    pattern never matched a library asked for, or its symbol pattern never
-   matched a symbol asked for.  Returns their number.  */
+   matched a symbol asked for; in rules that were, the same for each single
+   pattern of a list ("pattern 'TEXT' matches nothing").  Rules marked
+   `optional` are left out.  Returns the number of reports.  */
 size_t cs_policy_unused (const struct cs_policy *policy,
                          cs_policy_report *report, void *closure);
 

@@ -101,6 +101,8 @@ long cs_table_add (struct cs_table_disk *table, const char *library,
                    const char *name, const char *symver,
                    const struct cs_table_entry_disk *fields);
 
+/* Entry I, which is below `count`, and the string at offset OFF of a checked
+   table.  Lent by the table.  */
 struct cs_table_entry_disk *cs_table_entry (const struct cs_table_disk *table,
                                             uint32_t i);
 const char *cs_table_string (const struct cs_table_disk *table, uint32_t off);

@@ -23,7 +23,7 @@ setup_file ()
   local archive=$CS_BUILD_DIR/libcs.a flags=()
 
   if nm "$archive" 2>/dev/null | grep -q __asan_init; then
-    flags=(-fsanitize=address,undefined)
+    flags=(-fsanitize={address,undefined})
   fi
   export MAKE_STORE=$BATS_FILE_TMPDIR/make-store
   cc -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
