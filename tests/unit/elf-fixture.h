@@ -34,6 +34,20 @@ fixture_path (const char *name, const char *machine, char *path)
   return right;
 }
 
+/* A group's setup: without the fixtures no test would test anything.  */
+static inline int
+need_fixtures (void **state)
+{
+  char path[4096];
+
+  (void) state;
+  if (fixture_path ("plain", cs_arch_native ()->name, path))
+    return 0;
+  fprintf (stderr, "no library '%s': set CS_TEST_ELF_DIR to where"
+                   " tests/elf/build.sh has put them\n", path);
+  return -1;
+}
+
 /* The system's library SONAME for this machine in PATH (4096 bytes).  */
 static inline bool
 system_path (const char *soname, char *path)

@@ -958,5 +958,5 @@ main (void)
     cmocka_unit_test (survives_changes)
   };
 
-  return cmocka_run_group_tests_name ("elf", tests, NULL, NULL);
+  return cmocka_run_group_tests_name ("elf", tests, need_fixtures, NULL);
 }
