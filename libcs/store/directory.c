@@ -235,7 +235,7 @@ cs_extent_next_used (const struct cs_store *store, uint64_t off,
   size_t i = cs_extent_index (store, off);
   uint64_t piece_end;
 
-  if (i == cs_directory (store)->nr_extents)
+  if (off >= end || i == cs_directory (store)->nr_extents)
     return false;
   *piece = cs_extent_table (store)[i];
   if (piece->off >= end)
