@@ -48,11 +48,14 @@ need_fixtures (void **state)
   return -1;
 }
 
-/* The system's library SONAME for this machine in PATH (4096 bytes).  */
+/* The system's library SONAME for this machine in PATH (4096 bytes); those
+   of another release can be put in front by the environment.  */
 static inline bool
 system_path (const char *soname, char *path)
 {
-  static const char *const dirs[] = {
+  const char *own = getenv ("CS_TEST_LIB_DIR");
+  const char *const dirs[] = {
+    own ? own : "/usr/local/lib",
     "/usr/lib/x86_64-linux-gnu", "/usr/lib/i386-linux-gnu",
     "/usr/lib64", "/usr/lib32", "/usr/lib"
   };

@@ -557,9 +557,21 @@ short_memsz (struct image *i)
 
   ph->p_memsz = ph->p_filesz - 1;
 }
-static void odd_align (struct image *i) { segment_of (i, PT_LOAD, 0)->p_align = 4097; }
-static void no_align (struct image *i) { segment_of (i, PT_LOAD, 0)->p_align = 1; }
-static void shifted (struct image *i) { segment_of (i, PT_LOAD, 1)->p_vaddr += 16; }
+static void
+odd_align (struct image *i)
+{
+  segment_of (i, PT_LOAD, 0)->p_align = 4097;
+}
+static void
+no_align (struct image *i)
+{
+  segment_of (i, PT_LOAD, 0)->p_align = 1;
+}
+static void
+shifted (struct image *i)
+{
+  segment_of (i, PT_LOAD, 1)->p_vaddr += 16;
+}
 static void
 overlapping (struct image *i)
 {
@@ -571,33 +583,99 @@ same_bytes (struct image *i)
 {
   segment_of (i, PT_LOAD, 1)->p_offset = segment_of (i, PT_LOAD, 0)->p_offset;
 }
-static void huge_memsz (struct image *i) { segment_of (i, PT_LOAD, 3)->p_memsz = -4096; }
+static void
+huge_memsz (struct image *i)
+{
+  segment_of (i, PT_LOAD, 3)->p_memsz = -4096;
+}
 static void
 wide_relro (struct image *i)
 {
   segment_of (i, PT_GNU_RELRO, 0)->p_memsz = 0x100000;
 }
-static void two_dynamic (struct image *i) { segment_of (i, PT_GNU_STACK, 0)->p_type = PT_DYNAMIC; }
-static void no_dynamic (struct image *i) { segment_of (i, PT_DYNAMIC, 0)->p_type = PT_NULL; }
-static void moved_dynamic (struct image *i) { segment_of (i, PT_DYNAMIC, 0)->p_offset -= 8; }
-static void short_dynamic (struct image *i) { segment_of (i, PT_DYNAMIC, 0)->p_filesz = 64; }
-static void bad_note (struct image *i)
+static void
+two_dynamic (struct image *i)
 {
-  ElfW (Nhdr) *note = (void *) (i->data + segment_of (i, PT_NOTE, 0)->p_offset);
+  segment_of (i, PT_GNU_STACK, 0)->p_type = PT_DYNAMIC;
+}
+static void
+no_dynamic (struct image *i)
+{
+  segment_of (i, PT_DYNAMIC, 0)->p_type = PT_NULL;
+}
+static void
+moved_dynamic (struct image *i)
+{
+  segment_of (i, PT_DYNAMIC, 0)->p_offset -= 8;
+}
+static void
+short_dynamic (struct image *i)
+{
+  segment_of (i, PT_DYNAMIC, 0)->p_filesz = 64;
+}
+static void
+bad_note (struct image *i)
+{
+  ElfW (Phdr) *ph = segment_of (i, PT_NOTE, 0);
+  ElfW (Nhdr) *note = (void *) (i->data + ph->p_offset);
 
   note->n_descsz = 0x7ffffff0;
 }
-static void twice (struct image *i) { dynamic_of (i, DT_FINI)->d_tag = DT_INIT; }
-static void strange (struct image *i) { dynamic_of (i, DT_FINI)->d_tag = 0x70000001; }
-static void prelinked (struct image *i) { dynamic_of (i, DT_FINI)->d_tag = DT_GNU_PRELINKED; }
-static void data_init (struct image *i) { dynamic_of (i, DT_INIT)->d_un.d_ptr = 0; }
-static void far_strings (struct image *i) { dynamic_of (i, DT_STRTAB)->d_un.d_ptr += 0x1000000; }
-static void long_strings (struct image *i) { dynamic_of (i, DT_STRSZ)->d_un.d_val = -1; }
-static void open_strings (struct image *i) { dynamic_of (i, DT_STRSZ)->d_un.d_val--; }
-static void far_soname (struct image *i) { dynamic_of (i, DT_SONAME)->d_un.d_val = 0xffffff; }
-static void bad_syment (struct image *i) { dynamic_of (i, DT_SYMENT)->d_un.d_val = 7; }
-static void far_symbols (struct image *i) { dynamic_of (i, DT_SYMTAB)->d_un.d_ptr = 0x2000000; }
-static void far_name (struct image *i) { ((ElfW (Sym) *) table_of (i, DT_SYMTAB))[1].st_name = 0xfffff; }
+static void
+twice (struct image *i)
+{
+  dynamic_of (i, DT_FINI)->d_tag = DT_INIT;
+}
+static void
+strange (struct image *i)
+{
+  dynamic_of (i, DT_FINI)->d_tag = 0x70000001;
+}
+static void
+prelinked (struct image *i)
+{
+  dynamic_of (i, DT_FINI)->d_tag = DT_GNU_PRELINKED;
+}
+static void
+data_init (struct image *i)
+{
+  dynamic_of (i, DT_INIT)->d_un.d_ptr = 0;
+}
+static void
+far_strings (struct image *i)
+{
+  dynamic_of (i, DT_STRTAB)->d_un.d_ptr += 0x1000000;
+}
+static void
+long_strings (struct image *i)
+{
+  dynamic_of (i, DT_STRSZ)->d_un.d_val = -1;
+}
+static void
+open_strings (struct image *i)
+{
+  dynamic_of (i, DT_STRSZ)->d_un.d_val--;
+}
+static void
+far_soname (struct image *i)
+{
+  dynamic_of (i, DT_SONAME)->d_un.d_val = 0xffffff;
+}
+static void
+bad_syment (struct image *i)
+{
+  dynamic_of (i, DT_SYMENT)->d_un.d_val = 7;
+}
+static void
+far_symbols (struct image *i)
+{
+  dynamic_of (i, DT_SYMTAB)->d_un.d_ptr = 0x2000000;
+}
+static void
+far_name (struct image *i)
+{
+  ((ElfW (Sym) *) table_of (i, DT_SYMTAB))[1].st_name = 0xfffff;
+}
 static void
 far_value (struct image *i)
 {
@@ -607,20 +685,76 @@ far_value (struct image *i)
     sym++;
   sym->st_value = 0x10000000;
 }
-static void no_buckets (struct image *i) { ((uint32_t *) table_of (i, DT_GNU_HASH))[0] = 0; }
-static void many_buckets (struct image *i) { ((uint32_t *) table_of (i, DT_GNU_HASH))[0] = -1; }
-static void odd_filter (struct image *i) { ((uint32_t *) table_of (i, DT_GNU_HASH))[2] = 3; }
-static void late_first (struct image *i) { ((uint32_t *) table_of (i, DT_GNU_HASH))[1] = 0xffff; }
-static void bad_versym (struct image *i) { ((uint16_t *) table_of (i, DT_VERSYM))[1] = 0x7abc; }
-static void bad_need (struct image *i) { ((ElfW (Verneed) *) table_of (i, DT_VERNEED))->vn_version = 2; }
-static void far_need (struct image *i) { ((ElfW (Verneed) *) table_of (i, DT_VERNEED))->vn_aux = 0xfffffff; }
-static void far_file (struct image *i) { ((ElfW (Verneed) *) table_of (i, DT_VERNEED))->vn_file = 0xfffffff; }
-static void many_needs (struct image *i) { dynamic_of (i, DT_VERNEEDNUM)->d_un.d_val = -1; }
-static void many_versions (struct image *i) { ((ElfW (Verneed) *) table_of (i, DT_VERNEED))->vn_cnt = 0xffff; }
-static void odd_records (struct image *i) { dynamic_of (i, MAIN_LEN_TAG)->d_un.d_val--; }
-static void far_records (struct image *i) { dynamic_of (i, MAIN_TAG)->d_un.d_ptr = -16; }
-static void other_form (struct image *i) { dynamic_of (i, DT_PLTREL)->d_un.d_val ^= DT_REL ^ DT_RELA; }
-static void no_got (struct image *i) { dynamic_of (i, DT_PLTGOT)->d_un.d_ptr = 0; }
+static void
+no_buckets (struct image *i)
+{
+  ((uint32_t *) table_of (i, DT_GNU_HASH))[0] = 0;
+}
+static void
+many_buckets (struct image *i)
+{
+  ((uint32_t *) table_of (i, DT_GNU_HASH))[0] = -1;
+}
+static void
+odd_filter (struct image *i)
+{
+  ((uint32_t *) table_of (i, DT_GNU_HASH))[2] = 3;
+}
+static void
+late_first (struct image *i)
+{
+  ((uint32_t *) table_of (i, DT_GNU_HASH))[1] = 0xffff;
+}
+static void
+bad_versym (struct image *i)
+{
+  ((uint16_t *) table_of (i, DT_VERSYM))[1] = 0x7abc;
+}
+static void
+bad_need (struct image *i)
+{
+  ((ElfW (Verneed) *) table_of (i, DT_VERNEED))->vn_version = 2;
+}
+static void
+far_need (struct image *i)
+{
+  ((ElfW (Verneed) *) table_of (i, DT_VERNEED))->vn_aux = 0xfffffff;
+}
+static void
+far_file (struct image *i)
+{
+  ((ElfW (Verneed) *) table_of (i, DT_VERNEED))->vn_file = 0xfffffff;
+}
+static void
+many_needs (struct image *i)
+{
+  dynamic_of (i, DT_VERNEEDNUM)->d_un.d_val = -1;
+}
+static void
+many_versions (struct image *i)
+{
+  ((ElfW (Verneed) *) table_of (i, DT_VERNEED))->vn_cnt = 0xffff;
+}
+static void
+odd_records (struct image *i)
+{
+  dynamic_of (i, MAIN_LEN_TAG)->d_un.d_val--;
+}
+static void
+far_records (struct image *i)
+{
+  dynamic_of (i, MAIN_TAG)->d_un.d_ptr = -16;
+}
+static void
+other_form (struct image *i)
+{
+  dynamic_of (i, DT_PLTREL)->d_un.d_val ^= DT_REL ^ DT_RELA;
+}
+static void
+no_got (struct image *i)
+{
+  dynamic_of (i, DT_PLTGOT)->d_un.d_ptr = 0;
+}
 static void
 overlapping_plt (struct image *i)
 {
@@ -635,7 +769,11 @@ static void copy_record (struct image *i) { set_record (i, R_COPY); }
 static void tlsdesc_record (struct image *i) { set_record (i, R_TLSDESC); }
 static void pc_record (struct image *i) { set_record (i, R_PC); }
 static void unknown_record (struct image *i) { set_record (i, 200); }
-static void far_word (struct image *i) { ((native_record *) table_of (i, MAIN_TAG))->r_offset = 0x1000; }
+static void
+far_word (struct image *i)
+{
+  ((native_record *) table_of (i, MAIN_TAG))->r_offset = 0x1000;
+}
 static void
 far_symbol (struct image *i)
 {
