@@ -7,9 +7,12 @@
 #ifndef STORE_FIXTURE_H
 #define STORE_FIXTURE_H
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -208,6 +211,92 @@ try_open (enum cs_store_mode mode, struct cs_err *err)
   else
     CHECK (r < 0 && err->code == r && err->text[0] && !store);
   return r;
+}
+
+static inline size_t
+entries (void)
+{
+  DIR *dir = opendir (".");
+  size_t nr = 0;
+
+  CHECK (dir);
+  while (readdir (dir))
+    nr++;
+  closedir (dir);
+  return nr - 2;
+}
+
+static inline void
+patch (uint64_t off, const void *bytes, size_t len)
+{
+  int fd = open (STORE, O_WRONLY);
+
+  CHECK (fd >= 0 && pwrite (fd, bytes, len, (off_t) off) == (ssize_t) len);
+  close (fd);
+}
+
+static inline void
+peek (uint64_t off, void *bytes, size_t len)
+{
+  int fd = open (STORE, O_RDONLY);
+
+  CHECK (fd >= 0 && pread (fd, bytes, len, (off_t) off) == (ssize_t) len);
+  close (fd);
+}
+
+static inline void
+say (struct cs_store *store, const char *text)
+{
+  size_t len;
+  char *words = cs_store_section (store, "words", &len);
+
+  CHECK (words);
+  strcpy (words, text);
+}
+
+/* Read superblock, let CHANGE work on it, write it to both slots.  */
+static inline void
+change_superblock (void (*change) (struct cs_superblock_disk *sb))
+{
+  struct cs_superblock_disk sb;
+
+  peek (0, &sb, sizeof sb);
+  change (&sb);
+  cs_superblock_seal (&sb);
+  patch (0, &sb, sizeof sb);
+  patch (CS_STORE_SLOT_LEN, &sb, sizeof sb);
+}
+
+/* A child that opens the store for writing and stays until it is killed.  */
+static inline pid_t
+start_holder (void)
+{
+  int fds[2];
+  char byte;
+  pid_t pid;
+
+  CHECK (pipe (fds) == 0);
+  pid = fork ();
+  if (pid == 0)
+    {
+      open_mode (CS_STORE_WRITE);
+      CHECK (write (fds[1], "x", 1) == 1);
+      for (;;)
+        pause ();
+    }
+  CHECK (pid > 0 && read (fds[0], &byte, 1) == 1);
+  close (fds[0]);
+  close (fds[1]);
+  return pid;
+}
+
+static inline void
+stop_child (pid_t pid)
+{
+  int status;
+
+  kill (pid, SIGKILL);
+  CHECK (waitpid (pid, &status, 0) == pid);
 }
 
 #endif
