@@ -138,7 +138,7 @@ try_as_nobody ()
   shift
   chmod 755 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" 2>/dev/null || true
   install -m 755 "$(command -v "$command")" "$BATS_TEST_TMPDIR/$command"
-  chmod 755 "$BATS_TEST_TMPDIR"
+  chmod 755 "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR/work"
   setpriv --reuid=65534 --regid=65534 --clear-groups \
     test -x "$BATS_TEST_TMPDIR/$command" \
     || skip 'another user cannot look into the folder of the tests'
@@ -146,16 +146,16 @@ try_as_nobody ()
     "$BATS_TEST_TMPDIR/$command" "$@"
 }
 
-# Mount a file system of $1 bytes on $BATS_TEST_TMPDIR/small, or skip.
+# Mount a file system of $1 bytes on $PWD/small, or skip.
 small_file_system ()
 {
-  mkdir "$BATS_TEST_TMPDIR/small"
-  mount -t tmpfs -o "size=$1" tmpfs "$BATS_TEST_TMPDIR/small" 2>/dev/null \
+  mkdir "$PWD/small"
+  mount -t tmpfs -o "size=$1" tmpfs "$PWD/small" 2>/dev/null \
     || skip 'cannot mount a small file system'
 }
 
 remove_small_file_system ()
 {
-  ! mountpoint -q "$BATS_TEST_TMPDIR/small" \
-    || umount -l "$BATS_TEST_TMPDIR/small"
+  ! mountpoint -q "$PWD/small" \
+    || umount -l "$PWD/small"
 }
