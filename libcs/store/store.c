@@ -22,7 +22,7 @@
 #include "store/store-private.h"
 #include "store/sys.h"
 
-#define OPEN_TRIES 64           /* against a writer that commits all the time */
+#define OPEN_TRIES 64           /* against one that commits all the time */
 
 static struct cs_store *
 store_new (const char *path, enum cs_store_mode mode)

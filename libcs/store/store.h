@@ -133,7 +133,8 @@ struct cs_directory_disk
 enum cs_store_mode
 {
   CS_STORE_WRITE,               /* mapped at its base, locked, may commit */
-  CS_STORE_EPHEMERAL,           /* mapped at its base, not locked, never commits */
+  CS_STORE_EPHEMERAL,           /* mapped at its base, not locked, never
+                                   commits */
   CS_STORE_READ                 /* mapped read-only anywhere, for inspection:
                                    only the view functions may be used */
 };
@@ -165,9 +166,13 @@ int cs_store_create (const char *path, const struct cs_store_params *params,
    Errors, besides -errno: -CS_E_DAMAGED (not a store, truncated, no valid
    superblock, a directory that breaks S1 to S3: structure, offset, expected,
    found); -CS_E_INCOMPATIBLE (format version; with the mapping modes also
-   machine or page size; CS_STORE_READ takes any machine); -CS_E_HELD (CS_STORE_WRITE: pid, host and since
-   when); -CS_E_REFUSED (not a regular file; mapping modes: owned by neither
-   this user nor root, or writable by group or others; region occupied).  */
+   machine or page size; CS_STORE_READ takes any machine); -CS_E_HELD
+   (CS_STORE_WRITE: pid, host and since when); -CS_E_REFUSED (not a regular
+   file; mapping modes: owned by neither this user nor root, or writable by
+   group or others; region occupied).
+   Call it, and cs_store_create(), before the process has threads: moving a
+   descriptor up makes the kernel grow the descriptor table, and with threads
+   that waits for an RCU grace period, which takes milliseconds.  */
 int cs_store_open (const char *path, enum cs_store_mode mode,
                    struct cs_store **store, struct cs_err *err);
 
@@ -268,7 +273,8 @@ bool cs_store_contains (const struct cs_store *store, const void *addr);
 int cs_store_map_extent (struct cs_store *store, void *addr, size_t len,
                          struct cs_err *err);
 
-/* Copies up to MAX extents in order to EXTENTS; returns how many there are.  */
+/* Copies up to MAX extents in order to EXTENTS; returns how many there
+   are.  */
 size_t cs_store_extents (struct cs_store *store,
                          struct cs_extent_disk *extents, size_t max);
 
