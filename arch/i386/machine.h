@@ -8,5 +8,7 @@
 
 #define CS_MACHINE_ELF 3       /* EM_... of elf.h */
 #define CS_MACHINE_NAME "i386"
+/* Debian's name for the folder of its libraries.  */
+#define CS_MACHINE_TRIPLET "i386-linux-gnu"
 
 #endif

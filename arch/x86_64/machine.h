@@ -8,5 +8,7 @@
 
 #define CS_MACHINE_ELF 62       /* EM_... of elf.h */
 #define CS_MACHINE_NAME "x86_64"
+/* Debian's name for the folder of its libraries.  */
+#define CS_MACHINE_TRIPLET "x86_64-linux-gnu"
 
 #endif

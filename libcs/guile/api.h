@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* api.h -- the functions of libguile and libgc that libcs calls.
+
+   libcs is not linked against the interpreter: it comes out of the store.
+   Its functions are looked up by name once it is loaded, into one table;
+   `scm.cons (a, b)` calls scm_cons.  Types and macros come from libguile.h,
+   but nothing of it that would need a symbol at link time.  */
+#ifndef CS_GUILE_API_H
+#define CS_GUILE_API_H
+
+/* libgc declares its thread functions only then (gc.h, GC_THREADS).  */
+#define GC_THREADS
+#define GC_NO_THREAD_REDIRECTS
+#include <gc/gc.h>
+#include <libguile.h>
+
+#include "intern/library.h"
+
+/* Each is called scm_NAME in libguile.  */
+#define CS_GUILE_FUNCTIONS(F)                                           \
+  F (all_threads)                                                       \
+  F (c_call_with_current_module)                                        \
+  F (c_catch)                                                           \
+  F (c_define_gsubr)                                                    \
+  F (c_define_module)                                                   \
+  F (c_eval_string)                                                     \
+  F (c_export)                                                          \
+  F (c_private_lookup)                                                  \
+  F (c_public_ref)                                                      \
+  F (c_resolve_module)                                                  \
+  F (call_0)                                                            \
+  F (call_1)                                                            \
+  F (cons)                                                              \
+  F (current_dynamic_state)                                             \
+  F (current_error_port)                                                \
+  F (current_input_port)                                                \
+  F (current_output_port)                                               \
+  F (current_thread)                                                    \
+  F (drain_input)                                                       \
+  F (error_scm)                                                         \
+  F (flush_all_ports)                                                   \
+  F (force_output)                                                      \
+  F (from_int32)                                                        \
+  F (from_locale_string)                                                \
+  F (from_uint64)                                                       \
+  F (from_utf8_string)                                                  \
+  F (from_utf8_symbol)                                                  \
+  F (misc_error)                                                        \
+  F (print_exception)                                                   \
+  F (procedure_p)                                                       \
+  F (restore_signals)                                                   \
+  F (set_automatic_finalization_enabled)                                \
+  F (set_current_dynamic_state)                                         \
+  F (set_port_encoding_x)                                               \
+  F (setlocale)                                                         \
+  F (setvbuf)                                                           \
+  F (shell)                                                             \
+  F (sigaction_for_thread)                                              \
+  F (system_async_mark_for_thread)                                      \
+  F (to_utf8_string)                                                    \
+  F (variable_ref)                                                      \
+  F (with_guile)                                                        \
+  F (without_guile)
+
+/* Each is called GC_NAME in libgc.  */
+#define CS_GC_FUNCTIONS(F)                                              \
+  F (add_roots)                                                         \
+  F (allow_register_threads)                                            \
+  F (base)                                                              \
+  F (free)                                                              \
+  F (get_stack_base)                                                    \
+  F (init)                                                              \
+  F (malloc_atomic_uncollectable)                                       \
+  F (realloc)                                                           \
+  F (register_my_thread)                                                \
+  F (set_all_interior_pointers)                                         \
+  F (size)                                                              \
+  F (start_mark_threads)                                                \
+  F (thread_is_registered)                                              \
+  F (unregister_my_thread)
+
+struct cs_guile_api
+{
+#define F(name) __typeof__ (&scm_##name) name;
+  CS_GUILE_FUNCTIONS (F)
+#undef F
+};
+
+struct cs_gc_api
+{
+#define F(name) __typeof__ (&GC_##name) name;
+  CS_GC_FUNCTIONS (F)
+#undef F
+};
+
+extern struct cs_guile_api scm;
+extern struct cs_gc_api gc;
+
+/* Look all of them up in SET.  -CS_E_INCOMPATIBLE names a missing one.  */
+int cs_guile_api_load (const struct cs_library_set *set, struct cs_err *err);
+
+#endif

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* interpreter.c -- booting, resuming and leaving Guile.
+
+   A restart is what the child does after fork(), at another time: the last
+   process called libgc's fork handler `prepare` before it wrote the image,
+   this one calls `child`.  That drops all threads from the collector's list
+   and releases its locks (libgc 8.2.2, pthread_support.c, fork_prepare_proc
+   and fork_child_proc).  Then the interpreter's own threads are taken off
+   its list (cs_process_weed).
+
+   Leaving: exit() of the interpreter arrives in leaving() below.  It ends
+   what runs beside the workspace thread, keeps the dynamic state, and jumps
+   back to where the thread began; the frames in between are not needed any
+   more.  The thread then ends like any other.  */
+
+#include <errno.h>
+#include <locale.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "guile/api.h"
+#include "guile/interpreter.h"
+#include "process/process.h"
+
+/* The workspace thread of this process.  */
+static struct
+{
+  struct cs_guile_disk *image;
+  const struct cs_run_params *params;   /* NULL while booting */
+  pthread_t thread;
+  sigjmp_buf start;             /* where leaving() jumps to */
+  int status;
+} workspace;
+
+static SCM
+scm_of (uint64_t bits)
+{
+  return SCM_PACK ((scm_t_bits) bits);
+}
+
+static uint64_t
+bits_of (SCM value)
+{
+  return (uint64_t) SCM_UNPACK (value);
+}
+
+/* Registration with the collector decides where malloc takes from.  */
+static int
+register_my_thread (const struct GC_stack_base *base)
+{
+  int code = gc.register_my_thread (base);
+
+  cs_process_registered = true;
+  return code;
+}
+
+/* A thread that is weeded was registered in another process: nothing is to
+   be undone.  */
+static int
+unregister_my_thread (void)
+{
+  if (!cs_process_registered)
+    return GC_SUCCESS;
+  cs_process_registered = false;
+  return gc.unregister_my_thread ();
+}
+
+void *
+cs_interpreter_replacement (const char *name)
+{
+  if (strcmp (name, "guile:register_my_thread") == 0)
+    return register_my_thread;
+  if (strcmp (name, "guile:unregister_my_thread") == 0)
+    return unregister_my_thread;
+  return cs_process_replacement (name);
+}
+
+/* Called through the stub of a missing symbol, as if it were the function:
+   raises a Scheme error, so it does not return.  */
+static void CS_ARCH_HANDLER
+missing_symbol (uint32_t index)
+{
+  const struct cs_table_entry_disk *entry
+    = cs_table_entry (cs_process.table, index);
+  const char *library = cs_table_string (cs_process.table, entry->library);
+
+  scm.misc_error (NULL, "function '~A' is missing from ~A today",
+                  scm.cons (scm.from_utf8_string
+                              (cs_table_string (cs_process.table,
+                                                entry->name)),
+                            scm.cons (scm.from_utf8_string
+                                        (library[0] ? library
+                                                    : "all libraries"),
+                                      SCM_EOL)));
+}
+
+static void
+raise_text (const char *text)
+{
+  scm.misc_error (NULL, text, SCM_EOL);
+}
+
+void
+cs_interpreter_connect (struct cs_table_disk *table)
+{
+  cs_process.collector = (struct cs_process_collector) {
+    .allocate = gc.malloc_atomic_uncollectable, .resize = gc.realloc,
+    .release = gc.free, .base = gc.base, .size = gc.size
+  };
+  cs_process.raise = raise_text;
+  cs_intern_set_handler (table, missing_symbol);
+}
+
+/* In Guile mode; a failure is reported as plain Guile does at exit.  */
+static void *
+flush_ports (void *unused)
+{
+  (void) unused;
+  scm.flush_all_ports ();
+  return NULL;
+}
+
+/* In Guile mode: bring the workspace thread's state to where it can be
+   kept.  */
+static void *
+settle (void *unused)
+{
+  (void) unused;
+  workspace.image->dynamic_state = bits_of (scm.current_dynamic_state ());
+  scm.set_automatic_finalization_enabled (0);
+  return NULL;
+}
+
+/* exit() was called in Guile mode.  Does not return on the workspace
+   thread.  */
+static void
+leaving (int status)
+{
+  if (!pthread_equal (pthread_self (), workspace.thread))
+    return;
+  workspace.status = status;
+  scm.with_guile (flush_ports, NULL);
+  scm.with_guile (settle, NULL);
+  siglongjmp (workspace.start, 1);
+}
+
+/* The workspace thread follows the new process: locale and standard ports,
+   as plain Guile sets them when it begins (libguile/init.c,
+   scm_init_standard_ports; libguile/guile.c, main).  */
+static void
+follow_process (void)
+{
+  SCM mode, port;
+
+  for (int fd = 0; fd < 3; fd++)
+    {
+      port = scm_of (workspace.image->ports[fd]);
+      mode = scm.from_utf8_symbol (isatty (fd) ? "none" : "block");
+      if (fd == 0)
+        scm.drain_input (port);
+      scm.setvbuf (port, mode, SCM_UNDEFINED);
+    }
+  scm.setlocale (scm.from_int32 (LC_ALL), SCM_UNDEFINED);
+}
+
+static void *
+run_shell (void *unused)
+{
+  (void) unused;
+  scm.set_current_dynamic_state (scm_of (workspace.image->dynamic_state));
+  follow_process ();
+  scm.set_automatic_finalization_enabled (1);
+  scm.shell (workspace.params->argc, workspace.params->argv);
+  return NULL;
+}
+
+/* What a first command line would load, so that later ones find it.  */
+static const char preload[] =
+  "(begin"
+  "  (for-each (lambda (name) (resolve-module name))"
+  "            '((ice-9 command-line) (ice-9 eval-string) (ice-9 readline)"
+  "              (system base compile) (system base language)"
+  "              (system repl repl) (system repl common)"
+  "              (system repl command) (system repl error-handling)"
+  "              (language scheme spec) (language tree-il spec)"
+  "              (language cps spec) (language bytecode spec)"
+  "              (ice-9 popen) (ice-9 threads) (ice-9 history)"
+  "              (texinfo reflection)))"
+  "  ((@ (ice-9 command-line) compile-shell-switches)"
+  "   '(\"guile\" \"-c\" \"1\") \"guile\"))";
+
+static void *
+boot_body (void *unused)
+{
+  (void) unused;
+  scm.c_eval_string (preload);
+  workspace.image->ports[0] = bits_of (scm.current_input_port ());
+  workspace.image->ports[1] = bits_of (scm.current_output_port ());
+  workspace.image->ports[2] = bits_of (scm.current_error_port ());
+  leaving (0);
+  return NULL;
+}
+
+/* The workspace thread.  The first one registers itself with the collector,
+   later ones are registered when they enter Guile.  */
+static void *
+workspace_thread (void *unused)
+{
+  struct GC_stack_base base;
+
+  (void) unused;
+  workspace.thread = pthread_self ();
+  if (sigsetjmp (workspace.start, 0) == 0)
+    {
+      if (!workspace.params)
+        {
+          gc.get_stack_base (&base);
+          register_my_thread (&base);
+        }
+      scm.with_guile (workspace.params ? run_shell : boot_body, NULL);
+    }
+  cs_process_end_thread ();
+  unregister_my_thread ();
+  return NULL;
+}
+
+static int
+run_thread (size_t stack_len, struct cs_err *err)
+{
+  pthread_attr_t attr;
+  int code = pthread_attr_init (&attr);
+
+  if (code == 0 && stack_len > 0)
+    code = pthread_attr_setstacksize (&attr, stack_len);
+  if (code == 0)
+    code = pthread_create (&workspace.thread, &attr, workspace_thread, NULL);
+  if (code != 0)
+    return cs_err_sys (err, code, "cannot start the workspace thread");
+  pthread_attr_destroy (&attr);
+  pthread_join (workspace.thread, NULL);
+  return 0;
+}
+
+int
+cs_interpreter_boot (struct cs_store *store, struct cs_err *err)
+{
+  void *section;
+  int code = cs_store_section_create (store, "guile",
+                                      sizeof *workspace.image,
+                                      PROT_READ | PROT_WRITE, &section);
+
+  if (code != 0)
+    return cs_err_sys (err, -code, "cannot make section 'guile'");
+  workspace.image = section;
+  memcpy (workspace.image->magic, CS_GUILE_MAGIC,
+          sizeof workspace.image->magic);
+  workspace.image->version = CS_GUILE_VERSION;
+  /* Guile sets this too, but only after its first GC_init (libguile/gc.c,
+     scm_storage_prehistory); changing it later corrupts the heap.  */
+  gc.set_all_interior_pointers (0);
+  gc.init ();
+  gc.allow_register_threads ();
+  gc.unregister_my_thread ();
+  gc.add_roots (workspace.image, workspace.image + 1);
+  atomic_store (&cs_process.collector_ready, true);
+  workspace.params = NULL;
+  cs_process.leaving = leaving;
+  return run_thread (0, err);
+}
+
+int
+cs_interpreter_resume (struct cs_store *store, struct cs_err *err)
+{
+  size_t len;
+
+  workspace.image = cs_store_section (store, "guile", &len);
+  if (!workspace.image || len < sizeof *workspace.image
+      || memcmp (workspace.image->magic, CS_GUILE_MAGIC,
+                 sizeof workspace.image->magic) != 0)
+    return cs_err_set (err, CS_E_DAMAGED,
+                       "'%s': section 'guile' is missing or damaged",
+                       cs_store_path (store));
+  cs_process_run_child ();
+  /* A thread of the last process may have had this one's number.  */
+  if (gc.thread_is_registered ())
+    gc.unregister_my_thread ();
+  atomic_store (&cs_process.collector_ready, true);
+  cs_process_weed ();
+  gc.start_mark_threads ();
+  return 0;
+}
+
+int
+cs_interpreter_run (const struct cs_run_params *params, int *status,
+                    struct cs_err *err)
+{
+  int code;
+
+  workspace.params = params;
+  cs_process.leaving = leaving;
+  code = run_thread (params->stack_len, err);
+  *status = workspace.status;
+  return code;
+}
+
+int
+cs_interpreter_save (struct cs_store *store, struct cs_err *err)
+{
+  int code;
+
+  cs_process_run_prepare ();
+  cs_process_record ();
+  code = cs_store_commit (store, err);
+  cs_process_run_parent ();
+  return code;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* interpreter.h -- the interpreter in a store: booting, resuming, leaving.
+
+   Guile runs on a thread of its own, the *workspace thread*; the process's
+   main thread starts it, waits for its end and commits.  So at an ordinary
+   exit no Guile thread is left when the image is written.
+
+   What must be found again in the heap lies in section "guile" (struct
+   cs_guile_disk), which is a root of the collector.  */
+#ifndef CS_INTERPRETER_H
+#define CS_INTERPRETER_H
+
+#include "err.h"
+#include "guile/workspace.h"
+#include "intern/library.h"
+#include "store/store.h"
+
+#define CS_GUILE_MAGIC "ColdGui"        /* 8 bytes with its NUL */
+#define CS_GUILE_VERSION 1
+
+/* SCM values are widened to 64 bits.  */
+struct cs_guile_disk
+{
+  char magic[8];
+  uint32_t version;
+  uint32_t reserved;
+  uint64_t dynamic_state;       /* the workspace thread's when it ended */
+  uint64_t ports[3];            /* standard input, output, error */
+};
+
+/* Boot the loaded libguile in a new store, and end its thread again.  */
+int cs_interpreter_boot (struct cs_store *store, struct cs_err *err);
+
+/* Make the resumed image whole again in this process: the collector's locks
+   and threads, and the threads of the last process.  */
+int cs_interpreter_resume (struct cs_store *store, struct cs_err *err);
+
+/* Run Guile's command line on a new workspace thread until it ends.  Returns
+   0 with the status Guile wants to exit with, or a negative code if the
+   thread cannot be started.  Nothing of the interpreter runs afterwards.  */
+int cs_interpreter_run (const struct cs_run_params *params, int *status,
+                        struct cs_err *err);
+
+/* Commit the image.  No thread may run Guile meanwhile.  */
+int cs_interpreter_save (struct cs_store *store, struct cs_err *err);
+
+/* The function that a `replace` rule names: those of process.h, and
+     guile:register_my_thread, guile:unregister_my_thread
+   for GC_register_my_thread and GC_unregister_my_thread.  */
+void *cs_interpreter_replacement (const char *name);
+
+/* Let cs_process use the loaded collector; HANDLER for missing symbols.  */
+void cs_interpreter_connect (struct cs_table_disk *table);
+
+#endif

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* imports.c -- replaced calls of libraries that are not carried.
+
+   Works on what ld.so has loaded, through its documented views of it
+   (dl_iterate_phdr(3), dlinfo(3)) and the ELF tables of each object in
+   memory.  ld.so has checked those tables; they are not checked again.  */
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <link.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "intern/arch.h"
+#include "intern/imports.h"
+
+#define OBJECTS_MAX 64
+
+struct object                   /* one loaded library */
+{
+  const char *soname;
+  ElfW (Addr) addr;             /* load address */
+  const ElfW (Dyn) *dynamic;
+  const uint8_t *build_id;
+  uint32_t build_id_len;
+  ElfW (Addr) relro, relro_len;
+  bool needed;                  /* by a carried library, directly or not */
+  bool never;                   /* the program, libc, ld.so, a carried one */
+};
+
+struct binder
+{
+  struct cs_store *store;
+  struct cs_imports_disk *imports;
+  cs_library_replacement *find;
+  struct cs_policy *policy;     /* parsed when it is first needed */
+  struct object objects[OBJECTS_MAX];
+  size_t nr;
+};
+
+/* A d_ptr of the dynamic section: glibc relocates it in place for most
+   objects, but not for the vDSO and read-only dynamic sections.  */
+static uintptr_t
+dynamic_addr (const struct object *o, ElfW (Sxword) tag)
+{
+  for (const ElfW (Dyn) *d = o->dynamic; d && d->d_tag != DT_NULL; d++)
+    if (d->d_tag == tag)
+      return d->d_un.d_ptr < o->addr ? d->d_un.d_ptr + o->addr
+                                     : d->d_un.d_ptr;
+  return 0;
+}
+
+static ElfW (Xword)
+dynamic_value (const struct object *o, ElfW (Sxword) tag)
+{
+  for (const ElfW (Dyn) *d = o->dynamic; d && d->d_tag != DT_NULL; d++)
+    if (d->d_tag == tag)
+      return d->d_un.d_val;
+  return 0;
+}
+
+static const char *
+soname_of (const struct object *o, const char *path)
+{
+  const char *strings = (const char *) dynamic_addr (o, DT_STRTAB);
+  ElfW (Xword) off = dynamic_value (o, DT_SONAME);
+  const char *slash = strrchr (path, '/');
+
+  if (strings && off)
+    return strings + off;
+  return slash ? slash + 1 : path;
+}
+
+static void
+read_note (struct object *o, const ElfW (Phdr) *segment)
+{
+  const char *at = (const char *) (o->addr + segment->p_vaddr);
+  const char *end = at + segment->p_memsz;
+  const ElfW (Nhdr) *note;
+
+  while (end - at >= (ptrdiff_t) sizeof *note)
+    {
+      note = (const ElfW (Nhdr) *) at;
+      at += sizeof *note;
+      if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4
+          && memcmp (at, "GNU", 4) == 0)
+        {
+          o->build_id = (const uint8_t *) at + 4;
+          o->build_id_len = note->n_descsz;
+          return;
+        }
+      at += ((note->n_namesz + 3u) & ~3u) + ((note->n_descsz + 3u) & ~3u);
+    }
+}
+
+static int
+add_object (struct dl_phdr_info *info, size_t len, void *closure)
+{
+  struct binder *b = closure;
+  struct object *o = &b->objects[b->nr];
+  const ElfW (Phdr) *segment;
+
+  (void) len;
+  if (b->nr == OBJECTS_MAX)
+    return 0;
+  *o = (struct object) { .addr = info->dlpi_addr };
+  for (int i = 0; i < info->dlpi_phnum; i++)
+    {
+      segment = &info->dlpi_phdr[i];
+      if (segment->p_type == PT_DYNAMIC)
+        o->dynamic = (const ElfW (Dyn) *) (o->addr + segment->p_vaddr);
+      else if (segment->p_type == PT_NOTE && !o->build_id)
+        read_note (o, segment);
+      else if (segment->p_type == PT_GNU_RELRO)
+        {
+          o->relro = o->addr + segment->p_vaddr;
+          o->relro_len = segment->p_memsz;
+        }
+    }
+  o->soname = soname_of (o, info->dlpi_name);
+  o->never = b->nr == 0 || o->build_id_len > 32 || !o->dynamic
+             || cs_store_contains (b->store, o->dynamic)
+             || strncmp (o->soname, "libc.so.", 8) == 0
+             || strncmp (o->soname, "ld-linux", 8) == 0
+             || strncmp (o->soname, "ld.so", 5) == 0
+             || strncmp (o->soname, "linux-", 6) == 0;
+  b->nr++;
+  return 0;
+}
+
+static struct object *
+find_object (struct binder *b, const char *soname)
+{
+  for (size_t i = 0; i < b->nr; i++)
+    if (strcmp (b->objects[i].soname, soname) == 0)
+      return &b->objects[i];
+  return NULL;
+}
+
+/* Mark what O needs, and what that needs.  */
+static void
+mark_needed (struct binder *b, const struct object *o)
+{
+  const char *strings = (const char *) dynamic_addr (o, DT_STRTAB);
+  struct object *needed;
+
+  for (const ElfW (Dyn) *d = o->dynamic; d && d->d_tag != DT_NULL; d++)
+    {
+      if (d->d_tag != DT_NEEDED)
+        continue;
+      needed = find_object (b, strings + d->d_un.d_val);
+      if (!needed || needed->needed)
+        continue;
+      needed->needed = true;
+      if (!needed->never)
+        mark_needed (b, needed);
+    }
+}
+
+static void
+find_closure (struct binder *b, const struct cs_library_set *set)
+{
+  struct link_map *map;
+  struct object carried;
+
+  dl_iterate_phdr (add_object, b);
+  for (size_t i = 0; i < set->nr; i++)
+    {
+      if (dlinfo (set->handles[i], RTLD_DI_LINKMAP, &map) != 0)
+        continue;
+      carried = (struct object) { .addr = map->l_addr, .dynamic = map->l_ld };
+      mark_needed (b, &carried);
+    }
+}
+
+static struct cs_import_record_disk *
+find_record (struct binder *b, const struct object *o)
+{
+  struct cs_import_record_disk *r = b->imports->records;
+
+  for (uint32_t i = 0; i < b->imports->nr_records; i++, r++)
+    if (r->build_id_len > 0 && r->build_id_len == o->build_id_len
+        && memcmp (r->build_id, o->build_id, o->build_id_len) == 0)
+      return r;
+  return NULL;
+}
+
+/* The number of replacement NAME in the section, or -ENOSPC.  */
+static long
+number_name (struct cs_imports_disk *imports, const char *name)
+{
+  uint32_t i = 0;
+
+  while (i < imports->nr_names && strcmp (imports->names[i], name) != 0)
+    i++;
+  if (i == CS_LIBRARY_REPLACEMENTS_MAX
+      || strlen (name) >= CS_IMPORTS_NAME_MAX)
+    return -ENOSPC;
+  if (i == imports->nr_names)
+    {
+      strcpy (imports->names[i], name);
+      imports->nr_names++;
+    }
+  return (long) i;
+}
+
+/* ELF64_R_TYPE and ELF32_R_TYPE (elf.h), for this word size.  */
+static uint32_t
+reloc_type (const ElfW (Rel) *reloc)
+{
+  return sizeof reloc->r_info == 8 ? (uint32_t) ELF64_R_TYPE (reloc->r_info)
+                                   : (uint32_t) ELF32_R_TYPE (reloc->r_info);
+}
+
+static size_t
+reloc_symbol (const ElfW (Rel) *reloc)
+{
+  uint64_t info = reloc->r_info;
+
+  return sizeof reloc->r_info == 8 ? ELF64_R_SYM (info) : ELF32_R_SYM (info);
+}
+
+struct table                    /* one relocation table of an object */
+{
+  uintptr_t start;
+  size_t len, entry_len;
+};
+
+static int
+look_up_table (struct binder *b, const struct object *o,
+               const struct table *t, struct cs_import_record_disk *record)
+{
+  struct cs_imports_disk *imports = b->imports;
+  const ElfW (Sym) *symbols = (const ElfW (Sym) *) dynamic_addr (o, DT_SYMTAB);
+  const char *strings = (const char *) dynamic_addr (o, DT_STRTAB);
+  enum cs_reloc_kind kind;
+  const char *replacement;
+  const ElfW (Rel) *reloc;
+  long number;
+
+  for (size_t off = 0; off + t->entry_len <= t->len; off += t->entry_len)
+    {
+      /* A Rela begins as a Rel does.  */
+      reloc = (const ElfW (Rel) *) (t->start + off);
+      kind = cs_arch_native ()->reloc_kind (reloc_type (reloc));
+      if (kind != CS_RELOC_JUMP_SLOT && kind != CS_RELOC_GLOB_DAT)
+        continue;
+      replacement = cs_policy_replacement
+        (b->policy, o->soname,
+         strings + symbols[reloc_symbol (reloc)].st_name);
+      if (!replacement)
+        continue;
+      number = number_name (imports, replacement);
+      if (number < 0 || imports->nr_slots == CS_IMPORTS_SLOTS_MAX)
+        return -ENOSPC;
+      imports->slots[imports->nr_slots++] = (struct cs_import_slot_disk) {
+        .off = reloc->r_offset, .replacement = (uint32_t) number,
+        .relro = o->addr + reloc->r_offset - o->relro < o->relro_len
+      };
+      record->nr_slots++;
+    }
+  return 0;
+}
+
+static int
+parse_policy (struct binder *b, struct cs_err *err)
+{
+  size_t len;
+  const char *text = cs_store_section (b->store, "policy", &len);
+
+  if (b->policy)
+    return 0;
+  if (!text)
+    return cs_err_set (err, CS_E_DAMAGED, "'%s': no section 'policy'",
+                       cs_store_path (b->store));
+  return cs_policy_parse ("policy of the store", text, strnlen (text, len),
+                          NULL, NULL, &b->policy, err);
+}
+
+/* Look up the words of O that the policy replaces, and keep them.  */
+static int
+look_up (struct binder *b, const struct object *o,
+         struct cs_import_record_disk **result, struct cs_err *err)
+{
+  struct cs_imports_disk *imports = b->imports;
+  const struct table tables[] = {
+    { dynamic_addr (o, DT_JMPREL), dynamic_value (o, DT_PLTRELSZ),
+      dynamic_value (o, DT_PLTREL) == DT_RELA ? sizeof (ElfW (Rela))
+                                              : sizeof (ElfW (Rel)) },
+    { dynamic_addr (o, DT_RELA), dynamic_value (o, DT_RELASZ),
+      sizeof (ElfW (Rela)) },
+    { dynamic_addr (o, DT_REL), dynamic_value (o, DT_RELSZ),
+      sizeof (ElfW (Rel)) }
+  };
+  struct cs_import_record_disk *record;
+  int code = parse_policy (b, err);
+
+  if (code != 0)
+    return code;
+  if (imports->nr_records == CS_IMPORTS_RECORDS_MAX)
+    /* Old builds filled it: begin anew, today's are looked up again.  */
+    imports->nr_records = imports->nr_slots = 0;
+  record = &imports->records[imports->nr_records++];
+  memset (record, 0, sizeof *record);
+  strncpy (record->soname, o->soname, sizeof record->soname - 1);
+  memcpy (record->build_id, o->build_id, o->build_id_len);
+  record->build_id_len = o->build_id_len;
+  record->first_slot = imports->nr_slots;
+  for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+    if (tables[i].start && look_up_table (b, o, &tables[i], record) != 0)
+      return cs_err_set (err, CS_E_REFUSED,
+                         "'%s': no room for the replaced calls of '%s'",
+                         cs_store_path (b->store), o->soname);
+  *result = record;
+  return 0;
+}
+
+/* Make the pages that hold O's PT_GNU_RELRO writable, or read-only again.  */
+static int
+protect_relro (const struct object *o, int prot)
+{
+  uintptr_t page = CS_STORE_PAGE_LEN;
+  uintptr_t start = o->relro & -page;
+  uintptr_t end = (o->relro + o->relro_len) & -page;
+
+  return end > start
+         && mprotect ((void *) start, end - start, prot) != 0 ? -errno : 0;
+}
+
+static int
+write_words (struct binder *b, const struct object *o,
+             const struct cs_import_record_disk *record)
+{
+  const struct cs_import_slot_disk *slot
+    = b->imports->slots + record->first_slot;
+  bool open = false;
+  void *function;
+  int code = 0;
+
+  for (uint32_t i = 0; code == 0 && i < record->nr_slots; i++, slot++)
+    {
+      if (slot->replacement >= b->imports->nr_names)
+        return -ENOENT;
+      function = b->find (b->imports->names[slot->replacement]);
+      if (!function)
+        return -ENOENT;
+      if (slot->relro && !open)
+        {
+          code = protect_relro (o, PROT_READ | PROT_WRITE);
+          open = code == 0;
+        }
+      if (code == 0)
+        *(uintptr_t *) (o->addr + slot->off) = (uintptr_t) function;
+    }
+  if (open && code == 0)
+    code = protect_relro (o, PROT_READ);
+  return code;
+}
+
+static int
+bind_object (struct binder *b, const struct object *o, struct cs_err *err)
+{
+  struct cs_import_record_disk *record = find_record (b, o);
+  int code = record ? 0 : look_up (b, o, &record, err);
+
+  if (code != 0)
+    return code;
+  code = write_words (b, o, record);
+  if (code == -ENOENT)
+    return cs_err_set (err, CS_E_INCOMPATIBLE,
+                       "'%s': a replacement for calls of '%s' does not exist",
+                       cs_store_path (b->store), o->soname);
+  if (code != 0)
+    return cs_err_sys (err, -code, "cannot replace calls of '%s'",
+                       o->soname);
+  return 0;
+}
+
+/* Counts that lead out of the section would be followed.  */
+static bool
+section_is_sound (const struct cs_imports_disk *imports, size_t len)
+{
+  if (!imports || len < sizeof *imports
+      || memcmp (imports->magic, CS_IMPORTS_MAGIC,
+                 sizeof imports->magic) != 0
+      || imports->nr_records > CS_IMPORTS_RECORDS_MAX
+      || imports->nr_slots > CS_IMPORTS_SLOTS_MAX
+      || imports->nr_names > CS_LIBRARY_REPLACEMENTS_MAX)
+    return false;
+  for (uint32_t i = 0; i < imports->nr_records; i++)
+    if (imports->records[i].first_slot > imports->nr_slots
+        || imports->records[i].nr_slots
+             > imports->nr_slots - imports->records[i].first_slot)
+      return false;
+  return true;
+}
+
+int
+cs_imports_bind (struct cs_store *store, const struct cs_library_set *set,
+                 cs_library_replacement *find, struct cs_err *err)
+{
+  struct binder b = { .store = store, .find = find };
+  size_t len;
+  int code = 0;
+
+  b.imports = cs_store_section (store, "imports", &len);
+  if (!section_is_sound (b.imports, len))
+    return cs_err_set (err, CS_E_DAMAGED,
+                       "'%s': section 'imports' is missing or damaged",
+                       cs_store_path (store));
+  find_closure (&b, set);
+  for (size_t i = 0; code == 0 && i < b.nr; i++)
+    if (b.objects[i].needed && !b.objects[i].never)
+      code = bind_object (&b, &b.objects[i], err);
+  cs_policy_free (b.policy);
+  return code;
+}
+
+int
+cs_imports_create (struct cs_store *store, const struct cs_policy *policy,
+                   struct cs_err *err)
+{
+  struct cs_imports_disk *imports;
+  size_t len;
+  const char *text = cs_policy_text (policy, &len);
+  void *section, *copy;
+  int code = cs_store_section_create (store, "imports", sizeof *imports,
+                                      PROT_READ | PROT_WRITE, &section);
+
+  if (code == 0)
+    code = cs_store_section_create (store, "policy", len + 1,
+                                    PROT_READ | PROT_WRITE, &copy);
+  if (code != 0)
+    return cs_err_sys (err, -code, "cannot make section 'imports'");
+  imports = section;
+  memcpy (imports->magic, CS_IMPORTS_MAGIC, sizeof imports->magic);
+  memcpy (copy, text, len);
+  return 0;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* imports.h -- replaced calls of the libraries that the carried ones need.
+
+   libgmp, libunistring and their like are not carried: they are where ld.so
+   puts them, today's version.  But what they allocate can stay in the heap
+   (libguile's static integers have limbs that libgmp allocated), so the
+   calls that the policy replaces are replaced in them too, by writing to the
+   words that ld.so relocated for them.
+
+   Which words those are is looked up once for each build of a library and
+   kept in the store's section "imports", under its build id; as long as the
+   libraries stay the same, a start only writes them.  When one changed, the
+   policy in section "policy" is asked again.
+
+   libc and ld.so are never changed.  */
+#ifndef CS_IMPORTS_H
+#define CS_IMPORTS_H
+
+#include "intern/library.h"
+
+#define CS_IMPORTS_MAGIC "ColdImp"      /* 8 bytes with its NUL */
+#define CS_IMPORTS_RECORDS_MAX 24
+#define CS_IMPORTS_SLOTS_MAX 1024
+#define CS_IMPORTS_NAME_MAX 48
+
+struct cs_import_record_disk
+{
+  char soname[64];
+  uint8_t build_id[32];
+  uint32_t build_id_len;        /* 0: none; then it is looked up each time */
+  uint32_t first_slot, nr_slots;
+  uint32_t reserved;
+};
+
+struct cs_import_slot_disk
+{
+  uint64_t off;                 /* of the word, from the load address */
+  uint32_t replacement;         /* number in the names */
+  uint32_t relro;               /* 1 if it lies in PT_GNU_RELRO */
+};
+
+struct cs_imports_disk
+{
+  char magic[8];
+  uint32_t nr_records, nr_slots, nr_names;
+  uint32_t reserved;
+  char names[CS_LIBRARY_REPLACEMENTS_MAX][CS_IMPORTS_NAME_MAX];
+  struct cs_import_record_disk records[CS_IMPORTS_RECORDS_MAX];
+  struct cs_import_slot_disk slots[CS_IMPORTS_SLOTS_MAX];
+};
+
+/* Make the sections "imports" (empty) and "policy" (POLICY's text).  */
+int cs_imports_create (struct cs_store *store,
+                       const struct cs_policy *policy, struct cs_err *err);
+
+/* Point the replaced calls of every library that SET's libraries need,
+   directly or not, to their replacements.  */
+int cs_imports_bind (struct cs_store *store,
+                     const struct cs_library_set *set,
+                     cs_library_replacement *find, struct cs_err *err);
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* library.c -- the section "libs": reading it, and finding files.  */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "intern/library.h"
+#include "machine.h"
+
+/* Does [OFF, OFF + COUNT * SIZE) lie in LEN bytes?  */
+static bool
+fits (uint64_t off, uint64_t count, uint64_t size, uint64_t len)
+{
+  return off <= len && count <= (len - off) / size;
+}
+
+static bool
+library_is_sound (const struct cs_libraries_disk *libraries,
+                  const struct cs_library_disk *library)
+{
+  return fits (library->copy, library->copy_len, 1, libraries->len)
+         && fits (library->first_slot, library->nr_slots, 1,
+                  libraries->nr_slots)
+         && memchr (library->soname, 0, sizeof library->soname)
+         && memchr (library->build_id, 0, sizeof library->build_id);
+}
+
+static bool
+section_is_sound (const struct cs_libraries_disk *libraries, size_t len)
+{
+  const struct cs_libraries_disk *l = libraries;
+
+  if (l->len > len || l->len < sizeof *l || l->count > CS_LIBRARIES_MAX
+      || !fits (sizeof *l, l->count, sizeof (struct cs_library_disk), l->len)
+      || !fits (l->slots, l->nr_slots, sizeof (struct cs_library_slot_disk),
+                l->len)
+      || !fits (l->floats, l->nr_floats,
+                sizeof (struct cs_library_float_disk), l->len)
+      || l->names_len == 0 || !fits (l->names, l->names_len, 1, l->len)
+      || ((const char *) l)[l->names + l->names_len - 1] != '\0'
+      || l->nr_replacements > CS_LIBRARY_REPLACEMENTS_MAX)
+    return false;
+  for (uint32_t i = 0; i < l->count; i++)
+    if (!library_is_sound (l, cs_library_get (l, i)))
+      return false;
+  return true;
+}
+
+const struct cs_libraries_disk *
+cs_library_section (const struct cs_store *store, struct cs_err *err)
+{
+  size_t len;
+  const struct cs_libraries_disk *libraries
+    = cs_store_section (store, "libs", &len);
+
+  if (!libraries || len < sizeof *libraries
+      || memcmp (libraries->magic, CS_LIBRARIES_MAGIC,
+                 sizeof libraries->magic) != 0)
+    {
+      cs_err_set (err, CS_E_DAMAGED, "'%s': no section of carried libraries",
+                  cs_store_path (store));
+      return NULL;
+    }
+  if (libraries->version != CS_LIBRARIES_VERSION)
+    {
+      cs_err_set (err, CS_E_INCOMPATIBLE,
+                  "'%s': carried libraries of version %u, expected %d",
+                  cs_store_path (store), libraries->version,
+                  CS_LIBRARIES_VERSION);
+      return NULL;
+    }
+  if (!section_is_sound (libraries, len))
+    {
+      cs_err_set (err, CS_E_DAMAGED,
+                  "'%s': carried libraries: an offset leads out of its"
+                  " section", cs_store_path (store));
+      return NULL;
+    }
+  return libraries;
+}
+
+const struct cs_library_disk *
+cs_library_get (const struct cs_libraries_disk *libraries, uint32_t i)
+{
+  return (const struct cs_library_disk *) (libraries + 1) + i;
+}
+
+static const void *
+at (const struct cs_libraries_disk *libraries, uint64_t off)
+{
+  return (const char *) libraries + off;
+}
+
+const struct cs_library_slot_disk *
+cs_library_slots (const struct cs_libraries_disk *libraries,
+                  const struct cs_library_disk *library)
+{
+  const struct cs_library_slot_disk *slots = at (libraries, libraries->slots);
+
+  return slots + library->first_slot;
+}
+
+const struct cs_library_float_disk *
+cs_library_floats (const struct cs_libraries_disk *libraries)
+{
+  return at (libraries, libraries->floats);
+}
+
+const char *
+cs_library_name (const struct cs_libraries_disk *libraries, uint32_t off)
+{
+  return off < libraries->names_len ? at (libraries, libraries->names + off)
+                                    : "";
+}
+
+static bool
+try_folder (const char *folder, size_t folder_len, const char *soname,
+            char *path, size_t len)
+{
+  int n = snprintf (path, len, "%.*s/%s", (int) folder_len, folder, soname);
+
+  return n > 0 && (size_t) n < len && access (path, R_OK) == 0;
+}
+
+int
+cs_library_find (const char *soname, const char *near, char *path,
+                 size_t len)
+{
+  /* ld.so(8) and, for the first two, the multiarch folders of Debian.  */
+  static const char *const folders[] = {
+    "/lib/" CS_MACHINE_TRIPLET, "/usr/lib/" CS_MACHINE_TRIPLET,
+    "/usr/local/lib", "/lib64", "/usr/lib64", "/lib", "/usr/lib"
+  };
+  const char *slash = near ? strrchr (near, '/') : NULL;
+
+  if (slash && try_folder (near, (size_t) (slash - near), soname, path, len))
+    return 0;
+  for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+    if (try_folder (folders[i], strlen (folders[i]), soname, path, len))
+      return 0;
+  return -ENOENT;
+}

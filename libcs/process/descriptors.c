@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* descriptors.c -- file descriptors that the image holds by number.
+
+   A port that was open at a checkpoint keeps its descriptor's number.  At a
+   resume each of these numbers is taken again before anything else can get
+   it: a regular file that is still the same one is opened at its offset;
+   anything else gets a descriptor on which reading and writing fail with
+   EBADF (O_PATH, open(2)), so that the port's end closes nothing of anybody
+   else's.
+
+   Numbers 0 to 2 are always the new process's; those that were open before
+   the interpreter began are not the image's either.  The tools' own
+   descriptors lie at FIRST_OWN and above.  */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "private.h"
+
+#define FIRST_PORT 3
+#define FIRST_OWN 1000
+
+static bool inherited[FIRST_OWN];
+
+/* Which of the numbers below FIRST_OWN are open: one call instead of a
+   thousand (poll(2) answers POLLNVAL for a closed one).  Returns how many
+   were asked about.  */
+static unsigned
+ask (struct pollfd *set)
+{
+  struct rlimit limit;
+  unsigned n = FIRST_OWN;
+
+  if (getrlimit (RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < n)
+    n = (unsigned) limit.rlim_cur;
+  for (unsigned fd = 0; fd < n; fd++)
+    set[fd] = (struct pollfd) { .fd = (int) fd };
+  return poll (set, n, 0) < 0 ? 0 : n;
+}
+
+static bool
+is_open (const struct pollfd *answer)
+{
+  return !(answer->revents & POLLNVAL);
+}
+
+void
+cs_descriptors_start (void)
+{
+  struct pollfd set[FIRST_OWN];
+  unsigned n = ask (set);
+
+  for (unsigned fd = FIRST_PORT; fd < n; fd++)
+    inherited[fd] = is_open (&set[fd]);
+}
+
+/* Keep PATH for this checkpoint; 0 when there is no room.  */
+static uint32_t
+keep_path (const char *path, size_t len)
+{
+  struct cs_process_disk *image = cs_process.image;
+  uint32_t off = image->paths_len;
+
+  if (len + 1 > CS_PROCESS_STRINGS_MAX - off)
+    return 0;
+  memcpy (image->paths + off, path, len);
+  image->paths[off + len] = '\0';
+  image->paths_len += (uint32_t) len + 1;
+  return off;
+}
+
+static void
+record (int fd)
+{
+  struct cs_process_disk *image = cs_process.image;
+  struct cs_descriptor_disk *d;
+  char link[32], path[PATH_MAX];
+  struct stat status;
+  ssize_t len;
+  int flags = fcntl (fd, F_GETFL), fd_flags = fcntl (fd, F_GETFD);
+
+  if (flags < 0 || image->nr_descriptors == CS_PROCESS_DESCRIPTORS_MAX
+      || fstat (fd, &status) != 0)
+    return;
+  d = &image->descriptors[image->nr_descriptors++];
+  *d = (struct cs_descriptor_disk) {
+    .fd = fd, .kind = CS_DESCRIPTOR_OTHER,
+    .flags = (uint32_t) flags | (fd_flags & FD_CLOEXEC ? O_CLOEXEC : 0),
+    .dev = status.st_dev, .ino = status.st_ino
+  };
+  snprintf (link, sizeof link, "/proc/self/fd/%d", fd);
+  len = readlink (link, path, sizeof path);
+  if (len > 0)
+    d->path = keep_path (path, (size_t) len);
+  if (S_ISREG (status.st_mode) && d->path)
+    {
+      d->kind = CS_DESCRIPTOR_FILE;
+      d->offset = (uint64_t) lseek (fd, 0, SEEK_CUR);
+    }
+}
+
+void
+cs_descriptors_record (void)
+{
+  struct pollfd set[FIRST_OWN];
+  unsigned n = ask (set);
+
+  cs_process.image->nr_descriptors = 0;
+  cs_process.image->paths_len = 1;
+  for (unsigned fd = FIRST_PORT; fd < n; fd++)
+    if (is_open (&set[fd]) && !inherited[fd])
+      record ((int) fd);
+}
+
+/* Open D's file again; -1 if it is not the same file any more.  */
+static int
+reopen (const struct cs_descriptor_disk *d)
+{
+  const char *path = cs_process.image->paths + d->path;
+  struct stat status;
+  int fd = open (path, ((int) d->flags & ~(O_CREAT | O_EXCL | O_TRUNC))
+                         | O_NOCTTY | O_NONBLOCK);
+
+  if (fd < 0)
+    return -1;
+  if (fstat (fd, &status) != 0 || status.st_dev != d->dev
+      || status.st_ino != d->ino
+      || lseek (fd, (off_t) d->offset, SEEK_SET) < 0
+      || fcntl (fd, F_SETFL, (int) d->flags) != 0)
+    {
+      close (fd);
+      return -1;
+    }
+  return fd;
+}
+
+static int
+occupy (const struct cs_descriptor_disk *d)
+{
+  int fd = -1, code = 0;
+
+  if (d->kind == CS_DESCRIPTOR_FILE)
+    fd = reopen (d);
+  if (fd < 0)
+    fd = open ("/", O_PATH | O_CLOEXEC);
+  if (fd < 0)
+    return -errno;
+  if (fd == d->fd)
+    return 0;
+  if (dup3 (fd, d->fd, (int) d->flags & O_CLOEXEC) < 0)
+    code = -errno;
+  close (fd);
+  return code;
+}
+
+int
+cs_descriptors_resume (struct cs_err *err)
+{
+  const struct cs_process_disk *image = cs_process.image;
+  int code;
+
+  for (uint32_t i = 0; i < image->nr_descriptors; i++)
+    {
+      code = occupy (&image->descriptors[i]);
+      if (code != 0)
+        return cs_err_sys (err, -code, "cannot take descriptor %d again",
+                           image->descriptors[i].fd);
+      inherited[image->descriptors[i].fd] = false;
+    }
+  return 0;
+}

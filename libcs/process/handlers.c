@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* handlers.c -- what the carried libraries want run at fork and at exit.
+
+   Their handlers are in the store, at addresses that stay; libc is told of
+   one set of functions here, which runs them in libc's order: prepare in
+   reverse order of registration, parent and child in order, exit handlers in
+   reverse order.
+
+   A forked child goes on with its private copy of the memory, but it never
+   commits (invariant S5 of store.h).  */
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "private.h"
+
+typedef void plain (void);
+
+static void
+run (uint64_t function)
+{
+  if (function)
+    ((plain *) (uintptr_t) function) ();
+}
+
+void
+cs_process_run_prepare (void)
+{
+  for (uint32_t i = cs_process.image->nr_atforks; i > 0; i--)
+    run (cs_process.image->atforks[i - 1].prepare);
+}
+
+void
+cs_process_run_parent (void)
+{
+  for (uint32_t i = 0; i < cs_process.image->nr_atforks; i++)
+    run (cs_process.image->atforks[i].parent);
+}
+
+void
+cs_process_run_child (void)
+{
+  for (uint32_t i = 0; i < cs_process.image->nr_atforks; i++)
+    run (cs_process.image->atforks[i].child);
+}
+
+static void
+after_fork_in_child (void)
+{
+  cs_process.child = true;
+  cs_store_disown (cs_process.store);
+  cs_process_run_child ();
+}
+
+static void
+run_exit_handlers (void)
+{
+  struct cs_process_disk *image = cs_process.image;
+  struct cs_atexit_disk handler;
+
+  while (image->nr_atexits > 0)
+    {
+      handler = image->atexits[--image->nr_atexits];
+      ((void (*) (void *)) (uintptr_t) handler.function)
+        ((void *) (uintptr_t) handler.argument);
+    }
+}
+
+/* Tell libc; once in each process.  */
+int
+cs_handlers_start (void)
+{
+  int code = pthread_atfork (cs_process_run_prepare, cs_process_run_parent,
+                             after_fork_in_child);
+
+  if (code == 0 && atexit (run_exit_handlers) != 0)
+    code = ENOMEM;
+  return -code;
+}
+
+int
+cs_handlers_atfork (void (*prepare) (void), void (*parent) (void),
+                    void (*child) (void), void *dso)
+{
+  struct cs_process_disk *image = cs_process.image;
+
+  (void) dso;
+  if (image->nr_atforks == CS_PROCESS_ATFORKS_MAX)
+    return ENOMEM;
+  image->atforks[image->nr_atforks++] = (struct cs_atfork_disk) {
+    (uintptr_t) prepare, (uintptr_t) parent, (uintptr_t) child
+  };
+  return 0;
+}
+
+int
+cs_handlers_cxa_atexit (void (*function) (void *), void *argument, void *dso)
+{
+  struct cs_process_disk *image = cs_process.image;
+
+  (void) dso;
+  if (image->nr_atexits == CS_PROCESS_ATEXITS_MAX)
+    return -1;
+  image->atexits[image->nr_atexits++] = (struct cs_atexit_disk) {
+    (uintptr_t) function, (uintptr_t) argument
+  };
+  return 0;
+}
+
+int
+cs_handlers_atexit (void (*function) (void))
+{
+  return cs_handlers_cxa_atexit ((void (*) (void *)) function, NULL, NULL);
+}
+
+void
+cs_handlers_exit (int status)
+{
+  if (cs_process.leaving && !cs_process.child)
+    cs_process.leaving (status);
+  exit (status);
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* keys.c -- thread keys whose numbers outlive the process.
+
+   A key is an index into the store's list of destructors; its values are in
+   a thread-local array.  One real key of libc's makes this thread's
+   destructors run when it ends.
+
+   Each value set under a key with a destructor is also recorded in the store
+   (section "threads"), and forgotten when the destructor runs.  Records that
+   are there at a resume are of threads that did not survive: running their
+   destructors then does what the end of each thread would have done.  For
+   libguile's key that is on_thread_exit, which takes the thread off the list
+   of all threads and frees its stack (Guile 3.0.8, libguile/threads.c).  */
+
+#include <errno.h>
+#include <limits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "private.h"
+
+static pthread_mutex_t keys_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_key_t end_key;
+static __thread void *values[CS_PROCESS_KEYS_MAX];
+
+typedef void key_destructor (void *);
+
+static void
+record (uint32_t key, const void *value)
+{
+  struct cs_threads_disk *threads = cs_process.threads;
+  uint64_t i = 0;
+
+  pthread_mutex_lock (&keys_lock);
+  while (i < threads->count && threads->threads[i].value != 0)
+    i++;
+  if (i < CS_PROCESS_THREADS_MAX)
+    {
+      threads->threads[i] = (struct cs_thread_disk) {
+        .value = (uintptr_t) value,
+        .pthread = (uint64_t) pthread_self (),
+        .key = key,
+        .tid = (uint32_t) gettid (),
+        .since = (int64_t) time (NULL)
+      };
+      if (i == threads->count)
+        threads->count++;
+    }
+  pthread_mutex_unlock (&keys_lock);
+}
+
+static void
+forget (uint32_t key, const void *value)
+{
+  struct cs_threads_disk *threads = cs_process.threads;
+
+  pthread_mutex_lock (&keys_lock);
+  for (uint64_t i = 0; i < threads->count; i++)
+    if (threads->threads[i].value == (uintptr_t) value
+        && threads->threads[i].key == key)
+      {
+        threads->threads[i].value = 0;
+        break;
+      }
+  while (threads->count > 0 && threads->threads[threads->count - 1].value == 0)
+    threads->count--;
+  pthread_mutex_unlock (&keys_lock);
+}
+
+static key_destructor *
+destructor_of (uint32_t key)
+{
+  return (key_destructor *) (uintptr_t) cs_process.image->keys[key].destructor;
+}
+
+/* Destructor of the real key: this thread ends.  */
+static void
+run_destructors (void *unused)
+{
+  bool again = true;
+  void *value;
+
+  (void) unused;
+  for (int round = 0; again && round < PTHREAD_DESTRUCTOR_ITERATIONS; round++)
+    {
+      again = false;
+      for (uint32_t key = 0; key < CS_PROCESS_KEYS_MAX; key++)
+        {
+          value = values[key];
+          if (!value || !destructor_of (key))
+            continue;
+          values[key] = NULL;
+          forget (key, value);
+          destructor_of (key) (value);
+          again = true;
+        }
+    }
+}
+
+void
+cs_process_end_thread (void)
+{
+  run_destructors (NULL);
+}
+
+/* Once in each process.  Returns 0 or -errno.  */
+int
+cs_keys_start (void)
+{
+  return -pthread_key_create (&end_key, run_destructors);
+}
+
+int
+cs_keys_create (pthread_key_t *key, void (*destructor) (void *))
+{
+  int code = EAGAIN;
+
+  pthread_mutex_lock (&keys_lock);
+  for (uint32_t i = 0; code != 0 && i < CS_PROCESS_KEYS_MAX; i++)
+    if (!cs_process.image->keys[i].in_use)
+      {
+        cs_process.image->keys[i]
+          = (struct cs_key_disk) { (uintptr_t) destructor, 1, 0 };
+        *key = i;
+        code = 0;
+      }
+  pthread_mutex_unlock (&keys_lock);
+  return code;
+}
+
+int
+cs_keys_delete (pthread_key_t key)
+{
+  if (key >= CS_PROCESS_KEYS_MAX || !cs_process.image->keys[key].in_use)
+    return EINVAL;
+  cs_process.image->keys[key] = (struct cs_key_disk) { 0, 0, 0 };
+  return 0;
+}
+
+void *
+cs_keys_get (pthread_key_t key)
+{
+  return key < CS_PROCESS_KEYS_MAX ? values[key] : NULL;
+}
+
+int
+cs_keys_set (pthread_key_t key, const void *value)
+{
+  if (key >= CS_PROCESS_KEYS_MAX || !cs_process.image->keys[key].in_use)
+    return EINVAL;
+  if (cs_process.image->keys[key].destructor != 0 && values[key] != value)
+    {
+      pthread_setspecific (end_key, values);
+      if (values[key])
+        forget (key, values[key]);
+      if (value)
+        record (key, value);
+    }
+  values[key] = (void *) value;
+  return 0;
+}
+
+void
+cs_process_weed (void)
+{
+  struct cs_threads_disk *threads = cs_process.threads;
+  struct cs_thread_disk stale;
+
+  while (threads->count > 0)
+    {
+      stale = threads->threads[--threads->count];
+      if (stale.value != 0 && stale.key < CS_PROCESS_KEYS_MAX
+          && destructor_of (stale.key))
+        destructor_of (stale.key) ((void *) (uintptr_t) stale.value);
+    }
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* mapping.c -- mmap and its family, in the store.
+
+   Callers are the collector (heap), the interpreter's VM (stacks), its
+   loader (compiled files) and its JIT (code arenas).  A private file mapping
+   becomes a copy of the file's bytes, which is what it would be read as.
+   Shared mappings stay with the kernel: they are about other processes.
+
+   The JIT fills an arena from its start and keeps using it as long as its
+   thread lives (Guile 3.0.8, libguile/jit.c, allocate_code_arena); it never
+   frees one.  After a resume the thread is gone, so the pages behind an
+   arena's last used byte are given back (cs_mapping_trim_arenas).
+
+   These functions are called from inside a collection: they must not
+   allocate, print, or enter Guile.  */
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "private.h"
+
+static bool
+in_store (const void *addr)
+{
+  return cs_store_contains (cs_process.store, addr);
+}
+
+/* Read LEN bytes of FD from OFF to ADDR; what lies behind the end of the
+   file stays zero, as in a mapping's last page.  */
+static int
+read_file (char *addr, size_t len, int fd, off_t off)
+{
+  size_t done = 0;
+  ssize_t n;
+
+  while (done < len)
+    {
+      n = pread (fd, addr + done, len - done, off + (off_t) done);
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n < 0)
+        return -errno;
+      if (n == 0)
+        break;
+      done += (size_t) n;
+    }
+  return 0;
+}
+
+static void
+note_arena (const void *addr, size_t len)
+{
+  struct cs_process_disk *image = cs_process.image;
+
+  if (image->nr_arenas < CS_PROCESS_ARENAS_MAX)
+    image->arenas[image->nr_arenas++]
+      = (struct cs_arena_disk) { (uintptr_t) addr, len };
+}
+
+static void *
+map_anywhere (size_t len, int prot, int flags, int fd, off_t off)
+{
+  bool anonymous = (flags & MAP_ANONYMOUS) != 0;
+  int code = 0;
+  void *addr = cs_store_map (cs_process.store, len,
+                             anonymous ? prot : PROT_READ | PROT_WRITE,
+                             CS_EXTENT_HEAP);
+
+  if (!addr)
+    return MAP_FAILED;
+  if (!anonymous)
+    {
+      code = read_file (addr, len, fd, off);
+      if (code == 0)
+        code = cs_store_protect (cs_process.store, addr, len, prot);
+    }
+  if (code != 0)
+    {
+      cs_store_unmap (cs_process.store, addr, len);
+      errno = -code;
+      return MAP_FAILED;
+    }
+  if (anonymous && (prot & PROT_EXEC))
+    note_arena (addr, len);
+  return addr;
+}
+
+/* Return for a libc function: 0, or -1 with errno set from CODE.  */
+static int
+libc_result (int code)
+{
+  if (code == 0)
+    return 0;
+  errno = -code;
+  return -1;
+}
+
+void *
+cs_mapping_mmap (void *addr, size_t len, int prot, int flags, int fd,
+                 off_t off)
+{
+  if ((flags & MAP_SHARED) || len == 0
+      || ((flags & MAP_FIXED) && !in_store (addr)))
+    return mmap (addr, len, prot, flags, fd, off);
+  if (!(flags & MAP_FIXED))
+    return map_anywhere (len, prot, flags, fd, off);
+  if (!(flags & MAP_ANONYMOUS))
+    {
+      errno = ENOTSUP;
+      return MAP_FAILED;
+    }
+  if (libc_result (cs_store_map_at (cs_process.store, addr, len, prot,
+                                    CS_EXTENT_HEAP)) != 0)
+    return MAP_FAILED;
+  return addr;
+}
+
+int
+cs_mapping_munmap (void *addr, size_t len)
+{
+  if (!in_store (addr))
+    return munmap (addr, len);
+  return libc_result (cs_store_unmap (cs_process.store, addr, len));
+}
+
+int
+cs_mapping_mprotect (void *addr, size_t len, int prot)
+{
+  if (!in_store (addr))
+    return mprotect (addr, len, prot);
+  return libc_result (cs_store_protect (cs_process.store, addr, len, prot));
+}
+
+int
+cs_mapping_madvise (void *addr, size_t len, int advice)
+{
+  if (!in_store (addr))
+    return madvise (addr, len, advice);
+  if (advice != MADV_DONTNEED && advice != MADV_FREE)
+    return 0;
+  return libc_result (cs_store_clear (cs_process.store, addr, len));
+}
+
+/* Bytes from ADDR to behind the last one that is not zero.  */
+static size_t
+used_len (const char *addr, size_t len)
+{
+  const uint64_t *words = (const uint64_t *) addr;
+  size_t n = len / sizeof *words;
+
+  while (n > 0 && words[n - 1] == 0)
+    n--;
+  return n * sizeof *words;
+}
+
+/* Give back the unused tails of all arenas: their threads are gone.  */
+void
+cs_mapping_trim_arenas (void)
+{
+  struct cs_process_disk *image = cs_process.image;
+  size_t page = CS_STORE_PAGE_LEN;
+  size_t used;
+  char *addr;
+
+  for (uint32_t i = 0; i < image->nr_arenas; i++)
+    {
+      addr = (char *) (uintptr_t) image->arenas[i].addr;
+      used = (used_len (addr, image->arenas[i].len) + page - 1) & -page;
+      if (used < image->arenas[i].len)
+        cs_store_unmap (cs_process.store, addr + used,
+                        image->arenas[i].len - used);
+    }
+  image->nr_arenas = 0;
+}

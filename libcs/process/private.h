@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* private.h -- the replacements that the files of this folder provide.  */
+#ifndef CS_PROCESS_PRIVATE_H
+#define CS_PROCESS_PRIVATE_H
+
+#include <iconv.h>
+#include <locale.h>
+#include <signal.h>
+#include <sys/types.h>
+
+#include "process/process.h"
+
+/* memory.c */
+void *cs_memory_malloc (size_t len);
+void *cs_memory_calloc (size_t count, size_t len);
+void *cs_memory_realloc (void *block, size_t len);
+void cs_memory_free (void *block);
+int cs_memory_posix_memalign (void **block, size_t alignment, size_t len);
+void *cs_memory_aligned_alloc (size_t alignment, size_t len);
+char *cs_memory_strdup (const char *text);
+char *cs_memory_strndup (const char *text, size_t len);
+
+/* mapping.c */
+void *cs_mapping_mmap (void *addr, size_t len, int prot, int flags, int fd,
+                       off_t off);
+int cs_mapping_munmap (void *addr, size_t len);
+int cs_mapping_mprotect (void *addr, size_t len, int prot);
+int cs_mapping_madvise (void *addr, size_t len, int advice);
+void cs_mapping_trim_arenas (void);
+
+/* keys.c */
+int cs_keys_start (void);
+int cs_keys_create (pthread_key_t *key, void (*destructor) (void *));
+int cs_keys_delete (pthread_key_t key);
+void *cs_keys_get (pthread_key_t key);
+int cs_keys_set (pthread_key_t key, const void *value);
+
+/* once.c */
+int cs_once_run (pthread_once_t *control, void (*routine) (void));
+int cs_once_create_thread (pthread_t *thread, const pthread_attr_t *attr,
+                           void *(*body) (void *), void *argument);
+void cs_once_rearm (void);
+
+/* handlers.c */
+int cs_handlers_atfork (void (*prepare) (void), void (*parent) (void),
+                        void (*child) (void), void *dso);
+int cs_handlers_cxa_atexit (void (*function) (void *), void *argument,
+                            void *dso);
+int cs_handlers_atexit (void (*function) (void));
+void cs_handlers_exit (int status) __attribute__ ((noreturn));
+int cs_handlers_start (void);
+
+/* signals.c */
+int cs_signals_sigaction (int signum, const struct sigaction *action,
+                          struct sigaction *old);
+void (*cs_signals_signal (int signum, void (*handler) (int))) (int);
+void cs_signals_resume (void);
+
+/* iconv.c */
+iconv_t cs_iconv_open (const char *to, const char *from);
+size_t cs_iconv_convert (iconv_t cd, char **in, size_t *in_left, char **out,
+                         size_t *out_left);
+int cs_iconv_close (iconv_t cd);
+
+/* locale.c */
+locale_t cs_locale_new (int mask, const char *name, locale_t base);
+locale_t cs_locale_dup (locale_t locale);
+void cs_locale_free (locale_t locale);
+locale_t cs_locale_use (locale_t locale);
+char *cs_locale_nl_langinfo (int item, locale_t locale);
+double cs_locale_strtod (const char *text, char **end, locale_t locale);
+long cs_locale_strtol (const char *text, char **end, int base,
+                       locale_t locale);
+
+/* foreign.c */
+void *cs_foreign_open (const char *path, int flags);
+void *cs_foreign_symbol (void *handle, const char *name);
+int cs_foreign_close (void *handle);
+void cs_foreign_resume (void);
+
+/* descriptors.c */
+void cs_descriptors_record (void);
+int cs_descriptors_resume (struct cs_err *err);
+void cs_descriptors_start (void);
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* process.c -- beginning to use a store's image in this process.  */
+
+#include <string.h>
+#include <sys/mman.h>
+
+#include "private.h"
+
+struct cs_process cs_process;
+__thread bool cs_process_registered;
+
+static int
+start (struct cs_store *store, struct cs_table_disk *table,
+       struct cs_err *err)
+{
+  int code;
+
+  cs_process.store = store;
+  cs_process.table = table;
+  cs_process.image->epoch++;
+  cs_descriptors_start ();
+  code = cs_handlers_start ();
+  if (code == 0)
+    code = cs_keys_start ();
+  if (code != 0)
+    return cs_err_sys (err, -code, "cannot register with the C library");
+  return 0;
+}
+
+int
+cs_process_create (struct cs_store *store, struct cs_table_disk *table,
+                   struct cs_err *err)
+{
+  void *image, *threads;
+  int code = cs_store_section_create (store, "process",
+                                      sizeof *cs_process.image,
+                                      PROT_READ | PROT_WRITE, &image);
+
+  if (code == 0)
+    code = cs_store_section_create (store, "threads",
+                                    sizeof *cs_process.threads,
+                                    PROT_READ | PROT_WRITE, &threads);
+  if (code != 0)
+    return cs_err_sys (err, -code, "cannot make the process section");
+  cs_process.image = image;
+  cs_process.threads = threads;
+  memcpy (cs_process.image->magic, CS_PROCESS_MAGIC,
+          sizeof cs_process.image->magic);
+  cs_process.image->version = CS_PROCESS_VERSION;
+  cs_process.image->strings_len = 1;
+  return start (store, table, err);
+}
+
+/* Counts that lead out of their arrays would be followed.  */
+static bool
+counts_fit (const struct cs_process_disk *image)
+{
+  return image->nr_onces <= CS_PROCESS_ONCES_MAX
+         && image->nr_atforks <= CS_PROCESS_ATFORKS_MAX
+         && image->nr_atexits <= CS_PROCESS_ATEXITS_MAX
+         && image->nr_arenas <= CS_PROCESS_ARENAS_MAX
+         && image->nr_handles <= CS_PROCESS_HANDLES_MAX
+         && image->nr_descriptors <= CS_PROCESS_DESCRIPTORS_MAX
+         && image->strings_len <= CS_PROCESS_STRINGS_MAX
+         && image->paths_len <= CS_PROCESS_STRINGS_MAX;
+}
+
+int
+cs_process_open (struct cs_store *store, struct cs_table_disk *table,
+                 struct cs_err *err)
+{
+  size_t image_len, threads_len;
+  int code;
+
+  cs_process.image = cs_store_section (store, "process", &image_len);
+  cs_process.threads = cs_store_section (store, "threads", &threads_len);
+  if (!cs_process.image || image_len < sizeof *cs_process.image
+      || !cs_process.threads || threads_len < sizeof *cs_process.threads
+      || memcmp (cs_process.image->magic, CS_PROCESS_MAGIC,
+                 sizeof cs_process.image->magic) != 0
+      || cs_process.threads->count > CS_PROCESS_THREADS_MAX
+      || !counts_fit (cs_process.image))
+    return cs_err_set (err, CS_E_DAMAGED,
+                       "'%s': the process section is missing or damaged",
+                       cs_store_path (store));
+  if (cs_process.image->version != CS_PROCESS_VERSION)
+    return cs_err_set (err, CS_E_INCOMPATIBLE,
+                       "'%s': process section of version %u, expected %d",
+                       cs_store_path (store), cs_process.image->version,
+                       CS_PROCESS_VERSION);
+  code = start (store, table, err);
+  return code == 0 ? cs_descriptors_resume (err) : code;
+}
+
+void
+cs_process_resume (void)
+{
+  cs_mapping_trim_arenas ();
+  cs_foreign_resume ();
+  cs_signals_resume ();
+  cs_once_rearm ();
+}
+
+void
+cs_process_record (void)
+{
+  cs_descriptors_record ();
+}
+
+uint32_t
+cs_process_string (const char *text)
+{
+  struct cs_process_disk *image = cs_process.image;
+  size_t len = strlen (text) + 1;
+  uint32_t off;
+
+  if (len == 1)
+    return 0;
+  for (off = 1; off < image->strings_len;
+       off += (uint32_t) strlen (image->strings + off) + 1)
+    if (strcmp (image->strings + off, text) == 0)
+      return off;
+  if (len > CS_PROCESS_STRINGS_MAX - image->strings_len)
+    return 0;
+  memcpy (image->strings + off, text, len);
+  image->strings_len += (uint32_t) len;
+  return off;
+}
+
+struct replacement
+{
+  const char *name;
+  void *function;
+};
+
+static const struct replacement replacements[] = {
+  { "store:malloc", cs_memory_malloc },
+  { "store:calloc", cs_memory_calloc },
+  { "store:realloc", cs_memory_realloc },
+  { "store:free", cs_memory_free },
+  { "store:posix_memalign", cs_memory_posix_memalign },
+  { "store:aligned_alloc", cs_memory_aligned_alloc },
+  { "store:memalign", cs_memory_aligned_alloc },
+  { "store:strdup", cs_memory_strdup },
+  { "store:strndup", cs_memory_strndup },
+  { "store:mmap", cs_mapping_mmap },
+  { "store:munmap", cs_mapping_munmap },
+  { "store:mprotect", cs_mapping_mprotect },
+  { "store:madvise", cs_mapping_madvise },
+  { "process:pthread_key_create", cs_keys_create },
+  { "process:pthread_key_delete", cs_keys_delete },
+  { "process:pthread_getspecific", cs_keys_get },
+  { "process:pthread_setspecific", cs_keys_set },
+  { "process:pthread_once", cs_once_run },
+  { "process:pthread_create", cs_once_create_thread },
+  { "process:register_atfork", cs_handlers_atfork },
+  { "process:cxa_atexit", cs_handlers_cxa_atexit },
+  { "process:atexit", cs_handlers_atexit },
+  { "process:exit", cs_handlers_exit },
+  { "process:sigaction", cs_signals_sigaction },
+  { "process:signal", cs_signals_signal },
+  { "process:iconv_open", cs_iconv_open },
+  { "process:iconv", cs_iconv_convert },
+  { "process:iconv_close", cs_iconv_close },
+  { "process:newlocale", cs_locale_new },
+  { "process:duplocale", cs_locale_dup },
+  { "process:freelocale", cs_locale_free },
+  { "process:uselocale", cs_locale_use },
+  { "process:nl_langinfo_l", cs_locale_nl_langinfo },
+  { "process:strtod_l", cs_locale_strtod },
+  { "process:strtol_l", cs_locale_strtol },
+  { "process:dlopen", cs_foreign_open },
+  { "process:dlsym", cs_foreign_symbol },
+  { "process:dlclose", cs_foreign_close },
+};
+
+void *
+cs_process_replacement (const char *name)
+{
+  size_t n = sizeof replacements / sizeof *replacements;
+
+  for (size_t i = 0; i < n; i++)
+    if (strcmp (replacements[i].name, name) == 0)
+      return replacements[i].function;
+  return NULL;
+}

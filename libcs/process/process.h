@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* process.h -- what belongs to one process, and how it is made again.
+
+   The carried libraries do not reach libc directly for anything whose result
+   they would keep.  The policy's `replace` rules send such calls here:
+
+     memory.c       malloc and its family: the collector's own uncollectable
+                    blocks, which lie in the store
+     mapping.c      mmap and its family: ranges of the store
+     keys.c         thread keys: numbers that stay, and for each live thread
+                    that set one a record, so that after a resume the key's
+                    destructor can run for the threads that are gone
+     once.c         pthread_once: controls whose routine started a thread are
+                    armed again
+     handlers.c     fork and exit handlers: kept in the store, run from here
+     signals.c      signal actions: kept in the store, installed again
+     iconv.c        conversion descriptors: handles that name two encodings
+     locale.c       locale_t: handles that name categories and a locale
+     foreign.c      dlopen and dlsym: handles that name a library; functions
+                    come back as trampolines
+     descriptors.c  file descriptors open at a checkpoint
+
+   What must be remembered from one process to the next lies in the store's
+   section "process" (struct cs_process_disk) and, for threads, "threads".
+   What this process has only one of lies in `cs_process`.  */
+#ifndef CS_PROCESS_H
+#define CS_PROCESS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "intern/intern.h"
+#include "store/store.h"
+
+#define CS_PROCESS_MAGIC "ColdPro"      /* 8 bytes with its NUL */
+#define CS_PROCESS_VERSION 1
+
+#define CS_PROCESS_KEYS_MAX 64
+#define CS_PROCESS_ONCES_MAX 64
+#define CS_PROCESS_ATFORKS_MAX 16
+#define CS_PROCESS_ATEXITS_MAX 64
+#define CS_PROCESS_SIGNALS_MAX 65
+#define CS_PROCESS_ARENAS_MAX 1024
+#define CS_PROCESS_HANDLES_MAX 256
+#define CS_PROCESS_DESCRIPTORS_MAX 1024
+#define CS_PROCESS_STRINGS_MAX (128 * 1024)
+
+/* All addresses are widened to 64 bits, so that a store can be read on a
+   machine of the other word size.  */
+struct cs_key_disk
+{
+  uint64_t destructor;
+  uint32_t in_use;
+  uint32_t reserved;
+};
+
+struct cs_once_disk             /* a control that acquired a thread */
+{
+  uint64_t control;             /* address of the pthread_once_t */
+};
+
+struct cs_atfork_disk
+{
+  uint64_t prepare, parent, child;
+};
+
+struct cs_atexit_disk
+{
+  uint64_t function, argument;
+};
+
+struct cs_signal_disk           /* an action set by a carried library */
+{
+  uint64_t handler;             /* address, SIG_IGN, or 0 for none */
+  uint64_t mask;                /* bit N - 1 stands for signal N */
+  uint32_t flags;               /* SA_... */
+  uint32_t reserved;
+};
+
+struct cs_arena_disk            /* executable memory asked for at run time */
+{
+  uint64_t addr, len;
+};
+
+struct cs_handle_disk           /* a library opened at run time */
+{
+  uint32_t path;                /* in the strings; as the program named it */
+  uint32_t flags;               /* RTLD_... */
+  uint64_t references;
+};
+
+enum cs_descriptor_kind
+{
+  CS_DESCRIPTOR_FILE = 1,       /* regular file: reopened at its offset if it
+                                   is still the same one */
+  CS_DESCRIPTOR_OTHER = 2       /* anything else: the number is held by a
+                                   descriptor on which every use fails */
+};
+
+struct cs_descriptor_disk
+{
+  int32_t fd;
+  uint32_t kind;
+  uint32_t path;                /* in the paths; 0 if it has none */
+  uint32_t flags;               /* of fcntl(F_GETFL), and O_CLOEXEC */
+  uint64_t offset;
+  uint64_t dev, ino;
+};
+
+struct cs_process_disk
+{
+  char magic[8];
+  uint32_t version;
+  uint32_t reserved;
+  uint32_t strings_len, paths_len;
+  uint64_t epoch;               /* grows by one at every resume; a handle of
+                                   another epoch must be opened again */
+  uint32_t nr_onces, nr_atforks, nr_atexits, nr_arenas;
+  uint32_t nr_handles, nr_descriptors;
+  struct cs_key_disk keys[CS_PROCESS_KEYS_MAX];
+  struct cs_once_disk onces[CS_PROCESS_ONCES_MAX];
+  struct cs_atfork_disk atforks[CS_PROCESS_ATFORKS_MAX];
+  struct cs_atexit_disk atexits[CS_PROCESS_ATEXITS_MAX];
+  struct cs_signal_disk signals[CS_PROCESS_SIGNALS_MAX];
+  struct cs_arena_disk arenas[CS_PROCESS_ARENAS_MAX];
+  struct cs_handle_disk handles[CS_PROCESS_HANDLES_MAX];
+  struct cs_descriptor_disk descriptors[CS_PROCESS_DESCRIPTORS_MAX];
+  char strings[CS_PROCESS_STRINGS_MAX]; /* of handles: they only grow */
+  char paths[CS_PROCESS_STRINGS_MAX];   /* of descriptors: written anew by
+                                           each checkpoint */
+};
+
+/* A thread that set a key with a destructor and has not ended.  */
+struct cs_thread_disk
+{
+  uint64_t value;               /* of the key; 0 for a free entry */
+  uint64_t pthread;             /* pthread_self() of that process */
+  uint32_t key;
+  uint32_t tid;                 /* the kernel's number in that process */
+  int64_t since;                /* seconds since 1970 */
+};
+
+#define CS_PROCESS_THREADS_MAX 16384
+
+struct cs_threads_disk
+{
+  uint64_t count;               /* entries in use are among the first COUNT */
+  struct cs_thread_disk threads[CS_PROCESS_THREADS_MAX];
+};
+
+/* The collector's functions that memory.c allocates with, set once the
+   collector works.  */
+struct cs_process_collector
+{
+  void *(*allocate) (size_t len);       /* GC_malloc_atomic_uncollectable */
+  void *(*resize) (void *block, size_t len);    /* GC_realloc */
+  void (*release) (void *block);        /* GC_free */
+  void *(*base) (void *pointer);        /* GC_base */
+  size_t (*size) (const void *block);   /* GC_size */
+};
+
+/* What this process has one of.  */
+struct cs_process
+{
+  struct cs_store *store;
+  struct cs_table_disk *table;
+  struct cs_process_disk *image;        /* section "process" */
+  struct cs_threads_disk *threads;      /* section "threads" */
+  struct cs_process_collector collector;
+  atomic_bool collector_ready;
+  bool child;                   /* this is a forked child */
+  /* Called by exit() of a carried library before libc's exit(), on the
+     thread that called it; may be NULL, need not return.  */
+  void (*leaving) (int status);
+  /* Raises a Scheme error with the text; used where libc has no error to
+     return.  May be NULL.  */
+  void (*raise) (const char *text);
+};
+
+extern struct cs_process cs_process;
+
+/* Make the sections for a new store, and begin to use them.  */
+int cs_process_create (struct cs_store *store, struct cs_table_disk *table,
+                       struct cs_err *err);
+
+/* Begin to use STORE's sections in this process, after its memory is mapped
+   and before anything else takes a descriptor: a new epoch, handlers
+   registered with libc, descriptors held again.  -CS_E_DAMAGED if a section
+   is missing or not of this layout.  */
+int cs_process_open (struct cs_store *store, struct cs_table_disk *table,
+                     struct cs_err *err);
+
+/* Make again what the last process had, once the carried libraries are
+   loaded and bound: libraries opened at run time, signal actions,
+   once-controls; give back what its threads left in code arenas.  */
+void cs_process_resume (void);
+
+/* Note what must be made again: descriptors, arenas.  To be called right
+   before a commit.  Does not allocate in the store.  */
+void cs_process_record (void);
+
+/* The function that a `replace` rule calls NAME, or NULL.  */
+void *cs_process_replacement (const char *name);
+
+/* Can this thread allocate from the collector?  Set for threads that are
+   registered with it.  */
+extern __thread bool cs_process_registered;
+
+/* Store a string for good.  Returns its offset, 0 when there is no room or
+   for "".  */
+uint32_t cs_process_string (const char *text);
+
+/* keys.c: run the destructors of the calling thread's keys now, as its end
+   would.  */
+void cs_process_end_thread (void);
+
+/* keys.c: run the destructors of threads that are gone (all recorded ones),
+   and forget them.  On a thread that the interpreter does not know.  */
+void cs_process_weed (void);
+
+/* handlers.c: the handlers that the carried libraries registered for fork,
+   as libc would run them.  */
+void cs_process_run_prepare (void);
+void cs_process_run_parent (void);
+void cs_process_run_child (void);
+
+#endif
