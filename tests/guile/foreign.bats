@@ -1,0 +1,164 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# foreign.bats -- C functions and C memory reached from the heap.
+
+load helper
+
+setup ()
+{
+  store_new
+  export LD_LIBRARY_PATH=$BATS_TEST_TMPDIR
+}
+
+@test "sqrt of the program itself, bound in one process, called in the next" {
+  persist "(use-modules (system foreign)) (define f (pointer->procedure double (dynamic-func \"sqrt\" (dynamic-link)) (list double)))"
+  answers '3.0' '(write (f 9.0))'
+  answers '4.0' '(write (f 16.0))'
+}
+
+@test "functions of libc taken by name" {
+  persist "(use-modules (system foreign)) (define len (pointer->procedure size_t (dynamic-func \"strlen\" (dynamic-link)) '(*))) (define labs (pointer->procedure long (dynamic-func \"labs\" (dynamic-link)) (list long)))"
+  answers '(5 7)' '(write (list (len (string->pointer "hello")) (labs -7)))'
+}
+
+@test "foreign-library-function and a library opened by name" {
+  persist "(use-modules (system foreign) (system foreign-library)) (define libm (load-foreign-library \"libm.so.6\" #:extensions '())) (define hypot (foreign-library-function libm \"hypot\" #:return-type double #:arg-types (list double double)))"
+  answers '5.0' '(write (hypot 3.0 4.0))'
+  answers '8.0' '(write ((foreign-library-function libm "pow" #:return-type double #:arg-types (list double double)) 2.0 3.0))'
+}
+
+@test "a pointer to a function is the same object and prints its address" {
+  persist '(use-modules (system foreign)) (define p (dynamic-func "strlen" (dynamic-link))) (define a (pointer-address p))'
+  answers '(#t 3)' "(write (list (= a (pointer-address p)) ((pointer->procedure size_t (make-pointer a) '(*)) (string->pointer \"abc\"))))"
+}
+
+@test "a library of the user is called in the next process" {
+  c_library v <<< 'int answer (int x) { return x + 42; }'
+  persist "(use-modules (system foreign)) (define lib (dynamic-link \"$PWD/libv\")) (define answer (pointer->procedure int (dynamic-func \"answer\" lib) (list int)))"
+  answers '43' '(write (answer 1))'
+  answers '(43 44)' '(write (list (answer 1) ((pointer->procedure int (dynamic-func "answer" lib) (list int)) 2)))'
+}
+
+@test "a library of the user found by its bare name" {
+  c_library v <<< 'int answer (int x) { return x + 42; }'
+  persist '(use-modules (system foreign)) (define answer (pointer->procedure int (dynamic-func "answer" (dynamic-link "libv")) (list int)))'
+  answers '43' '(write (answer 1))'
+}
+
+@test "a library replaced by a newer one is called in its new form" {
+  c_library v <<< 'int answer (void) { return 1; }'
+  persist "(use-modules (system foreign)) (define answer (pointer->procedure int (dynamic-func \"answer\" (dynamic-link \"$PWD/libv\")) '())) (answer)"
+  c_library v <<< 'int pad (int x) { return x * x; } int answer (void) { return pad (1) + 1; }'
+  answers '2' '(write (answer))'
+}
+
+@test "a symbol that the library lost raises an error naming both" {
+  c_library v <<< 'int answer (void) { return 1; } int other (void) { return 5; }'
+  persist "(use-modules (system foreign)) (define lib (dynamic-link \"$PWD/libv\")) (define answer (pointer->procedure int (dynamic-func \"answer\" lib) '())) (define other (pointer->procedure int (dynamic-func \"other\" lib) '()))"
+  c_library v <<< 'int other (void) { return 6; }'
+  answers '6' '(write (other))'
+  fails 1 '(answer)'
+  complained answer
+  complained libv
+  answers 'caught' "(write (catch #t (lambda () (answer)) (lambda _ 'caught)))"
+  c_library v <<< 'int answer (void) { return 3; } int other (void) { return 7; }'
+  answers '(3 7)' '(write (list (answer) (other)))'
+}
+
+@test "a library that is gone raises an error when it is called" {
+  c_library v <<< 'int answer (void) { return 1; }'
+  persist "(use-modules (system foreign)) (define answer (pointer->procedure int (dynamic-func \"answer\" (dynamic-link \"$PWD/libv\")) '()))"
+  rm libv.so
+  run_in "$STORE" '(write 5)'
+  [ "$status" -eq 0 ]
+  printed 5
+  fails 1 '(answer)'
+  complained answer
+  complained libv
+  answers '5' '(write 5)'
+}
+
+@test "an absent library and an absent symbol are the ordinary errors" {
+  same_as_guile -c '(dynamic-link "libabsent-for-sure")'
+  [ "$status" -eq 1 ]
+  same_as_guile -c '(dynamic-func "no_such_symbol_at_all" (dynamic-link))'
+  [ "$status" -eq 1 ]
+}
+
+@test "data of a library is that of the new process" {
+  c_library n <<< 'static int n = 100; int next (void) { return n++; } int *where (void) { return &n; }'
+  persist "(use-modules (system foreign)) (define lib (dynamic-link \"$PWD/libn\")) (define next (pointer->procedure int (dynamic-func \"next\" lib) '())) (next) (next)"
+  answers '(100 101)' '(let* ((a (next)) (b (next))) (write (list a b)))'
+}
+
+@test "C structures and memory of the collector" {
+  persist "(use-modules (system foreign) (rnrs bytevectors)) (define s (make-c-struct (list int double) (list 7 2.5))) (define bv (make-bytevector 8 1)) (define p (bytevector->pointer bv))"
+  persist '(bytevector-u8-set! bv 0 9)'
+  answers '((7 2.5) 9 #t)' '(write (list (parse-c-struct s (list int double)) (bytevector-u8-ref (pointer->bytevector p 8) 0) (null-pointer? %null-pointer)))'
+}
+
+@test "strings in C memory, freed by their finalizers in a later process" {
+  persist '(use-modules (system foreign)) (define ps (map (lambda (i) (string->pointer (number->string i))) (iota 500)))'
+  answers '("0" "499")' '(write (list (pointer->string (car ps)) (pointer->string (list-ref ps 499))))'
+  persist '(set! ps #f) (gc)'
+  answers 'ok' '(gc) (gc) (string->pointer "more") (display "ok")'
+}
+
+@test "memory of the program's own malloc is freed in the process that took it" {
+  persist '(use-modules (system foreign)) (define malloc (pointer->procedure (quote *) (dynamic-func "malloc" (dynamic-link)) (list size_t))) (define free (pointer->procedure void (dynamic-func "free" (dynamic-link)) (list (quote *))))'
+  answers 'ok' '(let ((p (malloc 100000))) (free p)) (display "ok")'
+}
+
+@test "a Scheme procedure handed to C after a resume" {
+  persist "(use-modules (system foreign) (rnrs bytevectors)) (define qsort (pointer->procedure void (dynamic-func \"qsort\" (dynamic-link)) (list '* size_t size_t '*))) (define (less a b) (- (s32 a) (s32 b))) (define (s32 p) (bytevector-s32-native-ref (pointer->bytevector p 4) 0))"
+  answers '(1 2 3)' "(let ((bv (s32vector 3 1 2))) (qsort (bytevector->pointer bv) 3 4 (procedure->pointer int less '(* *))) (write (array->list bv)))"
+}
+
+@test "a Scheme procedure handed to C by a pointer made in an earlier process" {
+  persist "(use-modules (system foreign) (rnrs bytevectors)) (define qsort (pointer->procedure void (dynamic-func \"qsort\" (dynamic-link)) (list '* size_t size_t '*))) (define (s32 p) (bytevector-s32-native-ref (pointer->bytevector p 4) 0)) (define (less a b) (- (s32 a) (s32 b))) (define less* (procedure->pointer int less '(* *))) (define (sorted l) (let ((bv (apply s32vector l))) (qsort (bytevector->pointer bv) (length l) 4 less*) (array->list bv))) (sorted '(2 1))"
+  answers '(1 2 3)' "(write (sorted '(3 1 2)))"
+  answers '(1 2 3 4)' "(gc) (write (sorted '(4 3 1 2)))"
+}
+
+@test "a foreign procedure with many arguments and a structure" {
+  c_library s <<'E'
+struct p { int a; double b; };
+double f (int a, double b, long c, float d, char e, short g, void *h, struct p i)
+{ return a + b + c + d + e + g + (h != 0) + i.a * i.b; }
+E
+  persist "(use-modules (system foreign)) (define f (pointer->procedure double (dynamic-func \"f\" (dynamic-link \"$PWD/libs\")) (list int double long float int8 int16 '* (list int double))))"
+  answers '43.0' "(write (f 1 2.0 3 4.0 5 6 (make-pointer 1) (make-c-struct (list int double) (list 3 7.0))))"
+}
+
+@test "errno of a foreign function" {
+  persist "(use-modules (system foreign)) (define chdir* (pointer->procedure int (dynamic-func \"chdir\" (dynamic-link)) '(*) #:return-errno? #t))"
+  answers '(-1 2)' '(call-with-values (lambda () (chdir* (string->pointer "/no/such/place"))) (lambda (r e) (write (list r e))))'
+}
+
+@test "an extension's primitives go on or fail cleanly, and load again" {
+  # shellcheck disable=SC2046
+  c_library e $(pkg-config --cflags guile-3.0) <<'E'
+#include <libguile.h>
+SCM twice (SCM x) { return scm_sum (x, x); }
+void init_e (void) { scm_c_define_gsubr ("twice", 1, 0, 0, twice); }
+E
+  persist "(load-extension \"$PWD/libe\" \"init_e\") (define t twice)"
+  survives '(write (t 4))'
+  answers '10' "(load-extension \"$PWD/libe\" \"init_e\") (write (twice 5))"
+}
+
+@test "an extension's primitive is called in the next process" {
+  # shellcheck disable=SC2046
+  c_library e $(pkg-config --cflags guile-3.0) <<'E'
+#include <libguile.h>
+SCM twice (SCM x) { return scm_sum (x, x); }
+void init_e (void) { scm_c_define_gsubr ("twice", 1, 0, 0, twice); }
+E
+  persist "(load-extension \"$PWD/libe\" \"init_e\") (twice 1)"
+  answers '8' '(write (twice 4))'
+}
+
+@test "extensions of Guile itself, loaded in one process, work in the next" {
+  persist '(use-modules (srfi srfi-1) (srfi srfi-60) (ice-9 i18n) (rnrs bytevectors))'
+  answers '((3 2 1) 6 #t)' '(write (list (reverse! (list 1 2 3)) (bitwise-xor 5 3) (string-locale<? "a" "b")))'
+}

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# shellcheck shell=bash
+# helper.bash -- what the tests of persistence share.
+#
+# Each case owns one store, $STORE, a copy of a store made once a file.
+# The verbs:
+#
+#   persist [EXPR]       run EXPR in the store; it must succeed silently on
+#                        stderr, what it prints is not looked at
+#   answers WANT [EXPR]  the same, and stdout must be exactly WANT
+#   fails STATUS [EXPR]  run EXPR; it must end with exactly STATUS
+#   survives [EXPR]      run EXPR; success or an ordinary Guile error, never
+#                        death by a signal or a failure of cs-run itself
+#   same_as_guile ARG... run guile and cs-run with ARG...; stdout, stderr and
+#                        status must agree
+#
+# EXPR is read from standard input (a here-document) when it is not given,
+# so that quotes in Scheme need no care.  Every command is bounded in time
+# and reads nothing from standard input unless the test says so.
+
+# shellcheck disable=SC2154     # output, stderr and status are set by run
+
+bats_require_minimum_version 1.5.0
+
+: "${CS_TEST_TIMEOUT:=60}"
+
+setup_file ()
+{
+  pristine
+}
+
+setup ()
+{
+  store_new
+}
+
+# Make the store that each case copies.
+pristine ()
+{
+  export BATS_TEST_TIMEOUT=150
+  export GUILE_AUTO_COMPILE=0 HOME=$BATS_FILE_TMPDIR
+  unset GUILE_LOAD_PATH GUILE_LOAD_COMPILED_PATH GUILE_JIT_THRESHOLD LANG
+  export PRISTINE=$BATS_FILE_TMPDIR/pristine.store
+  bounded cs-create "$PRISTINE" < /dev/null
+}
+
+# Give the case its own store, $STORE, or one more called NAME, printed
+# nowhere: it is $BATS_TEST_TMPDIR/NAME.store.
+# shellcheck disable=SC2120     # the cases pass the name
+store_new ()
+{
+  local path=$BATS_TEST_TMPDIR/${1:-s}.store
+
+  cp --sparse=always "$PRISTINE" "$path"
+  if [ $# -eq 0 ]; then
+    STORE=$path
+    cd "$BATS_TEST_TMPDIR" || return 1
+  fi
+}
+
+# Run a command that must end in time, without the descriptor bats keeps
+# for itself.
+bounded ()
+{
+  timeout -k 5 "$CS_TEST_TIMEOUT" "$@" 3>&-
+}
+
+# Print what the last run left, for the reader of a failed case.
+show ()
+{
+  printf '%s\n' "status: $status" "stdout: $output" "stderr: $stderr"
+  return 1
+}
+
+# Print the expression given as an argument or on standard input.
+expression ()
+{
+  if [ $# -gt 0 ]; then
+    printf '%s' "$1"
+  else
+    cat
+  fi
+}
+
+# Run EXPR in STORE; status, output and stderr are left as by run.
+run_in ()
+{
+  run --separate-stderr bounded cs-run "$1" -c "$2" < /dev/null
+}
+
+# The last run ended with STATUS and, if that is 0, silent on stderr.
+ended ()
+{
+  [ "$status" -eq "$1" ] || show || return 1
+  [ "$1" -ne 0 ] || [ -z "$stderr" ] || show
+}
+
+# The last run printed exactly WANT.
+printed ()
+{
+  [ "$output" = "$1" ] || { printf 'wanted: %s\n' "$1"; show; }
+}
+
+# The last run's stderr contains TEXT.
+complained ()
+{
+  case $stderr in
+    *"$1"*) ;;
+    *) printf 'wanted in stderr: %s\n' "$1"; show ;;
+  esac
+}
+
+persist ()
+{
+  run_in "$STORE" "$(expression "$@")"
+  ended 0
+}
+
+answers ()
+{
+  local want=$1
+
+  shift
+  run_in "$STORE" "$(expression "$@")"
+  ended 0 && printed "$want"
+}
+
+fails ()
+{
+  local want=$1
+
+  shift
+  run_in "$STORE" "$(expression "$@")"
+  ended "$want"
+}
+
+survives ()
+{
+  run_in "$STORE" "$(expression "$@")"
+  [ "$status" -le 1 ] || show
+}
+
+# Take out of a message what differs between any two runs of plain guile.
+normalise ()
+{
+  sed -E 's/[0-9a-f]{9,16}/ADDR/g; s/7f[0-9a-f]*…/ADDR…/g; s/(<[a-z-]+)( [(][^>]*)? [0-9a-f]*…/\1\2 ADDR…/g'
+}
+
+# Run guile, then cs-run, with the arguments given and with standard input
+# from the file $INPUT if it is set.
+same_as_guile ()
+{
+  local input=${INPUT:-/dev/null} out err code
+
+  run --separate-stderr bounded guile "$@" < "$input"
+  out=$output err=$(normalise <<< "$stderr") code=$status
+  run --separate-stderr bounded cs-run "$STORE" "$@" < "$input"
+  [ "$status" -eq "$code" ] || { printf 'guile: %s\n' "$code"; show; } || return 1
+  [ "$output" = "$out" ] || { printf 'guile: %s\n' "$out"; show; } || return 1
+  [ "$(normalise <<< "$stderr")" = "$err" ] || { printf 'guile: %s\n' "$err"; show; }
+}
+
+# The sha256 of what is in the store, and of its journal if there is one.
+digest ()
+{
+  cat "$STORE" "$STORE"-journal 2> /dev/null | sha256sum
+}
+
+# Compile the C source on standard input to the shared library lib$1.so of
+# the case's directory.  Replaced by renaming, as a package manager does.
+c_library ()
+{
+  local lib=$BATS_TEST_TMPDIR/lib$1.so
+
+  shift
+  cc -shared -fPIC -O1 -o "$lib.new" -x c - "$@" && mv "$lib.new" "$lib"
+}
