@@ -25,7 +25,7 @@ WERROR ?= 0
 PKG_CONFIG ?= pkg-config
 # Test files run at a time, and seconds each of them may take
 JOBS ?= 2
-TEST_TIMEOUT ?= 300
+TEST_TIMEOUT ?= 600
 
 # ---------------------------------------------------------- what is required
 # Everything asked of tools that may not be there yet is allowed to fail: the
@@ -235,8 +235,9 @@ ASAN := BUILD=$(BUILD)/asan SANITIZE=address,undefined CFLAGS='-O1 -g'
 I386 := BUILD=$(BUILD)/i386 M32=1
 
 # Can this compiler make a 32-bit program with all libraries?
+HASH := \#
 HAVE_I386 = $(shell \
-  printf '%s\n' '\#include <libguile.h>' 'int main (void) { return 0; }' \
+  printf '%s\n' '$(HASH)include <libguile.h>' 'int main (void) { return 0; }' \
   | $(CC) -m32 $(GUILE_CFLAGS) -xc -o /dev/null - -Wl,--no-as-needed \
     $(CS_LIBS) -lcmocka 2>/dev/null && echo yes)
 # Code that never starts Guile is checked with sanitizers in its commands too.
@@ -400,4 +401,4 @@ help:
 	@echo
 	@echo 'Variables: CC CFLAGS LDFLAGS PREFIX DESTDIR BUILD V=1'
 	@echo '           SANITIZE=address,undefined M32=1 WERROR=1 JOBS=2'
-	@echo '           TEST_TIMEOUT=300'
+	@echo '           TEST_TIMEOUT=600'
