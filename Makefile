@@ -93,9 +93,6 @@ SCHEME := $(sort $(wildcard scheme/*.scm scheme/*/*.scm))
 
 CMD_SOURCES := $(sort $(wildcard cmd/*.c))
 COMMANDS := $(patsubst cmd/%.c,%,$(filter cmd/cs-%.c,$(CMD_SOURCES)))
-ifeq ($(wildcard libcs/guile/workspace.c),)
-COMMANDS := $(filter-out cs-create cs-run,$(COMMANDS))
-endif
 CMD_SHARED := $(filter-out cmd/cs-%.c,$(CMD_SOURCES))
 BINARIES := $(COMMANDS:%=$(BUILD)/bin/%)
 
@@ -360,7 +357,7 @@ dist:
 	{ git ls-files -z 2>/dev/null | grep -z . \
 	  || find . -path ./$(BUILD) -prune -o -type f -print0; } \
 	| tar --null --files-from=- --sort=name --owner=0 --group=0 \
-	  --numeric-owner --transform='s,^\(\./\)\{0,1\},$(DISTRIBUTION)/,' \
+	  --numeric-owner --transform='s|^\(\./\)*|$(DISTRIBUTION)/|' \
 	  -czf $(BUILD)/$(DISTRIBUTION).tar.gz
 
 # In a folder whose name has a space: what is built, tested, installed and
