@@ -202,6 +202,8 @@ boot_body (void *unused)
   workspace.image->ports[0] = bits_of (scm.current_input_port ());
   workspace.image->ports[1] = bits_of (scm.current_output_port ());
   workspace.image->ports[2] = bits_of (scm.current_error_port ());
+  workspace.image->modules
+    = bits_of (scm.c_eval_string ("(resolve-module '() #f)"));
   leaving (0);
   return NULL;
 }

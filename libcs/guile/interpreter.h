@@ -26,6 +26,7 @@ struct cs_guile_disk
   uint32_t reserved;
   uint64_t dynamic_state;       /* the workspace thread's when it ended */
   uint64_t ports[3];            /* standard input, output, error */
+  uint64_t modules;             /* the root of the module tree */
 };
 
 /* Boot the loaded libguile in a new store, and end its thread again.  */
