@@ -61,8 +61,12 @@ CS_LDFLAGS := $(CS_M32) -pthread -Wl,-O1 -Wl,--as-needed -Wl,-z,relro
 # No libguile: the interpreter comes out of the store at run time.
 CS_LIBS := $(LIBELF) $(ZLIB) $(POPT) -lpthread -ldl
 
-# cs-run's functions are looked up by name when libraries are bound.
-CS_RUN_LDFLAGS := -rdynamic
+# cs-run starts often: what its libraries cost ld.so is saved by linking
+# them statically where their archives are installed.
+static = $(if $(wildcard $(shell $(CC) -print-file-name=lib$(1).a 2>/dev/null)),\
+  -Wl$(comma)-Bstatic -l$(1) -Wl$(comma)-Bdynamic,-l$(1))
+comma := ,
+CS_RUN_LIBS = $(call static,popt) $(call static,z) $(LIBELF) -lpthread -ldl
 
 ifneq ($(SANITIZE),)
 CS_CFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all \
@@ -123,7 +127,7 @@ all: $(BINARIES) $(LIBRARY) $(SHARED) $(BUILD)/libcs.so $(BUILD)/libcs.pc
 # Changes when the compiler or its flags do, warnings aside; everything is
 # compiled again.
 FLAGS := $(CC) $(CS_CPPFLAGS) $(CS_CFLAGS) $(CPPFLAGS) $(CFLAGS) \
-  $(CS_LDFLAGS) $(CS_RUN_LDFLAGS) $(LDFLAGS) $(CS_LIBS) $(VERSION)
+  $(CS_LDFLAGS) $(CS_RUN_LIBS) $(LDFLAGS) $(CS_LIBS) $(VERSION)
 
 $(BUILD)/flags: FORCE
 	@mkdir -p $(BUILD)
@@ -193,12 +197,12 @@ $(BUILD)/libcs.pc: libcs/libcs.pc.in VERSION $(BUILD)/flags
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
 	  libcs/libcs.pc.in >$@
 
-$(BUILD)/bin/cs-run: CMD_LDFLAGS = $(CS_RUN_LDFLAGS)
+$(BUILD)/bin/cs-run: CMD_LIBS = $(CS_RUN_LIBS)
 $(BINARIES): $(BUILD)/bin/%: $(BUILD)/obj/cmd/%.o $(SHARED_OBJECTS) $(LIBRARY)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CS_LDFLAGS) $(CMD_LDFLAGS) $(LDFLAGS) -o $@ \
-	  $< $(SHARED_OBJECTS) $(LIBRARY) $(CS_LIBS)
+	$(Q)$(CC) $(CS_LDFLAGS) $(LDFLAGS) -o $@ \
+	  $< $(SHARED_OBJECTS) $(LIBRARY) $(or $(CMD_LIBS),$(CS_LIBS))
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(SHARED_OBJECTS) $(LIBRARY)
 	$(call say,LD,$@)

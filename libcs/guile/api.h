@@ -74,6 +74,7 @@
   F (realloc)                                                           \
   F (register_my_thread)                                                \
   F (set_all_interior_pointers)                                         \
+  F (set_on_collection_event)                                           \
   F (size)                                                              \
   F (start_mark_threads)                                                \
   F (thread_is_registered)                                              \

@@ -8,10 +8,10 @@
    and fork_child_proc).  Then the interpreter's own threads are taken off
    its list (cs_process_weed).
 
-   Leaving: exit() of the interpreter arrives in leaving() below.  It ends
-   what runs beside the workspace thread, keeps the dynamic state, and jumps
-   back to where the thread began; the frames in between are not needed any
-   more.  The thread then ends like any other.  */
+   Leaving: exit() of the interpreter arrives in leaving() below.  It flushes
+   the ports, stops the finalizer thread, keeps the dynamic state, and jumps
+   back to where the workspace thread entered Guile; the frames in between
+   are not needed any more.  The thread then leaves Guile like any other.  */
 
 #include <errno.h>
 #include <locale.h>
@@ -25,6 +25,7 @@
 
 #include "guile/api.h"
 #include "guile/interpreter.h"
+#include "intern/imports.h"
 #include "process/process.h"
 
 /* The workspace thread of this process.  */
@@ -105,8 +106,31 @@ raise_text (const char *text)
   scm.misc_error (NULL, text, SCM_EOL);
 }
 
-void
-cs_interpreter_connect (struct cs_table_disk *table)
+/* Collections use one marker until there was a first one: starting the
+   others takes longer than many a program runs.  Called by the collector
+   with its lock held (libgc 8.2.2, alloc.c, GC_EVENT_START), so the thread
+   made here waits for the end of this collection.  */
+static void *
+start_markers (void *unused)
+{
+  gc.start_mark_threads ();
+  return unused;
+}
+
+static void
+on_collection (GC_EventType event)
+{
+  pthread_t thread;
+
+  if (event != GC_EVENT_START)
+    return;
+  gc.set_on_collection_event (NULL);
+  if (pthread_create (&thread, NULL, start_markers, NULL) == 0)
+    pthread_detach (thread);
+}
+
+static void
+connect (struct cs_table_disk *table)
 {
   cs_process.collector = (struct cs_process_collector) {
     .allocate = gc.malloc_atomic_uncollectable, .resize = gc.realloc,
@@ -114,6 +138,23 @@ cs_interpreter_connect (struct cs_table_disk *table)
   };
   cs_process.raise = raise_text;
   cs_intern_set_handler (table, missing_symbol);
+}
+
+int
+cs_interpreter_load (struct cs_store *store, struct cs_table_disk *table,
+                     bool resume, struct cs_err *err)
+{
+  struct cs_library_set set;
+  int code = cs_library_load (store, table, cs_interpreter_replacement,
+                              resume, &set, err);
+
+  if (code == 0)
+    code = cs_imports_bind (store, &set, cs_interpreter_replacement, err);
+  if (code == 0)
+    code = cs_guile_api_load (&set, err);
+  if (code == 0)
+    connect (table);
+  return code;
 }
 
 /* In Guile mode; a failure is reported as plain Guile does at exit.  */
@@ -141,10 +182,10 @@ settle (void *unused)
 static void
 leaving (int status)
 {
+  scm.with_guile (flush_ports, NULL);
   if (!pthread_equal (pthread_self (), workspace.thread))
     return;
   workspace.status = status;
-  scm.with_guile (flush_ports, NULL);
   scm.with_guile (settle, NULL);
   siglongjmp (workspace.start, 1);
 }
@@ -183,7 +224,7 @@ run_shell (void *unused)
 static const char preload[] =
   "(begin"
   "  (for-each (lambda (name) (resolve-module name))"
-  "            '((ice-9 command-line) (ice-9 eval-string) (ice-9 readline)"
+  "            '((ice-9 command-line) (ice-9 eval-string)"
   "              (system base compile) (system base language)"
   "              (system repl repl) (system repl common)"
   "              (system repl command) (system repl error-handling)"
@@ -225,6 +266,9 @@ workspace_thread (void *unused)
           register_my_thread (&base);
         }
       scm.with_guile (workspace.params ? run_shell : boot_body, NULL);
+      /* Both leave by exit(), unless an error ended them: then plain Guile
+         exits with 1 (libguile/init.c, scm_boot_guile).  */
+      leaving (EXIT_FAILURE);
     }
   cs_process_end_thread ();
   unregister_my_thread ();
@@ -272,7 +316,14 @@ cs_interpreter_boot (struct cs_store *store, struct cs_err *err)
   atomic_store (&cs_process.collector_ready, true);
   workspace.params = NULL;
   cs_process.leaving = leaving;
-  return run_thread (0, err);
+  code = run_thread (0, err);
+  if (code == 0 && workspace.status != 0)
+    code = cs_err_set (err, CS_E_INCOMPATIBLE, "the interpreter did not boot");
+  /* libguile's exit handler flushes all ports (libguile/init.c,
+     cleanup_for_exit).  leaving() has done that, on a thread that need not
+     be made known to Guile for it.  */
+  cs_process_forget_exit_handlers ();
+  return code;
 }
 
 int
@@ -292,8 +343,8 @@ cs_interpreter_resume (struct cs_store *store, struct cs_err *err)
   if (gc.thread_is_registered ())
     gc.unregister_my_thread ();
   atomic_store (&cs_process.collector_ready, true);
+  gc.set_on_collection_event (on_collection);
   cs_process_weed ();
-  gc.start_mark_threads ();
   return 0;
 }
 
@@ -301,11 +352,14 @@ int
 cs_interpreter_run (const struct cs_run_params *params, int *status,
                     struct cs_err *err)
 {
-  int code;
+  int code = 0;
 
   workspace.params = params;
   cs_process.leaving = leaving;
-  code = run_thread (params->stack_len, err);
+  if (params->stack_len > 0)
+    code = run_thread (params->stack_len, err);
+  else
+    workspace_thread (NULL);
   *status = workspace.status;
   return code;
 }
@@ -317,6 +371,7 @@ cs_interpreter_save (struct cs_store *store, struct cs_err *err)
 
   cs_process_run_prepare ();
   cs_process_record ();
+  cs_process_trim ();
   code = cs_store_commit (store, err);
   cs_process_run_parent ();
   return code;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* interpreter.h -- the interpreter in a store: booting, resuming, leaving.
 
-   Guile runs on a thread of its own, the *workspace thread*; the process's
-   main thread starts it, waits for its end and commits.  So at an ordinary
-   exit no Guile thread is left when the image is written.
+   Guile's command line runs on the *workspace thread*: the process's main
+   thread, or one with a stack of the size asked for.  It leaves Guile before
+   the image is written, so that at an ordinary exit no Guile thread is left
+   in it.
 
    What must be found again in the heap lies in section "guile" (struct
    cs_guile_disk), which is a root of the collector.  */
@@ -36,13 +37,14 @@ int cs_interpreter_boot (struct cs_store *store, struct cs_err *err);
    and threads, and the threads of the last process.  */
 int cs_interpreter_resume (struct cs_store *store, struct cs_err *err);
 
-/* Run Guile's command line on a new workspace thread until it ends.  Returns
+/* Run Guile's command line on the workspace thread until it ends.  Returns
    0 with the status Guile wants to exit with, or a negative code if the
    thread cannot be started.  Nothing of the interpreter runs afterwards.  */
 int cs_interpreter_run (const struct cs_run_params *params, int *status,
                         struct cs_err *err);
 
-/* Commit the image.  No thread may run Guile meanwhile.  */
+/* Commit the image when leaving.  No thread may run Guile meanwhile, nor
+   afterwards.  */
 int cs_interpreter_save (struct cs_store *store, struct cs_err *err);
 
 /* The function that a `replace` rule names: those of process.h, and
@@ -50,7 +52,10 @@ int cs_interpreter_save (struct cs_store *store, struct cs_err *err);
    for GC_register_my_thread and GC_unregister_my_thread.  */
 void *cs_interpreter_replacement (const char *name);
 
-/* Let cs_process use the loaded collector; HANDLER for missing symbols.  */
-void cs_interpreter_connect (struct cs_table_disk *table);
+/* Load the libraries that STORE carries and bind them in this process; with
+   RESUME over the store's data.  Errors: those of cs_library_load(),
+   cs_imports_bind() and cs_guile_api_load().  */
+int cs_interpreter_load (struct cs_store *store, struct cs_table_disk *table,
+                         bool resume, struct cs_err *err);
 
 #endif

@@ -218,9 +218,12 @@ check_section (struct cs_store *store, const char *name, uint64_t addr,
   return 0;
 }
 
-int
-cs_intern_open (struct cs_store *store, struct cs_table_disk **table,
-                struct cs_err *err)
+typedef int table_check (const void *block, size_t len, const char *name,
+                         struct cs_err *err);
+
+static int
+open_sections (struct cs_store *store, table_check *check,
+               struct cs_table_disk **table, struct cs_err *err)
 {
   const char *path = cs_store_path (store);
   const struct cs_arch *arch;
@@ -238,7 +241,7 @@ cs_intern_open (struct cs_store *store, struct cs_table_disk **table,
   if (len >= sizeof *found && found->len < len
       && to_pages (found->len) == len)
     len = found->len;
-  r = cs_table_check (found, len, path, err);
+  r = check (found, len, path, err);
   if (r < 0)
     return r;
   arch = table_arch (found);
@@ -255,4 +258,18 @@ cs_intern_open (struct cs_store *store, struct cs_table_disk **table,
   if (r == 0)
     *table = found;
   return r;
+}
+
+int
+cs_intern_open (struct cs_store *store, struct cs_table_disk **table,
+                struct cs_err *err)
+{
+  return open_sections (store, cs_table_check, table, err);
+}
+
+int
+cs_intern_attach (struct cs_store *store, struct cs_table_disk **table,
+                  struct cs_err *err)
+{
+  return open_sections (store, cs_table_check_header, table, err);
 }

@@ -33,6 +33,11 @@ int cs_intern_create (struct cs_store *store, const struct cs_arch *arch,
 int cs_intern_open (struct cs_store *store, struct cs_table_disk **table,
                     struct cs_err *err);
 
+/* The same for a start, which uses few entries: cs_table_check_header()
+   instead of cs_table_check().  */
+int cs_intern_attach (struct cs_store *store, struct cs_table_disk **table,
+                      struct cs_err *err);
+
 /* Address of entry I's trampoline, and of its missing stub.  */
 uint64_t cs_intern_trampoline (const struct cs_table_disk *table, uint32_t i);
 uint64_t cs_intern_stub (const struct cs_table_disk *table, uint32_t i);

@@ -77,7 +77,7 @@ cs_table_entry (const struct cs_table_disk *table, uint32_t i)
 const char *
 cs_table_string (const struct cs_table_disk *table, uint32_t off)
 {
-  return strings (table) + off;
+  return off < table->strings_len ? strings (table) + off : "";
 }
 
 void
@@ -281,6 +281,21 @@ check_unique (const struct cs_table_disk *table, const char *name,
       seen[at] = i + 1;
     }
   free (seen);
+  return r;
+}
+
+int
+cs_table_check_header (const void *block, size_t len, const char *name,
+                       struct cs_err *err)
+{
+  const struct cs_table_disk *table = block;
+  int r = check_header (table, len, name, err);
+
+  if (r == 0 && (table->strings_len == 0
+                 || strings (table)[table->strings_len - 1] != '\0'))
+    r = cs_err_set (err, CS_E_DAMAGED,
+                    "'%.300s' is damaged: the intern table's strings do not"
+                    " end", name);
   return r;
 }
 

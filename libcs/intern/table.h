@@ -90,6 +90,12 @@ void cs_table_init (void *block, uint16_t machine, uint32_t capacity,
 int cs_table_check (const void *block, size_t len, const char *name,
                     struct cs_err *err);
 
+/* Check only what keeps every access through these functions inside the
+   block, whatever the entries say: T1 and the end of the strings.  Takes no
+   time that depends on the table's size.  */
+int cs_table_check_header (const void *block, size_t len, const char *name,
+                           struct cs_err *err);
+
 /* Find or add.  Return the index, or negative: cs_table_find() -ENOENT,
    cs_table_add() -ENOSPC (then nothing has changed).  Adding one that is
    there changes nothing and returns its index.  Of FIELDS kind, flags, size,
@@ -105,6 +111,7 @@ long cs_table_add (struct cs_table_disk *table, const char *library,
    table.  Lent by the table.  */
 struct cs_table_entry_disk *cs_table_entry (const struct cs_table_disk *table,
                                             uint32_t i);
+/* "" if OFF is not inside the strings.  */
 const char *cs_table_string (const struct cs_table_disk *table, uint32_t off);
 
 /* Add FROM's entries to TO (which may have other room).  0 or -ENOSPC.  */

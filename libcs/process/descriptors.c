@@ -9,8 +9,8 @@
    else's.
 
    Numbers 0 to 2 are always the new process's; those that were open before
-   the interpreter began are not the image's either.  The tools' own
-   descriptors lie at FIRST_OWN and above.  */
+   the interpreter began are not the image's either, nor is the store's
+   own.  */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,18 +25,18 @@
 #include "private.h"
 
 #define FIRST_PORT 3
-#define FIRST_OWN 1000
+#define NUMBERS 1024        /* the highest one looked at, plus one */
 
-static bool inherited[FIRST_OWN];
+static bool inherited[NUMBERS];
 
-/* Which of the numbers below FIRST_OWN are open: one call instead of a
+/* Which of the numbers below NUMBERS are open: one call instead of a
    thousand (poll(2) answers POLLNVAL for a closed one).  Returns how many
    were asked about.  */
 static unsigned
 ask (struct pollfd *set)
 {
   struct rlimit limit;
-  unsigned n = FIRST_OWN;
+  unsigned n = NUMBERS;
 
   if (getrlimit (RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < n)
     n = (unsigned) limit.rlim_cur;
@@ -54,7 +54,7 @@ is_open (const struct pollfd *answer)
 void
 cs_descriptors_start (void)
 {
-  struct pollfd set[FIRST_OWN];
+  struct pollfd set[NUMBERS];
   unsigned n = ask (set);
 
   for (unsigned fd = FIRST_PORT; fd < n; fd++)
@@ -109,13 +109,14 @@ record (int fd)
 void
 cs_descriptors_record (void)
 {
-  struct pollfd set[FIRST_OWN];
+  struct pollfd set[NUMBERS];
   unsigned n = ask (set);
 
   cs_process.image->nr_descriptors = 0;
   cs_process.image->paths_len = 1;
   for (unsigned fd = FIRST_PORT; fd < n; fd++)
-    if (is_open (&set[fd]) && !inherited[fd])
+    if (is_open (&set[fd]) && !inherited[fd]
+        && !cs_store_owns_descriptor (cs_process.store, (int) fd))
       record ((int) fd);
 }
 
@@ -144,8 +145,10 @@ reopen (const struct cs_descriptor_disk *d)
 static int
 occupy (const struct cs_descriptor_disk *d)
 {
-  int fd = -1, code = 0;
+  int fd = -1, code = cs_store_yield_descriptor (cs_process.store, d->fd);
 
+  if (code != 0)
+    return code;
   if (d->kind == CS_DESCRIPTOR_FILE)
     fd = reopen (d);
   if (fd < 0)

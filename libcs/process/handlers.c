@@ -107,6 +107,12 @@ cs_handlers_cxa_atexit (void (*function) (void *), void *argument, void *dso)
   return 0;
 }
 
+void
+cs_process_forget_exit_handlers (void)
+{
+  cs_process.image->nr_atexits = 0;
+}
+
 int
 cs_handlers_atexit (void (*function) (void))
 {

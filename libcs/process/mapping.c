@@ -9,7 +9,13 @@
    The JIT fills an arena from its start and keeps using it as long as its
    thread lives (Guile 3.0.8, libguile/jit.c, allocate_code_arena); it never
    frees one.  After a resume the thread is gone, so the pages behind an
-   arena's last used byte are given back (cs_mapping_trim_arenas).
+   arena's last used byte are given back (cs_process_trim).
+
+   What is asked for as readable is mapped writable too.  libguile's loader
+   maps each compiled file read-only and makes its data writable (3.0.8,
+   libguile/loader.c, load_thunk_from_memory): two hundred ranges of changing
+   protection, each to be mapped at every resume.  Of one protection they are
+   one range.  PROT_NONE and executable memory stay what they are.
 
    These functions are called from inside a collection: they must not
    allocate, print, or enter Guile.  */
@@ -58,23 +64,29 @@ note_arena (const void *addr, size_t len)
       = (struct cs_arena_disk) { (uintptr_t) addr, len };
 }
 
+/* The protection a range of the store gets for PROT.  */
+static int
+store_prot (int prot)
+{
+  return prot == PROT_READ ? PROT_READ | PROT_WRITE : prot;
+}
+
 static void *
 map_anywhere (size_t len, int prot, int flags, int fd, off_t off)
 {
   bool anonymous = (flags & MAP_ANONYMOUS) != 0;
   int code = 0;
   void *addr = cs_store_map (cs_process.store, len,
-                             anonymous ? prot : PROT_READ | PROT_WRITE,
+                             anonymous ? store_prot (prot)
+                                       : PROT_READ | PROT_WRITE,
                              CS_EXTENT_HEAP);
 
   if (!addr)
     return MAP_FAILED;
   if (!anonymous)
-    {
-      code = read_file (addr, len, fd, off);
-      if (code == 0)
-        code = cs_store_protect (cs_process.store, addr, len, prot);
-    }
+    code = read_file (addr, len, fd, off);
+  if (code == 0 && !anonymous && store_prot (prot) != (PROT_READ | PROT_WRITE))
+    code = cs_store_protect (cs_process.store, addr, len, prot);
   if (code != 0)
     {
       cs_store_unmap (cs_process.store, addr, len);
@@ -110,8 +122,8 @@ cs_mapping_mmap (void *addr, size_t len, int prot, int flags, int fd,
       errno = ENOTSUP;
       return MAP_FAILED;
     }
-  if (libc_result (cs_store_map_at (cs_process.store, addr, len, prot,
-                                    CS_EXTENT_HEAP)) != 0)
+  if (libc_result (cs_store_map_at (cs_process.store, addr, len,
+                                    store_prot (prot), CS_EXTENT_HEAP)) != 0)
     return MAP_FAILED;
   return addr;
 }
@@ -129,7 +141,8 @@ cs_mapping_mprotect (void *addr, size_t len, int prot)
 {
   if (!in_store (addr))
     return mprotect (addr, len, prot);
-  return libc_result (cs_store_protect (cs_process.store, addr, len, prot));
+  return libc_result (cs_store_protect (cs_process.store, addr, len,
+                                        store_prot (prot)));
 }
 
 int
@@ -156,7 +169,7 @@ used_len (const char *addr, size_t len)
 
 /* Give back the unused tails of all arenas: their threads are gone.  */
 void
-cs_mapping_trim_arenas (void)
+cs_process_trim (void)
 {
   struct cs_process_disk *image = cs_process.image;
   size_t page = CS_STORE_PAGE_LEN;

@@ -26,7 +26,6 @@ void *cs_mapping_mmap (void *addr, size_t len, int prot, int flags, int fd,
 int cs_mapping_munmap (void *addr, size_t len);
 int cs_mapping_mprotect (void *addr, size_t len, int prot);
 int cs_mapping_madvise (void *addr, size_t len, int advice);
-void cs_mapping_trim_arenas (void);
 
 /* keys.c */
 int cs_keys_start (void);

@@ -95,7 +95,7 @@ cs_process_open (struct cs_store *store, struct cs_table_disk *table,
 void
 cs_process_resume (void)
 {
-  cs_mapping_trim_arenas ();
+  cs_process_trim ();
   cs_foreign_resume ();
   cs_signals_resume ();
   cs_once_rearm ();

@@ -203,6 +203,13 @@ void cs_process_resume (void);
    before a commit.  Does not allocate in the store.  */
 void cs_process_record (void);
 
+/* mapping.c: give back what the threads of this process left unused in code
+   arenas.  None of them may run again.  */
+void cs_process_trim (void);
+
+/* handlers.c: forget the exit handlers registered so far.  */
+void cs_process_forget_exit_handlers (void);
+
 /* The function that a `replace` rule calls NAME, or NULL.  */
 void *cs_process_replacement (const char *name);
 

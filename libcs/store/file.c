@@ -13,19 +13,25 @@
 #include "store/sys.h"
 
 /* Descriptors of the tools start here: the interpreter in a store expects
-   its own low numbers back.  */
-#define HIGH_FD 1000
+   its own low numbers back.  Below 64, because a process begins with room
+   for 64 (NR_OPEN_DEFAULT, linux/fdtable.h): a higher number makes the kernel
+   allocate a larger table, and with threads wait for all of them.  */
+#define HIGH_FD 56
 
-int
-cs_file_move_high (int fd)
+/* Where one goes that is in the way of the image's own numbers.  */
+#define YIELD_FD 1000
+
+static int
+move (int fd, int lowest_wanted)
 {
   struct rlimit limit;
-  int high = cs_sys.dup (fd, F_DUPFD_CLOEXEC, HIGH_FD);
+  int high = cs_sys.dup (fd, F_DUPFD_CLOEXEC, lowest_wanted);
 
   /* EINVAL: beyond RLIMIT_NOFILE; EMFILE: all from there up are taken.  */
   if (high < 0 && getrlimit (RLIMIT_NOFILE, &limit) == 0)
     {
-      int end = limit.rlim_cur < HIGH_FD ? (int) limit.rlim_cur : HIGH_FD;
+      int end = limit.rlim_cur < (rlim_t) lowest_wanted ? (int) limit.rlim_cur
+                                                        : lowest_wanted;
 
       for (int lowest = end - 16; high < 0 && lowest > fd; lowest /= 2)
         high = cs_sys.dup (fd, F_DUPFD_CLOEXEC, lowest);
@@ -34,6 +40,30 @@ cs_file_move_high (int fd)
     return fd;
   cs_sys.close (fd);
   return high;
+}
+
+int
+cs_file_move_high (int fd)
+{
+  return move (fd, HIGH_FD);
+}
+
+bool
+cs_store_owns_descriptor (const struct cs_store *store, int fd)
+{
+  return fd >= 0 && (fd == store->fd || fd == store->dirfd);
+}
+
+int
+cs_store_yield_descriptor (struct cs_store *store, int fd)
+{
+  int *own = fd == store->fd ? &store->fd
+             : fd == store->dirfd ? &store->dirfd : NULL;
+
+  if (!own || fd < 0)
+    return 0;
+  *own = move (fd, YIELD_FD);
+  return *own == fd ? -EMFILE : 0;
 }
 
 void

@@ -220,6 +220,13 @@ const struct cs_superblock_disk *cs_store_superblock (const struct cs_store *);
 /* The name given when it was opened.  Lent.  */
 const char *cs_store_path (const struct cs_store *);
 
+/* Is FD one of the store's own descriptors?  */
+bool cs_store_owns_descriptor (const struct cs_store *store, int fd);
+
+/* If FD is one of the store's own descriptors, move that elsewhere, so that
+   the number can be used for something else.  Returns 0, or -EMFILE.  */
+int cs_store_yield_descriptor (struct cs_store *store, int fd);
+
 /* Ranges.  All lengths are rounded up to pages; addresses must be
    page-aligned.  Thread-safe, and fit to be called from inside a garbage
    collector: they take one lock, with signals blocked, and no memory.  They

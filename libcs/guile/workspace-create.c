@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* workspace-create.c -- making a workspace: store, libraries, process,
+   interpreter, first commit.  */
+
+#include <elf.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "guile/api.h"
+#include "guile/interpreter.h"
+#include "guile/workspace.h"
+#include "intern/imports.h"
+#include "intern/needed.h"
+#include "machine.h"
+#include "process/process.h"
+
+#define LIBGUILE "libguile-3.0.so.1"
+
+/* What cs_workspace_create() works with.  */
+struct making
+{
+  const struct cs_create_params *params;
+  struct cs_policy *policy;
+  struct cs_elf_list list;
+  struct cs_store *store;
+  struct cs_table_disk *table;
+};
+
+static void
+report (void *closure, const char *text)
+{
+  const struct cs_create_params *params = closure;
+
+  if (params->warn)
+    params->warn (text);
+}
+
+/* Is every persistent library that ELF needs among the first NR of ELFS?  */
+static bool
+is_loadable (struct cs_policy *policy, const struct cs_elf *elf,
+             struct cs_elf *const *elfs, size_t nr)
+{
+  const char *soname;
+  bool placed = true;
+
+  for (size_t i = 0; placed && i < cs_elf_nr_needed (elf); i++)
+    {
+      soname = cs_elf_needed (elf, i);
+      placed = cs_policy_role (policy, soname) != CS_POLICY_PERSIST;
+      for (size_t n = 0; !placed && n < nr; n++)
+        placed = strcmp (cs_elf_soname (elfs[n]), soname) == 0;
+    }
+  return placed;
+}
+
+/* Put the libraries into load order, each after those it needs: ld.so would
+   otherwise load the system's own.  */
+static int
+sort_libraries (struct making *m, struct cs_err *err)
+{
+  struct cs_elf *swap;
+  size_t next;
+
+  for (size_t placed = 0; placed < m->list.nr; placed++)
+    {
+      for (next = placed; next < m->list.nr; next++)
+        if (is_loadable (m->policy, m->list.items[next], m->list.items,
+                         placed))
+          break;
+      if (next == m->list.nr)
+        return cs_err_set (err, CS_E_INCOMPATIBLE,
+                           "libraries need each other in a circle: '%s'",
+                           cs_elf_soname (m->list.items[placed]));
+      swap = m->list.items[placed];
+      m->list.items[placed] = m->list.items[next];
+      m->list.items[next] = swap;
+    }
+  return 0;
+}
+
+static int
+open_libraries (struct making *m, struct cs_err *err)
+{
+  const char *libguile = m->params->libguile;
+  const struct cs_elf *elf;
+  char found[PATH_MAX];
+  int code;
+
+  if (!libguile)
+    {
+      if (cs_library_find (LIBGUILE, NULL, found, sizeof found) != 0)
+        {
+          cs_err_set (err, CS_E_INCOMPATIBLE,
+                      "cannot find the interpreter, '%s'", LIBGUILE);
+          return cs_err_advise (err, "install Guile 3.0 (Debian: apt-get"
+                                " install guile-3.0), or name the library"
+                                " with --libguile");
+        }
+      libguile = found;
+    }
+  code = cs_elf_list_open (m->policy, &libguile, 1, &m->list, err);
+  for (size_t i = 0; code == 0 && i < m->list.nr; i++)
+    {
+      elf = m->list.items[i];
+      if (cs_elf_arch (elf) != cs_arch_native ())
+        code = cs_err_set (err, CS_E_INCOMPATIBLE,
+                           "'%s' is of machine %s, this is %s",
+                           cs_elf_path (elf), cs_elf_arch (elf)->name,
+                           cs_arch_native ()->name);
+    }
+  return code == 0 ? sort_libraries (m, err) : code;
+}
+
+static int
+make_table (struct making *m, struct cs_err *err)
+{
+  struct cs_table_disk *compiled;
+  int code;
+
+  if (m->params->table)
+    code = cs_table_read (m->params->table, &compiled, err);
+  else
+    code = cs_table_compile (m->policy,
+                             (const struct cs_elf *const *) m->list.items,
+                             m->list.nr,
+                             &compiled, err);
+  if (code != 0)
+    return code;
+  if (compiled->machine != CS_MACHINE_ELF)
+    code = cs_err_set (err, CS_E_INCOMPATIBLE,
+                       "the intern table is of another machine (%u, this is"
+                       " %u)", compiled->machine, CS_MACHINE_ELF);
+  else
+    code = cs_intern_create (m->store, cs_arch_native (), compiled, err);
+  free (compiled);
+  return code == 0 ? cs_intern_open (m->store, &m->table, err) : code;
+}
+
+static int
+make_store (struct making *m, const char *path, struct cs_err *err)
+{
+  const struct cs_arch *arch = cs_arch_native ();
+  const struct cs_store_params store_params = {
+    .machine = arch->elf_machine, .word_len = arch->word_len,
+    .base = arch->region_base,
+    .reserved = m->params->reserve
+                  ? (m->params->reserve + CS_STORE_PAGE_LEN - 1)
+                      & -(uint64_t) CS_STORE_PAGE_LEN
+                  : arch->region_len
+  };
+
+  return cs_store_create (path, &store_params, m->params->force, &m->store,
+                          err);
+}
+
+static int
+fill_store (struct making *m, struct cs_err *err)
+{
+  int code = make_table (m, err);
+
+  if (code == 0)
+    code = cs_imports_create (m->store, m->policy, err);
+  if (code == 0)
+    code = cs_library_carry (m->store, m->policy, m->table, m->list.items,
+                             m->list.nr, cs_interpreter_replacement, err);
+  if (code == 0)
+    code = cs_process_create (m->store, m->table, err);
+  if (code == 0)
+    code = cs_interpreter_load (m->store, m->table, false, err);
+  if (code == 0)
+    code = cs_interpreter_boot (m->store, err);
+  if (code == 0)
+    code = cs_interpreter_save (m->store, err);
+  return code;
+}
+
+int
+cs_workspace_create (const char *path, const struct cs_create_params *params,
+                     struct cs_err *err)
+{
+  struct making m = { .params = params };
+  int code = cs_policy_load (params->policy, report, (void *) params,
+                             &m.policy, err);
+
+  if (code == 0)
+    code = open_libraries (&m, err);
+  if (code == 0)
+    code = make_store (&m, path, err);
+  if (code == 0)
+    code = fill_store (&m, err);
+  if (code == 0)
+    cs_policy_unused (m.policy, report, (void *) params);
+  cs_elf_list_fini (&m.list);
+  cs_policy_free (m.policy);
+  cs_store_close (m.store);
+  return code;
+}
