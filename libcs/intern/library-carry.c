@@ -305,6 +305,12 @@ bind_inside (struct carry *c)
     }
 }
 
+static uint64_t
+to_pages (uint64_t len)
+{
+  return (len + CS_STORE_PAGE_LEN - 1) & -(uint64_t) CS_STORE_PAGE_LEN;
+}
+
 static struct cs_library_disk
 describe (struct carry *c, const struct plan *plan, uint32_t *first_slot,
           uint64_t *copy)
@@ -322,9 +328,23 @@ describe (struct carry *c, const struct plan *plan, uint32_t *first_slot,
 
   strncpy (d.soname, cs_elf_soname (plan->elf), sizeof d.soname - 1);
   strncpy (d.build_id, cs_elf_build_id (plan->elf), sizeof d.build_id - 1);
+  cs_library_split (&d, plan->rebased.data, plan->rebased.len);
   *first_slot += d.nr_slots;
-  *copy = (*copy + d.copy_len + 15) & ~(uint64_t) 15;
+  *copy = to_pages (*copy + d.copy_len);
   return d;
+}
+
+/* The copies follow the rest at START.  */
+static void
+place_copies (struct carry *c, struct cs_library_disk *libraries,
+              uint64_t start)
+{
+  for (size_t i = 0; i < c->nr; i++)
+    {
+      libraries[i].copy += start;
+      for (uint32_t n = 0; n < libraries[i].nr_segments; n++)
+        libraries[i].segments[n].copy += libraries[i].copy;
+    }
 }
 
 /* Lay out the section and write it.  */
@@ -350,9 +370,8 @@ write_section (struct carry *c, struct cs_err *err)
   head->floats = head->slots + c->slots.len;
   head->names = head->floats + c->floats.len;
   head->names_len = c->names.len;
-  head->len = ((head->names + c->names.len + 15) & ~(uint64_t) 15);
-  for (size_t i = 0; i < c->nr; i++)
-    libraries[i].copy += head->len;
+  head->len = to_pages (head->names + c->names.len);
+  place_copies (c, libraries, head->len);
   head->len += copy;
 
   code = cs_store_section_create (c->store, "libs", head->len,

@@ -29,25 +29,48 @@ struct loader
                                    holds the descriptor's number */
 };
 
+/* Write the bytes [START, END) of LIBRARY's copy to its memory file.  */
 static int
-write_all (int fd, const char *data, size_t len)
+write_part (const struct loader *loader,
+            const struct cs_library_disk *library, int fd, uint64_t start,
+            uint64_t end)
 {
+  const char *copy = (const char *) loader->libraries + library->copy;
   ssize_t n;
 
-  while (len > 0)
+  while (start < end)
     {
-      n = write (fd, data, len);
+      n = pwrite (fd, copy + start, end - start, (off_t) start);
       if (n < 0 && errno == EINTR)
         continue;
       if (n < 0)
         return -errno;
-      data += n;
-      len -= (size_t) n;
+      start += (uint64_t) n;
     }
   return 0;
 }
 
-/* A memory file with the library's copy.  Returns its descriptor.  */
+/* Write all but the segments that are mapped from the store (L3).  They are
+   in rising order, as program headers are (ELF, "Program Header").  */
+static int
+write_copy (const struct loader *loader,
+            const struct cs_library_disk *library, int fd)
+{
+  const struct cs_library_segment_disk *s = library->segments;
+  uint64_t at = 0, start;
+  int code = ftruncate (fd, (off_t) library->copy_len) == 0 ? 0 : -errno;
+
+  for (uint32_t i = 0; code == 0 && i < library->nr_segments; i++, s++)
+    {
+      start = s->copy - library->copy;
+      code = write_part (loader, library, fd, at, start);
+      at = start + s->len;
+    }
+  return code == 0 ? write_part (loader, library, fd, at, library->copy_len)
+                   : code;
+}
+
+/* A memory file for the library.  Returns its descriptor.  */
 static int
 make_file (const struct loader *loader, const struct cs_library_disk *library,
            struct cs_err *err)
@@ -58,8 +81,7 @@ make_file (const struct loader *loader, const struct cs_library_disk *library,
   if (fd < 0)
     return cs_err_sys (err, errno, "cannot make a memory file for '%s'",
                        library->soname);
-  code = write_all (fd, (const char *) loader->libraries + library->copy,
-                    library->copy_len);
+  code = write_copy (loader, library, fd);
   if (code != 0)
     {
       close (fd);
@@ -67,6 +89,22 @@ make_file (const struct loader *loader, const struct cs_library_disk *library,
                          library->soname);
     }
   return fd;
+}
+
+/* Map the segments that were left out (L3).  While a store is made they are
+   in memory only, so they are copied.  */
+static int
+map_segments (struct loader *loader, const struct cs_library_disk *library,
+              struct cs_err *err)
+{
+  const struct cs_library_segment_disk *s = library->segments;
+  int code = 0;
+
+  for (uint32_t i = 0; code == 0 && i < library->nr_segments; i++, s++)
+    code = cs_store_map_copy (loader->store, (void *) (uintptr_t) s->addr,
+                              (const char *) loader->libraries + s->copy,
+                              s->len, (int) s->prot, err);
+  return code;
 }
 
 /* Name the mapping that is in the way of LIBRARY.  */
@@ -288,12 +326,29 @@ load_all (struct loader *loader, struct cs_library_set *set,
   for (uint32_t i = 0; code == 0 && i < loader->libraries->count; i++)
     {
       library = cs_library_get (loader->libraries, i);
-      if (loader->resume)
+      code = map_segments (loader, library, err);
+      if (code == 0 && loader->resume)
         code = overlay (loader, library, err);
       if (code == 0)
         code = replace_calls (loader, library, err);
     }
   return code;
+}
+
+/* What ld.so would do (System V ABI, "Initialization and Termination
+   Functions").  */
+static void
+run_constructors (const struct cs_library_disk *library)
+{
+  typedef void constructor (int argc, char **argv, char **envp);
+  static char *no_arguments[] = { NULL };
+  constructor *const *array
+    = (constructor *const *) (uintptr_t) library->init_array;
+
+  if (library->init)
+    ((constructor *) (uintptr_t) library->init) (0, no_arguments, environ);
+  for (uint64_t i = 0; i < library->init_array_len / sizeof *array; i++)
+    array[i] (0, no_arguments, environ);
 }
 
 int
@@ -322,5 +377,7 @@ cs_library_load (struct cs_store *store, struct cs_table_disk *table,
       close (loader.fds[i]);
   if (code == 0 && set->nr > 0)
     bind_floats (&loader, set);
+  for (uint32_t i = 0; code == 0 && !resume && i < set->nr; i++)
+    run_constructors (cs_library_get (loader.libraries, i));
   return code;
 }

@@ -16,11 +16,30 @@ fits (uint64_t off, uint64_t count, uint64_t size, uint64_t len)
   return off <= len && count <= (len - off) / size;
 }
 
+/* A segment is mapped at its address: it must be the library's (L1).  */
+static bool
+segments_are_sound (const struct cs_library_disk *library)
+{
+  const struct cs_library_segment_disk *s = library->segments;
+
+  if (library->nr_segments > CS_LIBRARY_SEGMENTS_MAX)
+    return false;
+  for (uint32_t i = 0; i < library->nr_segments; i++, s++)
+    if (s->len == 0 || (s->addr | s->len | s->copy) % CS_STORE_PAGE_LEN != 0
+        || !fits (s->addr - library->addr, s->len, 1, library->len)
+        || s->copy < library->copy
+        || s->copy - library->copy >= library->copy_len)
+      return false;
+  return true;
+}
+
 static bool
 library_is_sound (const struct cs_libraries_disk *libraries,
                   const struct cs_library_disk *library)
 {
-  return fits (library->copy, library->copy_len, 1, libraries->len)
+  return segments_are_sound (library)
+         && library->copy % CS_STORE_PAGE_LEN == 0
+         && fits (library->copy, library->copy_len, 1, libraries->len)
          && fits (library->first_slot, library->nr_slots, 1,
                   libraries->nr_slots)
          && memchr (library->soname, 0, sizeof library->soname)

@@ -10,11 +10,13 @@
      struct cs_library_slot_disk[]   the slots of all libraries
      struct cs_library_float_disk[]  trampolines that are bound at each start
      char[]                          names, NUL-terminated
-     char[]                          the copies, each at a multiple of 16
+     char[]                          the copies, each on pages of its own
 
    Loading puts a copy into a memory file and calls dlopen() on it: the
    kernel honours the address that ld.so passes as a hint when the range is
-   free.  Nothing of ld.so's internals is used.  Then
+   free.  Nothing of ld.so's internals is used.  Only what ld.so itself reads
+   is copied into that file: segments with nothing but code and constants are
+   holes there, and mapped from the store afterwards (L3).  Then
 
      - the library's writable data is replaced by the store's pages, except
        for words that ld.so relocated against symbols: those are of this
@@ -24,7 +26,11 @@
      - trampolines of functions outside get today's address.
 
    L1  A carried library is loaded at `addr` or not at all.
-   L2  Slots lie inside their library's writable segments, in rising order.  */
+   L2  Slots lie inside their library.
+   L3  No code of a library runs before its segments are mapped: its copy has
+       no DT_INIT and DT_INIT_ARRAY (its constructors are called by
+       cs_library_load() once, when the store is made; what they did is in
+       the image), and one with IRELATIVE relocations has no such holes.  */
 #ifndef CS_LIBRARY_H
 #define CS_LIBRARY_H
 
@@ -52,16 +58,30 @@ struct cs_libraries_disk
   uint32_t replacements[CS_LIBRARY_REPLACEMENTS_MAX];   /* names */
 };
 
+/* A segment that is mapped from the store.  */
+struct cs_library_segment_disk
+{
+  uint64_t addr, len;           /* page-aligned */
+  uint64_t copy;                /* its bytes: offset in the section */
+  uint32_t prot;                /* of mmap(2) */
+  uint32_t reserved;
+};
+
+#define CS_LIBRARY_SEGMENTS_MAX 4
+
 struct cs_library_disk
 {
   char soname[64];
   char build_id[64];            /* hexadecimal; cut off if longer */
   uint32_t path;                /* name of the file it was copied from */
   uint32_t first_slot, nr_slots;
-  uint32_t reserved;
+  uint32_t nr_segments;
   uint64_t addr, len;           /* where it is loaded */
   uint64_t data_addr, data_len; /* the part whose contents the store keeps */
   uint64_t copy, copy_len;      /* the rebased file */
+  uint64_t init;                /* DT_INIT, DT_INIT_ARRAY and its length: */
+  uint64_t init_array, init_array_len;  /* addresses, or 0 */
+  struct cs_library_segment_disk segments[CS_LIBRARY_SEGMENTS_MAX];
 };
 
 #define CS_LIBRARY_KEEP 0xffffffffu
@@ -111,6 +131,13 @@ cs_library_slots (const struct cs_libraries_disk *libraries,
 
 const struct cs_library_float_disk *
 cs_library_floats (const struct cs_libraries_disk *libraries);
+
+/* Find in LIBRARY's rebased copy of LEN bytes at DATA the segments that need
+   not be copied at a start, and its constructors, and take these out of it.
+   Fills the fields segments, nr_segments (their `copy` relative to DATA),
+   init, init_array and init_array_len.  For libraries of this machine.  */
+void cs_library_split (struct cs_library_disk *library, void *data,
+                       size_t len);
 
 /* A name, or "" if OFF leads nowhere.  */
 const char *cs_library_name (const struct cs_libraries_disk *libraries,

@@ -410,6 +410,31 @@ cs_store_map_extent (struct cs_store *store, void *addr, size_t len,
                                   "at %p", store->path, addr);
 }
 
+int
+cs_store_map_copy (struct cs_store *store, void *to, const void *from,
+                   size_t len, int prot, struct cs_err *err)
+{
+  uint64_t off = (uint64_t) (uintptr_t) from - store->superblock.base;
+  bool in_file = store->superblock.generation > 0 && store->fd >= 0
+                 && off <= store->superblock.committed
+                 && len <= store->superblock.committed - off;
+  int flags = MAP_PRIVATE | MAP_FIXED | (in_file ? 0 : MAP_ANONYMOUS);
+  void *mapped = cs_sys.mmap (to, len, in_file ? prot : PROT_WRITE, flags,
+                              in_file ? store->fd : -1,
+                              in_file ? (off_t) (CS_STORE_IMAGE_OFF + off)
+                                      : 0);
+
+  if (mapped == MAP_FAILED)
+    return cs_err_sys (err, errno, "cannot map %zu bytes of '%s' at %p", len,
+                       store->path, to);
+  if (in_file)
+    return 0;
+  memcpy (to, from, len);
+  if (mprotect (to, len, prot) != 0)
+    return cs_err_sys (err, errno, "cannot protect %zu bytes at %p", len, to);
+  return 0;
+}
+
 void *
 cs_store_section (const struct cs_store *store, const char *name,
                   size_t *len)

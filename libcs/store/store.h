@@ -280,6 +280,13 @@ bool cs_store_contains (const struct cs_store *store, const void *addr);
 int cs_store_map_extent (struct cs_store *store, void *addr, size_t len,
                          struct cs_err *err);
 
+/* Put LEN bytes of the image, which begin at FROM, at address TO too, with
+   protection PROT, over whatever is mapped there: from the committed file
+   if they are in it, otherwise a copy.  FROM's bytes must not change while
+   the mapping is used.  All page-aligned.  Returns 0 or -errno.  */
+int cs_store_map_copy (struct cs_store *store, void *to, const void *from,
+                       size_t len, int prot, struct cs_err *err);
+
 /* Copies up to MAX extents in order to EXTENTS; returns how many there
    are.  */
 size_t cs_store_extents (struct cs_store *store,
