@@ -105,7 +105,7 @@ E
 
 @test "an exception caught in one process is raised again in the next" {
   persist "(use-modules (ice-9 exceptions)) (define e (with-exception-handler (lambda (e) e) (lambda () (error \"broken:\" 'x)) #:unwind? #t))"
-  answers '("broken:" (x))' '(write (with-exception-handler (lambda (e) (list (exception-message e) (exception-irritants e))) (lambda () (raise-exception e)) #:unwind? #t))'
+  answers '("~A ~S" ("broken:" x))' '(write (with-exception-handler (lambda (e) (list (exception-message e) (exception-irritants e))) (lambda () (raise-exception e)) #:unwind? #t))'
   fails 1 '(raise-exception e)'
   complained 'broken: x'
 }

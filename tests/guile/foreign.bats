@@ -123,10 +123,10 @@ setup ()
 @test "a foreign procedure with many arguments and a structure" {
   c_library s <<'E'
 struct p { int a; double b; };
-double f (int a, double b, long c, float d, char e, short g, void *h, struct p i)
+double f (int a, double b, long c, float d, int e, unsigned g, void *h, struct p i)
 { return a + b + c + d + e + g + (h != 0) + i.a * i.b; }
 E
-  persist "(use-modules (system foreign)) (define f (pointer->procedure double (dynamic-func \"f\" (dynamic-link \"$PWD/libs\")) (list int double long float int8 int16 '* (list int double))))"
+  persist "(use-modules (system foreign)) (define f (pointer->procedure double (dynamic-func \"f\" (dynamic-link \"$PWD/libs\")) (list int double long float int unsigned-int '* (list int double))))"
   answers '43.0' "(write (f 1 2.0 3 4.0 5 6 (make-pointer 1) (make-c-struct (list int double) (list 3 7.0))))"
 }
 

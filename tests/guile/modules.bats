@@ -11,16 +11,32 @@ module_file ()
   printf '(define-module (mine %s))\n%s\n' "$1" "$2" > "lib/mine/$1.scm"
 }
 
-@test "a module defined at the prompt is used in the next process" {
-  persist '(define-module (mine inline) #:export (f)) (define (f x) (g x)) (define (g x) (* x x))'
-  answers '(49 unbound)' "(set-current-module (resolve-module '(guile-user))) (use-modules (mine inline)) (write (list (f 7) (if (defined? 'g) 'bound 'unbound)))"
+# Load the text on standard input as a file that is gone afterwards.  (-c
+# evaluates each expression in the module that was current before it, so
+# define-module has no lasting effect there.)
+load_text ()
+{
+  cat > text.scm
+  run --separate-stderr bounded cs-run "$STORE" -l text.scm -c 1 < /dev/null
+  rm text.scm
+  ended 0
+}
+
+@test "a module defined by a file is used in the next process" {
+  load_text <<< '(define-module (mine inline) #:export (f)) (define (f x) (g x)) (define (g x) (* x x))'
+  answers '(49 #f)' "(use-modules (mine inline)) (write (list (f 7) (defined? 'g)))"
 }
 
 @test "the current module set in one process holds in the next" {
-  persist "(define-module (mine here)) (define x 11)"
+  printf "(define-module (mine here))\n(define x 11)\n" > input
+  run --separate-stderr bounded cs-run "$STORE" -q < input
+  ended 0
   answers '((mine here) 11)' '(write (list (module-name (current-module)) x))'
-  persist "(set-current-module (resolve-module '(guile-user)))"
-  answers '((guile-user) #f)' "(write (list (module-name (current-module)) (defined? 'x)))"
+  # The REPL begins in (guile-user), as guile's own does.
+  printf "(define y 12)\n" > input
+  run --separate-stderr bounded cs-run "$STORE" -q < input
+  ended 0
+  answers '((guile-user) 12 #f 11)' "(write (list (module-name (current-module)) y (defined? 'x) (@@ (mine here) x)))"
 }
 
 @test "imports hold in the next process" {
@@ -40,8 +56,8 @@ module_file ()
 }
 
 @test "an autoload fires in a later process" {
-  persist "(define-module (mine lazy) #:autoload (sxml simple) (xml->sxml)) (define (f s) (xml->sxml s))"
-  answers '(*TOP* (a))' '(write (f "<a/>"))'
+  load_text <<< '(define-module (mine lazy) #:autoload (sxml simple) (xml->sxml)) (define (f s) (xml->sxml s))'
+  answers '(*TOP* (a))' '(write ((@@ (mine lazy) f) "<a/>"))'
 }
 
 @test "a module of -L goes on after its directory is gone" {
@@ -55,7 +71,7 @@ module_file ()
 
 @test "a module's file changed since does not change the loaded module" {
   module_file held '(define-public (edition) 1)'
-  run --separate-stderr bounded cs-run "$STORE" -L lib -c '(use-modules (mine held))' < /dev/null
+  run --separate-stderr bounded cs-run "$STORE" -L "$PWD/lib" -c '(use-modules (mine held))' < /dev/null
   ended 0
   module_file held '(define-public (edition) 2)'
   answers 1 '(write (edition))'
@@ -123,7 +139,7 @@ module_file ()
 }
 
 @test "exported variables of a module are shared, @ and @@ reach them" {
-  persist "(define-module (mine vars) #:export (pub)) (define pub 1) (define priv 2) (set-current-module (resolve-module '(guile-user)))"
+  load_text <<< '(define-module (mine vars) #:export (pub)) (define pub 1) (define priv 2)'
   persist '(set! (@@ (mine vars) priv) 20) (set! (@@ (mine vars) pub) 10)'
   answers '(10 20)' '(write (list (@ (mine vars) pub) (@@ (mine vars) priv)))'
 }
@@ -135,7 +151,7 @@ module_file ()
 }
 
 @test "a module's syntax is exported to importers of a later process" {
-  persist "(define-module (mine syn) #:export-syntax (inc!)) (define-syntax-rule (inc! v) (set! v (helper v))) (define (helper x) (+ x 100)) (set-current-module (resolve-module '(guile-user)))"
+  load_text <<< '(define-module (mine syn) #:export-syntax (inc!)) (define-syntax-rule (inc! v) (set! v (helper v))) (define (helper x) (+ x 100))'
   persist '(use-modules (mine syn)) (define x 1)'
   answers '101' '(inc! x) (write x)'
 }

@@ -1,0 +1,42 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; garbage.scm -- trees, strings, tables and closures made and dropped; the
+;; collector's benchmark.
+(define-module (bench garbage)
+  #:export (run))
+
+(define (make-tree depth)
+  (if (zero? depth)
+      '()
+      (cons (make-tree (- depth 1)) (make-tree (- depth 1)))))
+
+(define (count tree)
+  (if (null? tree) 1 (+ (count (car tree)) (count (cdr tree)))))
+
+(define (short-lived n)
+  (let loop ((i 0) (sum 0))
+    (if (= i n) sum (loop (+ i 1) (+ sum (count (make-tree 8)))))))
+
+(define (strings n)
+  (let loop ((i 0) (sum 0))
+    (if (= i n)
+        sum
+        (loop (+ i 1)
+              (+ sum (string-length (string-append (number->string i)
+                                                   (make-string 50 #\x))))))))
+
+(define (table n)
+  (let ((h (make-hash-table)))
+    (let loop ((i 0))
+      (if (< i n)
+          (begin
+            (hashv-set! h i (vector i (list i) (lambda () i)))
+            (loop (+ i 1)))
+          (hash-count (lambda (k v) #t) h)))))
+
+(define (run n)
+  (let ((long-lived (make-tree 17)))
+    (let loop ((i 0) (last #f))
+      (if (= i n)
+          (cons (count long-lived) last)
+          (loop (+ i 1)
+                (list (short-lived 1000) (strings 50000) (table 50000)))))))
