@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* heap-open.c -- what must be known of a store to read its heap.  */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "guile/heap.h"
+#include "guile/interpreter.h"
+#include "intern/elf-image.h"
+#include "intern/library.h"
+
+/* The record that the interpreter's layer keeps.  */
+static int
+read_record (struct cs_heap *heap, struct cs_err *err)
+{
+  const char *path = cs_store_path (heap->store);
+  size_t len = 0;
+  const struct cs_guile_disk *guile
+    = cs_store_section (heap->store, "guile", &len);
+
+  if (!guile || len < sizeof *guile
+      || memcmp (guile->magic, CS_GUILE_MAGIC, sizeof guile->magic) != 0)
+    return cs_err_set (err, CS_E_DAMAGED,
+                       "'%.300s': section 'guile' is missing or damaged",
+                       path);
+  if (guile->version != CS_GUILE_VERSION)
+    return cs_err_set (err, CS_E_INCOMPATIBLE,
+                       "'%.300s': section 'guile' of version %u, expected %d",
+                       path, guile->version, CS_GUILE_VERSION);
+  heap->dynamic_state = guile->dynamic_state;
+  memcpy (heap->ports, guile->ports, sizeof heap->ports);
+  heap->modules = guile->modules;
+  return 0;
+}
+
+/* The value of libguile's variable NAME, or 0.  */
+static uint64_t
+variable (const struct cs_heap *heap, const struct cs_elf *elf,
+          const char *name)
+{
+  const struct cs_elf_symbol *symbol = cs_elf_symbol_find (elf, name);
+  uint64_t word;
+
+  return symbol && cs_heap_word (heap, symbol->value, 0, &word) ? word : 0;
+}
+
+/* What is found by name in libguile.  A rebased copy's symbols have the
+   addresses they are loaded at.  */
+static void
+read_symbols (struct cs_heap *heap, const struct cs_elf *elf)
+{
+  const struct cs_elf_symbol *smobs = cs_elf_symbol_find (elf, "scm_smobs");
+
+  heap->module_tag = variable (heap, elf, "scm_module_tag");
+  heap->smobs = smobs ? smobs->value : 0;
+  heap->nr_smobs = variable (heap, elf, "scm_numsmob");
+}
+
+static bool
+is_libguile (const struct cs_library_disk *library)
+{
+  return strncmp (library->soname, "libguile-", 9) == 0;
+}
+
+static int
+read_library (struct cs_heap *heap, const struct cs_libraries_disk *libraries,
+              const struct cs_library_disk *library, struct cs_err *err)
+{
+  struct cs_heap_library *new = &heap->libraries[heap->nr_libraries];
+  struct cs_elf *elf;
+  int code = cs_elf_open_memory (library->soname,
+                                 (const char *) libraries + library->copy,
+                                 (size_t) library->copy_len, &elf, err);
+
+  if (code < 0)
+    return cs_err_prefix (err, "'%.300s': carried copy",
+                          cs_store_path (heap->store));
+  code = cs_elf_image (elf, &new->image, &new->len);
+  if (code < 0)
+    cs_err_sys (err, -code, "cannot read the copy of %s", library->soname);
+  else
+    {
+      new->addr = cs_elf_layout (elf)->start;
+      heap->nr_libraries++;
+      if (is_libguile (library))
+        read_symbols (heap, elf);
+    }
+  cs_elf_close (elf);
+  return code;
+}
+
+int
+cs_heap_open (const struct cs_store *store, struct cs_heap *heap,
+              struct cs_err *err)
+{
+  struct cs_err own = CS_ERR_INIT;
+  const struct cs_libraries_disk *libraries;
+  bool found = false;
+  int code;
+
+  *heap = (struct cs_heap) {
+    .store = store, .word_len = cs_store_superblock (store)->word_len
+  };
+  if (!err)
+    err = &own;
+  if (heap->word_len != 4 && heap->word_len != 8)
+    return cs_err_set (err, CS_E_INCOMPATIBLE,
+                       "'%.300s': words of %u bytes, expected 4 or 8",
+                       cs_store_path (store), heap->word_len);
+  code = read_record (heap, err);
+  libraries = code == 0 ? cs_library_section (store, err) : NULL;
+  if (!libraries)
+    return err->code;
+  for (uint32_t i = 0; code == 0 && i < libraries->count
+                       && i < CS_HEAP_LIBRARIES_MAX; i++)
+    {
+      code = read_library (heap, libraries, cs_library_get (libraries, i),
+                           err);
+      found = found || is_libguile (cs_library_get (libraries, i));
+    }
+  if (code == 0 && !found)
+    code = cs_err_set (err, CS_E_INCOMPATIBLE, "'%.300s' carries no libguile",
+                       cs_store_path (store));
+  return code;
+}
+
+void
+cs_heap_fini (struct cs_heap *heap)
+{
+  for (size_t i = 0; i < heap->nr_libraries; i++)
+    free (heap->libraries[i].image);
+  heap->nr_libraries = 0;
+}

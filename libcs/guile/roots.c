@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* roots.c -- where the collector of a workspace begins.  */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "guile/interpreter.h"
+#include "guile/roots.h"
+#include "intern/library.h"
+
+/* Does ADDR lie in what the interpreter mapped?  */
+static bool
+is_heap_address (const struct cs_extent_disk *extents, size_t nr,
+                 uint64_t base, uint64_t addr)
+{
+  uint64_t off = addr - base;
+  size_t low = 0, high = nr;
+
+  while (low < high)
+    {
+      size_t middle = (low + high) / 2;
+
+      if (extents[middle].off + extents[middle].len <= off)
+        low = middle + 1;
+      else
+        high = middle;
+    }
+  return low < nr && extents[low].off <= off
+         && extents[low].kind == CS_EXTENT_HEAP;
+}
+
+/* The extent table in place: opening has checked it (S1).  */
+static const struct cs_extent_disk *
+extent_table (const struct cs_store *store, size_t *nr)
+{
+  const struct cs_superblock_disk *sb = cs_store_superblock (store);
+  const struct cs_directory_disk *directory
+    = cs_store_view (store, sb->base + sb->directory, sizeof *directory);
+  const struct cs_extent_disk *table;
+
+  *nr = 0;
+  if (!directory)
+    return NULL;
+  table = cs_store_view (store, sb->base + directory->extents_off,
+                         directory->nr_extents * sizeof *table);
+  if (table)
+    *nr = directory->nr_extents;
+  return table;
+}
+
+static uint64_t
+count_pointers (const struct cs_heap *heap, const struct cs_root_range *range)
+{
+  const uint64_t base = cs_store_superblock (heap->store)->base;
+  size_t nr;
+  const struct cs_extent_disk *extents = extent_table (heap->store, &nr);
+  uint64_t word, count = 0;
+
+  for (uint64_t i = 0; i < range->len / heap->word_len; i++)
+    if (cs_heap_word (heap, range->addr, i, &word)
+        && is_heap_address (extents, nr, base, word))
+      count++;
+  return count;
+}
+
+static void
+add (const struct cs_store *store, struct cs_root_range *range,
+     enum cs_root_kind kind, const char *name, uint64_t addr, uint64_t len)
+{
+  const struct cs_superblock_disk *sb = cs_store_superblock (store);
+  const struct cs_heap heap = { .store = store, .word_len = sb->word_len };
+
+  *range = (struct cs_root_range) { .kind = kind, .addr = addr, .len = len };
+  snprintf (range->name, sizeof range->name, "%s", name);
+  /* A length that cannot be right is not worth a walk.  */
+  if (sb->word_len != 0 && len <= sb->committed)
+    range->nr_pointers = count_pointers (&heap, range);
+}
+
+int
+cs_root_ranges (const struct cs_store *store, struct cs_root_range *ranges,
+                size_t *nr, struct cs_err *err)
+{
+  const struct cs_libraries_disk *libraries
+    = cs_library_section (store, err);
+  const uint64_t base = cs_store_superblock (store)->base;
+  size_t len = 0, offset;
+  const char *section = cs_store_section (store, "guile", &len);
+
+  *nr = 0;
+  if (!libraries)
+    return err ? err->code : -CS_E_DAMAGED;
+  if (!section || len < sizeof (struct cs_guile_disk))
+    return cs_err_set (err, CS_E_DAMAGED,
+                       "'%.300s': section 'guile' is missing or damaged",
+                       cs_store_path (store));
+  for (uint32_t i = 0; i < libraries->count; i++)
+    {
+      const struct cs_library_disk *l = cs_library_get (libraries, i);
+
+      if (l->data_len > 0)
+        add (store, &ranges[(*nr)++], CS_ROOT_LIBRARY, l->soname,
+             l->data_addr, l->data_len);
+    }
+  /* A view of the first byte of the region is the image's beginning.  */
+  offset = (size_t) (section - (const char *) cs_store_view (store, base, 1));
+  add (store, &ranges[(*nr)++], CS_ROOT_SECTION, "guile", base + offset,
+       sizeof (struct cs_guile_disk));
+  return 0;
+}
+
+size_t
+cs_named_roots (const struct cs_heap *heap, struct cs_named_root *roots)
+{
+  const struct cs_named_root all[CS_NAMED_ROOTS_MAX] = {
+    { "modules", heap->modules },
+    { "dynamic-state", heap->dynamic_state },
+    { "standard-input", heap->ports[0] },
+    { "standard-output", heap->ports[1] },
+    { "standard-error", heap->ports[2] }
+  };
+  size_t nr = 0;
+
+  for (size_t i = 0; i < CS_NAMED_ROOTS_MAX; i++)
+    if (all[i].value)
+      roots[nr++] = all[i];
+  return nr;
+}
