@@ -24,10 +24,14 @@
 
 #include "private.h"
 
-#define FIRST_PORT 3
-#define NUMBERS 1024        /* the highest one looked at, plus one */
+#define FIRST_PORT CS_DESCRIPTORS_FIRST
+#define NUMBERS CS_DESCRIPTORS_END
 
 static bool inherited[NUMBERS];
+
+/* Numbers that this process holds with a placeholder: poll(2) answers
+   POLLNVAL for these too, so they are asked for one by one.  */
+static bool held[NUMBERS];
 
 /* Which of the numbers below NUMBERS are open: one call instead of a
    thousand (poll(2) answers POLLNVAL for a closed one).  Returns how many
@@ -48,7 +52,8 @@ ask (struct pollfd *set)
 static bool
 is_open (const struct pollfd *answer)
 {
-  return !(answer->revents & POLLNVAL);
+  return !(answer->revents & POLLNVAL)
+         || (held[answer->fd] && fcntl (answer->fd, F_GETFD) >= 0);
 }
 
 void
@@ -151,6 +156,7 @@ occupy (const struct cs_descriptor_disk *d)
     return code;
   if (d->kind == CS_DESCRIPTOR_FILE)
     fd = reopen (d);
+  held[d->fd] = fd < 0;
   if (fd < 0)
     fd = open ("/", O_PATH | O_CLOEXEC);
   if (fd < 0)

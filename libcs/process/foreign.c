@@ -22,6 +22,18 @@
 static void *real[CS_PROCESS_HANDLES_MAX];      /* today's handles */
 static pthread_mutex_t foreign_lock = PTHREAD_MUTEX_INITIALIZER;
 
+void
+cs_foreign_hold (void)
+{
+  pthread_mutex_lock (&foreign_lock);
+}
+
+void
+cs_foreign_release (void)
+{
+  pthread_mutex_unlock (&foreign_lock);
+}
+
 static const char *
 path_of (const struct cs_handle_disk *handle)
 {
@@ -87,14 +99,33 @@ cs_foreign_open (const char *path, int flags)
   handle = handle_for (path ? path : "");
   if (handle)
     {
-      handle->flags = (uint32_t) flags;
-      handle->references++;
-      real[number_of (handle)] = today;
+      /* As with libc, RTLD_GLOBAL and RTLD_NODELETE stay in force.  */
+      if (handle->references++ == 0)
+        handle->flags = 0;
+      handle->flags |= (uint32_t) flags & ~(uint32_t) RTLD_NOLOAD;
+      /* One reference of libc's stands for all of ours.  */
+      if (real[number_of (handle)])
+        dlclose (today);
+      else
+        real[number_of (handle)] = today;
     }
   pthread_mutex_unlock (&foreign_lock);
   if (!handle)
     full ("the store has no room for another library opened at run time");
   return handle;
+}
+
+/* Constants may lie among code, in libraries linked without separate
+   segments for them.  */
+static bool
+is_data_symbol (const void *addr)
+{
+  const ElfW (Sym) *symbol = NULL;
+  Dl_info info;
+
+  return dladdr1 (addr, &info, (void **) &symbol, RTLD_DL_SYMENT) != 0
+         && symbol && info.dli_saddr == addr
+         && ELF32_ST_TYPE (symbol->st_info) == STT_OBJECT;
 }
 
 struct code_search
@@ -193,7 +224,7 @@ cs_foreign_symbol (void *handle, const char *name)
   if (!real[number_of (known)])
     return NULL;
   addr = dlsym (real[number_of (known)], name);
-  if (!addr || !is_code (addr))
+  if (!addr || !is_code (addr) || is_data_symbol (addr))
     return addr;
   pthread_mutex_lock (&foreign_lock);
   result = trampoline_for (path_of (known), name, addr);

@@ -6,6 +6,9 @@
    reverse order of registration, parent and child in order, exit handlers in
    reverse order.
 
+   Around a fork our own locks are taken last and released first: another
+   thread may be in the middle of something.
+
    A forked child goes on with its private copy of the memory, but it never
    commits (invariant S5 of store.h).  */
 
@@ -45,8 +48,33 @@ cs_process_run_child (void)
 }
 
 static void
+before_fork (void)
+{
+  cs_process_run_prepare ();
+  cs_foreign_hold ();
+  cs_keys_hold ();
+  cs_store_hold (cs_process.store);
+}
+
+static void
+release_locks (void)
+{
+  cs_store_release (cs_process.store);
+  cs_keys_release ();
+  cs_foreign_release ();
+}
+
+static void
+after_fork_in_parent (void)
+{
+  release_locks ();
+  cs_process_run_parent ();
+}
+
+static void
 after_fork_in_child (void)
 {
+  release_locks ();
   cs_process.child = true;
   cs_store_disown (cs_process.store);
   cs_process_run_child ();
@@ -70,7 +98,7 @@ run_exit_handlers (void)
 int
 cs_handlers_start (void)
 {
-  int code = pthread_atfork (cs_process_run_prepare, cs_process_run_parent,
+  int code = pthread_atfork (before_fork, after_fork_in_parent,
                              after_fork_in_child);
 
   if (code == 0 && atexit (run_exit_handlers) != 0)

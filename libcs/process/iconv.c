@@ -65,7 +65,7 @@ size_t
 cs_iconv_convert (iconv_t cd, char **in, size_t *in_left, char **out,
                   size_t *out_left)
 {
-  iconv_t today = real ((struct handle *) cd);
+  iconv_t today = cd == failed () ? cd : real ((struct handle *) cd);
 
   if (today == failed ())
     {
@@ -81,6 +81,11 @@ cs_iconv_close (iconv_t cd)
   struct handle *handle = (struct handle *) cd;
   int code = 0;
 
+  if (cd == failed ())
+    {
+      errno = EBADF;
+      return -1;
+    }
   if (handle->epoch == cs_process.image->epoch && handle->cd != failed ())
     code = iconv_close (handle->cd);
   cs_memory_free (handle);

@@ -23,15 +23,24 @@ static pthread_mutex_t keys_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_key_t end_key;
 static __thread void *values[CS_PROCESS_KEYS_MAX];
 
+/* The first so many records are those of threads that are gone; what this
+   process records comes after them.  */
+static uint64_t nr_stale;
+
+/* Numbers deleted in this process: other threads may still have values under
+   them, so they are not given out again.  */
+static bool retired[CS_PROCESS_KEYS_MAX];
+
 typedef void key_destructor (void *);
 
 static void
 record (uint32_t key, const void *value)
 {
   struct cs_threads_disk *threads = cs_process.threads;
-  uint64_t i = 0;
+  uint64_t i;
 
   pthread_mutex_lock (&keys_lock);
+  i = nr_stale;
   while (i < threads->count && threads->threads[i].value != 0)
     i++;
   if (i < CS_PROCESS_THREADS_MAX)
@@ -49,21 +58,29 @@ record (uint32_t key, const void *value)
   pthread_mutex_unlock (&keys_lock);
 }
 
+/* Drop free entries at the end.  Under the lock.  */
+static void
+shorten (struct cs_threads_disk *threads)
+{
+  while (threads->count > nr_stale
+         && threads->threads[threads->count - 1].value == 0)
+    threads->count--;
+}
+
 static void
 forget (uint32_t key, const void *value)
 {
   struct cs_threads_disk *threads = cs_process.threads;
 
   pthread_mutex_lock (&keys_lock);
-  for (uint64_t i = 0; i < threads->count; i++)
+  for (uint64_t i = nr_stale; i < threads->count; i++)
     if (threads->threads[i].value == (uintptr_t) value
         && threads->threads[i].key == key)
       {
         threads->threads[i].value = 0;
         break;
       }
-  while (threads->count > 0 && threads->threads[threads->count - 1].value == 0)
-    threads->count--;
+  shorten (threads);
   pthread_mutex_unlock (&keys_lock);
 }
 
@@ -107,6 +124,7 @@ cs_process_end_thread (void)
 int
 cs_keys_start (void)
 {
+  nr_stale = cs_process.threads->count;
   return -pthread_key_create (&end_key, run_destructors);
 }
 
@@ -117,7 +135,7 @@ cs_keys_create (pthread_key_t *key, void (*destructor) (void *))
 
   pthread_mutex_lock (&keys_lock);
   for (uint32_t i = 0; code != 0 && i < CS_PROCESS_KEYS_MAX; i++)
-    if (!cs_process.image->keys[i].in_use)
+    if (!cs_process.image->keys[i].in_use && !retired[i])
       {
         cs_process.image->keys[i]
           = (struct cs_key_disk) { (uintptr_t) destructor, 1, 0 };
@@ -131,10 +149,31 @@ cs_keys_create (pthread_key_t *key, void (*destructor) (void *))
 int
 cs_keys_delete (pthread_key_t key)
 {
+  struct cs_threads_disk *threads = cs_process.threads;
+
   if (key >= CS_PROCESS_KEYS_MAX || !cs_process.image->keys[key].in_use)
     return EINVAL;
+  pthread_mutex_lock (&keys_lock);
   cs_process.image->keys[key] = (struct cs_key_disk) { 0, 0, 0 };
+  retired[key] = true;
+  for (uint64_t i = 0; i < threads->count; i++)
+    if (threads->threads[i].key == key)
+      threads->threads[i].value = 0;
+  shorten (threads);
+  pthread_mutex_unlock (&keys_lock);
   return 0;
+}
+
+void
+cs_keys_hold (void)
+{
+  pthread_mutex_lock (&keys_lock);
+}
+
+void
+cs_keys_release (void)
+{
+  pthread_mutex_unlock (&keys_lock);
 }
 
 void *
@@ -160,17 +199,24 @@ cs_keys_set (pthread_key_t key, const void *value)
   return 0;
 }
 
+/* Destructors may set keys of the calling thread: those records come after
+   the stale ones.  */
 void
 cs_process_weed (void)
 {
   struct cs_threads_disk *threads = cs_process.threads;
   struct cs_thread_disk stale;
 
-  while (threads->count > 0)
+  for (uint64_t i = 0; i < nr_stale; i++)
     {
-      stale = threads->threads[--threads->count];
+      stale = threads->threads[i];
+      threads->threads[i].value = 0;
       if (stale.value != 0 && stale.key < CS_PROCESS_KEYS_MAX
           && destructor_of (stale.key))
         destructor_of (stale.key) ((void *) (uintptr_t) stale.value);
     }
+  pthread_mutex_lock (&keys_lock);
+  nr_stale = 0;
+  shorten (threads);
+  pthread_mutex_unlock (&keys_lock);
 }

@@ -64,16 +64,20 @@ real (locale_t locale)
   return handle->today;
 }
 
+/* Keep what libc's object says that its categories are: the name it was made
+   with may be "", or list several.  A name without room counts as "C".  */
 static void
-set_names (struct handle *handle, int mask, const char *name)
+set_names (struct handle *handle, int mask)
 {
+  const char *name;
+
   for (int i = 0; i < CATEGORIES; i++)
     if (i != LC_ALL && (mask & (1 << i)))
       {
-        /* "" is today's environment: keep what it says today.  */
-        strncpy (handle->names[i],
-                 name[0] ? name : setlocale (i, NULL), NAME_MAX_LEN - 1);
-        handle->names[i][NAME_MAX_LEN - 1] = '\0';
+        name = nl_langinfo_l (NL_LOCALE_NAME (i), handle->today);
+        memset (handle->names[i], 0, NAME_MAX_LEN);
+        if (strlen (name) < NAME_MAX_LEN)
+          strcpy (handle->names[i], name);
       }
 }
 
@@ -105,7 +109,7 @@ cs_locale_new (int mask, const char *name, locale_t base)
     old->today = today;
   handle = old ? old : wrap (today);
   if (handle)
-    set_names (handle, mask, name);
+    set_names (handle, mask);
   return (locale_t) handle;
 }
 
@@ -115,9 +119,12 @@ cs_locale_dup (locale_t locale)
   locale_t today = duplocale (real (locale));
   struct handle *copy = today ? wrap (today) : NULL;
 
+  /* A locale that is not installed today keeps its name.  */
   if (copy && !is_special (locale))
     memcpy (copy->names, ((struct handle *) locale)->names,
             sizeof copy->names);
+  else if (copy)
+    set_names (copy, LC_ALL_MASK);
   return (locale_t) copy;
 }
 

@@ -26,6 +26,8 @@
 
 #include "private.h"
 
+static pthread_mutex_t arenas_lock = PTHREAD_MUTEX_INITIALIZER;
+
 static bool
 in_store (const void *addr)
 {
@@ -54,14 +56,40 @@ read_file (char *addr, size_t len, int fd, off_t off)
   return 0;
 }
 
+static size_t
+to_pages (size_t len)
+{
+  return (len + CS_STORE_PAGE_LEN - 1) & -(size_t) CS_STORE_PAGE_LEN;
+}
+
 static void
 note_arena (const void *addr, size_t len)
 {
   struct cs_process_disk *image = cs_process.image;
 
+  pthread_mutex_lock (&arenas_lock);
   if (image->nr_arenas < CS_PROCESS_ARENAS_MAX)
     image->arenas[image->nr_arenas++]
-      = (struct cs_arena_disk) { (uintptr_t) addr, len };
+      = (struct cs_arena_disk) { (uintptr_t) addr, to_pages (len) };
+  pthread_mutex_unlock (&arenas_lock);
+}
+
+/* [ADDR, ADDR + LEN) becomes something else: forget arenas there.  */
+static void
+forget_arenas (const void *addr, size_t len)
+{
+  struct cs_process_disk *image = cs_process.image;
+  uint64_t start = (uintptr_t) addr, end = start + to_pages (len);
+  uint32_t i = 0;
+
+  pthread_mutex_lock (&arenas_lock);
+  while (i < image->nr_arenas)
+    if (image->arenas[i].addr < end
+        && image->arenas[i].addr + image->arenas[i].len > start)
+      image->arenas[i] = image->arenas[--image->nr_arenas];
+    else
+      i++;
+  pthread_mutex_unlock (&arenas_lock);
 }
 
 /* The protection a range of the store gets for PROT.  */
@@ -122,6 +150,7 @@ cs_mapping_mmap (void *addr, size_t len, int prot, int flags, int fd,
       errno = ENOTSUP;
       return MAP_FAILED;
     }
+  forget_arenas (addr, len);
   if (libc_result (cs_store_map_at (cs_process.store, addr, len,
                                     store_prot (prot), CS_EXTENT_HEAP)) != 0)
     return MAP_FAILED;
@@ -133,6 +162,7 @@ cs_mapping_munmap (void *addr, size_t len)
 {
   if (!in_store (addr))
     return munmap (addr, len);
+  forget_arenas (addr, len);
   return libc_result (cs_store_unmap (cs_process.store, addr, len));
 }
 

@@ -90,7 +90,12 @@ cs_memory_realloc (void *block, size_t len)
                              : realloc (block, len);
   base = cs_process.collector.base (block);
   if (base == block && from_collector ())
-    return cs_process.collector.resize (block, len);
+    {
+      block = cs_process.collector.resize (block, len);
+      if (!block)
+        errno = ENOMEM;
+      return block;
+    }
   return move (block,
                cs_process.collector.size (base)
                  - (size_t) ((char *) block - (char *) base), len);

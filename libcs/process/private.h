@@ -29,6 +29,8 @@ int cs_mapping_madvise (void *addr, size_t len, int advice);
 
 /* keys.c */
 int cs_keys_start (void);
+void cs_keys_hold (void);       /* around a fork */
+void cs_keys_release (void);
 int cs_keys_create (pthread_key_t *key, void (*destructor) (void *));
 int cs_keys_delete (pthread_key_t key);
 void *cs_keys_get (pthread_key_t key);
@@ -76,8 +78,12 @@ void *cs_foreign_open (const char *path, int flags);
 void *cs_foreign_symbol (void *handle, const char *name);
 int cs_foreign_close (void *handle);
 void cs_foreign_resume (void);
+void cs_foreign_hold (void);    /* around a fork */
+void cs_foreign_release (void);
 
 /* descriptors.c */
+#define CS_DESCRIPTORS_FIRST 3          /* numbers that are looked at */
+#define CS_DESCRIPTORS_END 1024
 void cs_descriptors_record (void);
 int cs_descriptors_resume (struct cs_err *err);
 void cs_descriptors_start (void);

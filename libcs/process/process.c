@@ -47,11 +47,43 @@ cs_process_create (struct cs_store *store, struct cs_table_disk *table,
   memcpy (cs_process.image->magic, CS_PROCESS_MAGIC,
           sizeof cs_process.image->magic);
   cs_process.image->version = CS_PROCESS_VERSION;
-  cs_process.image->strings_len = 1;
+  cs_process.image->strings_len = cs_process.image->paths_len = 1;
   return start (store, table, err);
 }
 
-/* Counts that lead out of their arrays would be followed.  */
+/* Does [ADDR, ADDR + LEN) lie in the region?  */
+static bool
+in_region (const struct cs_store *store, uint64_t addr, uint64_t len)
+{
+  const struct cs_superblock_disk *sb = cs_store_superblock (store);
+
+  return addr >= sb->base && addr - sb->base <= sb->reserved
+         && len <= sb->reserved - (addr - sb->base);
+}
+
+/* What counts, offsets, numbers and addresses lead to is used as it is.  */
+static bool
+entries_fit (const struct cs_store *store,
+             const struct cs_process_disk *image)
+{
+  for (uint32_t i = 0; i < image->nr_onces; i++)
+    if (!in_region (store, image->onces[i].control, sizeof (pthread_once_t)))
+      return false;
+  for (uint32_t i = 0; i < image->nr_arenas; i++)
+    if (!in_region (store, image->arenas[i].addr, image->arenas[i].len)
+        || image->arenas[i].addr % CS_STORE_PAGE_LEN != 0)
+      return false;
+  for (uint32_t i = 0; i < image->nr_handles; i++)
+    if (image->handles[i].path >= image->strings_len)
+      return false;
+  for (uint32_t i = 0; i < image->nr_descriptors; i++)
+    if (image->descriptors[i].fd < CS_DESCRIPTORS_FIRST
+        || image->descriptors[i].fd >= CS_DESCRIPTORS_END
+        || image->descriptors[i].path >= image->paths_len)
+      return false;
+  return true;
+}
+
 static bool
 counts_fit (const struct cs_process_disk *image)
 {
@@ -61,8 +93,12 @@ counts_fit (const struct cs_process_disk *image)
          && image->nr_arenas <= CS_PROCESS_ARENAS_MAX
          && image->nr_handles <= CS_PROCESS_HANDLES_MAX
          && image->nr_descriptors <= CS_PROCESS_DESCRIPTORS_MAX
+         && image->strings_len > 0
          && image->strings_len <= CS_PROCESS_STRINGS_MAX
-         && image->paths_len <= CS_PROCESS_STRINGS_MAX;
+         && image->strings[image->strings_len - 1] == '\0'
+         && image->paths_len > 0
+         && image->paths_len <= CS_PROCESS_STRINGS_MAX
+         && image->paths[image->paths_len - 1] == '\0';
 }
 
 int
@@ -79,7 +115,8 @@ cs_process_open (struct cs_store *store, struct cs_table_disk *table,
       || memcmp (cs_process.image->magic, CS_PROCESS_MAGIC,
                  sizeof cs_process.image->magic) != 0
       || cs_process.threads->count > CS_PROCESS_THREADS_MAX
-      || !counts_fit (cs_process.image))
+      || !counts_fit (cs_process.image)
+      || !entries_fit (store, cs_process.image))
     return cs_err_set (err, CS_E_DAMAGED,
                        "'%s': the process section is missing or damaged",
                        cs_store_path (store));

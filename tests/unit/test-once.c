@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* test-once.c -- once-controls: armed again if they started a thread.  */
+
+#include "process-fixture.h"
+
+/* In the store, as a carried library's static ones are.  */
+static pthread_once_t *
+control (int i)
+{
+  return (pthread_once_t *) &words->word[8 + i];
+}
+
+static unsigned nr_plain, nr_starting, nr_outer;
+
+static void
+plain_routine (void)
+{
+  nr_plain++;
+}
+
+static void *
+nothing (void *unused)
+{
+  return unused;
+}
+
+static void
+starting_routine (void)
+{
+  pthread_t thread;
+
+  nr_starting++;
+  CHECK (cs_once_create_thread (&thread, NULL, nothing, NULL) == 0);
+  CHECK (pthread_join (thread, NULL) == 0);
+}
+
+static void
+outer_routine (void)
+{
+  nr_outer++;
+  CHECK (cs_once_run (control (0), plain_routine) == 0);
+}
+
+static void
+run_all (void)
+{
+  CHECK (cs_once_run (control (0), plain_routine) == 0);
+  CHECK (cs_once_run (control (1), starting_routine) == 0);
+}
+
+static void
+first (void)
+{
+  static const pthread_once_t armed = PTHREAD_ONCE_INIT;
+  pthread_t thread;
+
+  begin ();
+  memcpy (control (0), &armed, sizeof armed);
+  memcpy (control (1), &armed, sizeof armed);
+  /* A thread outside of any routine concerns none.  */
+  CHECK (cs_once_create_thread (&thread, NULL, nothing, NULL) == 0);
+  CHECK (pthread_join (thread, NULL) == 0);
+  run_all ();
+  run_all ();
+  CHECK (nr_plain == 1 && nr_starting == 1);
+  CHECK (cs_process.image->nr_onces == 1);
+  save_and_leave ();
+}
+
+static void
+later (void)
+{
+  resume ();
+  CHECK (cs_process.image->nr_onces == 0);
+  run_all ();
+  run_all ();
+  CHECK (nr_plain == 0 && nr_starting == 1);
+  save_and_leave ();
+}
+
+/* One that does not run it keeps it armed for the one after.  */
+static void
+idle (void)
+{
+  resume ();
+  save_and_leave ();
+}
+
+static void
+re_armed (void)
+{
+  CHECK (in_child (first) == 0);
+  CHECK (in_child (later) == 0);
+  CHECK (in_child (idle) == 0);
+  CHECK (in_child (later) == 0);
+}
+
+static void
+starting_outer_routine (void)
+{
+  pthread_t thread;
+
+  nr_outer++;
+  CHECK (cs_once_create_thread (&thread, NULL, nothing, NULL) == 0);
+  CHECK (pthread_join (thread, NULL) == 0);
+  CHECK (cs_once_run (control (0), plain_routine) == 0);
+}
+
+static void
+nested_first (void)
+{
+  begin ();
+  CHECK (cs_once_run (control (2), starting_outer_routine) == 0);
+  CHECK (nr_outer == 1 && nr_plain == 1);
+  CHECK (cs_process.image->nr_onces == 1);
+  CHECK (cs_process.image->onces[0].control == (uintptr_t) control (2));
+  save_and_leave ();
+}
+
+static void
+nested_later (void)
+{
+  resume ();
+  CHECK (cs_once_run (control (2), outer_routine) == 0);
+  CHECK (nr_outer == 1 && nr_plain == 0);
+}
+
+static void
+nested (void)
+{
+  CHECK (in_child (nested_first) == 0);
+  CHECK (in_child (nested_later) == 0);
+}
+
+static const struct test_case cases[] = {
+  { "a control that started a thread is armed again, no other", re_armed },
+  { "a routine inside a routine is judged by itself", nested },
+};
+
+int
+main (void)
+{
+  return run_cases (cases, sizeof cases / sizeof *cases);
+}
