@@ -256,12 +256,17 @@ read_tree (struct walk *w, uint64_t module, const char *name)
   return code;
 }
 
+/* By name; those whose name was made up (boot-9.scm, module-name: a gensym,
+   which begins with a space) come last.  */
 static int
 compare_modules (const void *a, const void *b)
 {
   const struct cs_module *m = a, *n = b;
+  bool made_up = strncmp (m->name, "(#{ ", 4) == 0;
+  bool other_made_up = strncmp (n->name, "(#{ ", 4) == 0;
 
-  return strcmp (m->name, n->name);
+  return made_up != other_made_up ? made_up - other_made_up
+                                  : strcmp (m->name, n->name);
 }
 
 int

@@ -22,7 +22,8 @@ struct cs_module
 
 struct cs_module_list
 {
-  struct cs_module *items;      /* by name */
+  struct cs_module *items;      /* by name; nameless ones, which Guile calls
+                                   ( g12), last */
   size_t nr, room;
 };
 

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* inspect.h -- looking at a store's records from outside.
+
+   For a store opened with CS_STORE_READ, of any machine: nothing of it is
+   executed, and nothing in it is trusted.  All results are lent until the
+   store is closed.  */
+#ifndef CS_INSPECT_H
+#define CS_INSPECT_H
+
+#include "intern/imports.h"
+#include "process/process.h"
+#include "store/store.h"
+
+/* The directory and its extent table, which opening has checked (S1 to S3);
+   never NULL.  */
+const struct cs_directory_disk *
+cs_inspect_directory (const struct cs_store *store);
+const struct cs_extent_disk *
+cs_inspect_extents (const struct cs_store *store);
+
+/* Extents of one kind and protection together.  */
+struct cs_extent_total
+{
+  uint32_t kind;                /* enum cs_extent_kind */
+  uint32_t prot;
+  uint64_t count, len;
+};
+
+#define CS_EXTENT_TOTALS_MAX 32
+
+/* Fill TOTALS, of CS_EXTENT_TOTALS_MAX elements, by kind and protection.
+   Returns how many are used.  */
+size_t cs_inspect_extent_totals (const struct cs_store *store,
+                                 struct cs_extent_total *totals);
+
+/* "heap" and "rw-".  Static.  */
+const char *cs_inspect_extent_kind (uint32_t kind);
+const char *cs_inspect_protection (uint32_t prot);
+
+/* Sections "process", "threads" and "imports", after a check of what
+   readers rely on.  NULL with ERR set: -CS_E_DAMAGED, -CS_E_INCOMPATIBLE.  */
+const struct cs_process_disk *
+cs_inspect_process (const struct cs_store *store, struct cs_err *err);
+const struct cs_threads_disk *
+cs_inspect_threads (const struct cs_store *store, struct cs_err *err);
+const struct cs_imports_disk *
+cs_inspect_imports (const struct cs_store *store, struct cs_err *err);
+
+/* A handle's path and a descriptor's; "" if OFF leads nowhere.  */
+const char *cs_inspect_string (const struct cs_process_disk *process,
+                               uint32_t off);
+const char *cs_inspect_path (const struct cs_process_disk *process,
+                             uint32_t off);
+
+/* How many threads are recorded.  */
+uint64_t cs_inspect_nr_threads (const struct cs_threads_disk *threads);
+
+/* How many entries of the intern table are ...  */
+struct cs_symbol_counts
+{
+  uint32_t entries, functions, data;
+  uint32_t persistent, used, missing, dynamic;  /* CS_TABLE_... */
+};
+
+struct cs_symbol_counts
+cs_inspect_symbols (const struct cs_table_disk *table);
+
+/* Check everything that can be checked without the interpreter, each subject
+   whatever the others gave.  REPORT is called once for each: NAME is a word
+   for it, ERR is NULL or says what is wrong first.  Returns the number of
+   subjects that something is wrong with.  */
+typedef void cs_inspect_report (void *closure, const char *name,
+                                const struct cs_err *err);
+size_t cs_inspect_check (struct cs_store *store, cs_inspect_report *report,
+                         void *closure);
+
+#endif
