@@ -25,6 +25,7 @@ struct object                   /* one loaded library */
   const uint8_t *build_id;
   uint32_t build_id_len;
   ElfW (Addr) relro, relro_len;
+  ElfW (Addr) data, data_end;   /* from the first to the last writable byte */
   bool needed;                  /* by a carried library, directly or not */
   bool never;                   /* the program, libc, ld.so, a carried one */
 };
@@ -94,6 +95,17 @@ read_note (struct object *o, const ElfW (Phdr) *segment)
     }
 }
 
+static void
+add_data (struct object *o, const ElfW (Phdr) *segment)
+{
+  ElfW (Addr) start = o->addr + segment->p_vaddr;
+
+  if (o->data_end == 0 || start < o->data)
+    o->data = start;
+  if (start + segment->p_memsz > o->data_end)
+    o->data_end = start + segment->p_memsz;
+}
+
 static int
 add_object (struct dl_phdr_info *info, size_t len, void *closure)
 {
@@ -112,6 +124,8 @@ add_object (struct dl_phdr_info *info, size_t len, void *closure)
         o->dynamic = (const ElfW (Dyn) *) (o->addr + segment->p_vaddr);
       else if (segment->p_type == PT_NOTE && !o->build_id)
         read_note (o, segment);
+      else if (segment->p_type == PT_LOAD && (segment->p_flags & PF_W))
+        add_data (o, segment);
       else if (segment->p_type == PT_GNU_RELRO)
         {
           o->relro = o->addr + segment->p_vaddr;
@@ -119,7 +133,9 @@ add_object (struct dl_phdr_info *info, size_t len, void *closure)
         }
     }
   o->soname = soname_of (o, info->dlpi_name);
-  o->never = b->nr == 0 || o->build_id_len > 32 || !o->dynamic
+  if (o->build_id_len > sizeof ((struct cs_import_record_disk *) 0)->build_id)
+    o->build_id_len = 0;
+  o->never = b->nr == 0 || !o->dynamic
              || cs_store_contains (b->store, o->dynamic)
              || strncmp (o->soname, "libc.so.", 8) == 0
              || strncmp (o->soname, "ld-linux", 8) == 0
@@ -278,12 +294,37 @@ parse_policy (struct binder *b, struct cs_err *err)
                           NULL, NULL, &b->policy, err);
 }
 
-/* Look up the words of O that the policy replaces, and keep them.  */
-static int
-look_up (struct binder *b, const struct object *o,
-         struct cs_import_record_disk **result, struct cs_err *err)
+static struct cs_import_record_disk *
+add_record (struct cs_imports_disk *imports, const struct object *o)
 {
-  struct cs_imports_disk *imports = b->imports;
+  struct cs_import_record_disk *record;
+
+  if (imports->nr_records == CS_IMPORTS_RECORDS_MAX)
+    return NULL;
+  record = &imports->records[imports->nr_records++];
+  memset (record, 0, sizeof *record);
+  strncpy (record->soname, o->soname, sizeof record->soname - 1);
+  if (o->build_id_len > 0)
+    memcpy (record->build_id, o->build_id, o->build_id_len);
+  record->build_id_len = o->build_id_len;
+  record->first_slot = imports->nr_slots;
+  return record;
+}
+
+/* Take back RECORD, which is the last one.  */
+static void
+drop_record (struct cs_imports_disk *imports,
+             const struct cs_import_record_disk *record)
+{
+  imports->nr_slots = record->first_slot;
+  imports->nr_records--;
+}
+
+/* Look up the words of O that the policy replaces, and keep them; NULL if
+   there is no room.  */
+static struct cs_import_record_disk *
+look_up_object (struct binder *b, const struct object *o)
+{
   const struct table tables[] = {
     { dynamic_addr (o, DT_JMPREL), dynamic_value (o, DT_PLTRELSZ),
       dynamic_value (o, DT_PLTREL) == DT_RELA ? sizeof (ElfW (Rela))
@@ -293,26 +334,38 @@ look_up (struct binder *b, const struct object *o,
     { dynamic_addr (o, DT_REL), dynamic_value (o, DT_RELSZ),
       sizeof (ElfW (Rel)) }
   };
-  struct cs_import_record_disk *record;
+  struct cs_import_record_disk *record = add_record (b->imports, o);
+  int code = 0;
+
+  for (size_t i = 0; record && i < sizeof tables / sizeof *tables; i++)
+    if (code == 0 && tables[i].start)
+      code = look_up_table (b, o, &tables[i], record);
+  if (code == 0)
+    return record;
+  drop_record (b->imports, record);
+  return NULL;
+}
+
+static int
+look_up (struct binder *b, const struct object *o,
+         struct cs_import_record_disk **result, struct cs_err *err)
+{
+  struct cs_imports_disk *imports = b->imports;
   int code = parse_policy (b, err);
 
   if (code != 0)
     return code;
-  if (imports->nr_records == CS_IMPORTS_RECORDS_MAX)
-    /* Old builds filled it: begin anew, today's are looked up again.  */
-    imports->nr_records = imports->nr_slots = 0;
-  record = &imports->records[imports->nr_records++];
-  memset (record, 0, sizeof *record);
-  strncpy (record->soname, o->soname, sizeof record->soname - 1);
-  memcpy (record->build_id, o->build_id, o->build_id_len);
-  record->build_id_len = o->build_id_len;
-  record->first_slot = imports->nr_slots;
-  for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
-    if (tables[i].start && look_up_table (b, o, &tables[i], record) != 0)
-      return cs_err_set (err, CS_E_REFUSED,
-                         "'%s': no room for the replaced calls of '%s'",
-                         cs_store_path (b->store), o->soname);
-  *result = record;
+  *result = look_up_object (b, o);
+  if (!*result)
+    {
+      /* Old builds filled it: begin anew, today's are looked up again.  */
+      imports->nr_records = imports->nr_slots = imports->nr_names = 0;
+      *result = look_up_object (b, o);
+    }
+  if (!*result)
+    return cs_err_set (err, CS_E_REFUSED,
+                       "'%s': no room for the replaced calls of '%s'",
+                       cs_store_path (b->store), o->soname);
   return 0;
 }
 
@@ -328,6 +381,42 @@ protect_relro (const struct object *o, int prot)
          && mprotect ((void *) start, end - start, prot) != 0 ? -errno : 0;
 }
 
+/* Is the word at offset OFF one of O's writable ones?  */
+static bool
+is_data_word (const struct object *o, uint64_t off)
+{
+  uint64_t word = o->addr + off, len = sizeof (uintptr_t);
+
+  return word % len == 0 && word >= o->data && word <= o->data_end
+         && o->data_end - word >= len;
+}
+
+/* Nothing is written before all of RECORD was checked.  */
+static int
+check_words (struct binder *b, const struct object *o,
+             const struct cs_import_record_disk *record, struct cs_err *err)
+{
+  const struct cs_imports_disk *imports = b->imports;
+  const struct cs_import_slot_disk *slot
+    = imports->slots + record->first_slot;
+
+  for (uint32_t i = 0; i < record->nr_slots; i++, slot++)
+    {
+      if (slot->replacement >= imports->nr_names
+          || !is_data_word (o, slot->off))
+        return cs_err_set (err, CS_E_DAMAGED,
+                           "'%s': section 'imports': word %u of '%s' is not"
+                           " in its data", cs_store_path (b->store), i,
+                           o->soname);
+      if (!b->find (imports->names[slot->replacement]))
+        return cs_err_set (err, CS_E_INCOMPATIBLE,
+                           "'%s': the replacement '%s' for calls of '%s'"
+                           " does not exist", cs_store_path (b->store),
+                           imports->names[slot->replacement], o->soname);
+    }
+  return 0;
+}
+
 static int
 write_words (struct binder *b, const struct object *o,
              const struct cs_import_record_disk *record)
@@ -335,23 +424,18 @@ write_words (struct binder *b, const struct object *o,
   const struct cs_import_slot_disk *slot
     = b->imports->slots + record->first_slot;
   bool open = false;
-  void *function;
   int code = 0;
 
   for (uint32_t i = 0; code == 0 && i < record->nr_slots; i++, slot++)
     {
-      if (slot->replacement >= b->imports->nr_names)
-        return -ENOENT;
-      function = b->find (b->imports->names[slot->replacement]);
-      if (!function)
-        return -ENOENT;
       if (slot->relro && !open)
         {
           code = protect_relro (o, PROT_READ | PROT_WRITE);
           open = code == 0;
         }
       if (code == 0)
-        *(uintptr_t *) (o->addr + slot->off) = (uintptr_t) function;
+        *(uintptr_t *) (uintptr_t) (o->addr + slot->off)
+          = (uintptr_t) b->find (b->imports->names[slot->replacement]);
     }
   if (open && code == 0)
     code = protect_relro (o, PROT_READ);
@@ -364,13 +448,13 @@ bind_object (struct binder *b, const struct object *o, struct cs_err *err)
   struct cs_import_record_disk *record = find_record (b, o);
   int code = record ? 0 : look_up (b, o, &record, err);
 
+  if (code == 0)
+    code = check_words (b, o, record, err);
   if (code != 0)
     return code;
   code = write_words (b, o, record);
-  if (code == -ENOENT)
-    return cs_err_set (err, CS_E_INCOMPATIBLE,
-                       "'%s': a replacement for calls of '%s' does not exist",
-                       cs_store_path (b->store), o->soname);
+  if (record->build_id_len == 0)
+    drop_record (b->imports, record);
   if (code != 0)
     return cs_err_sys (err, -code, "cannot replace calls of '%s'",
                        o->soname);
@@ -388,6 +472,9 @@ section_is_sound (const struct cs_imports_disk *imports, size_t len)
       || imports->nr_slots > CS_IMPORTS_SLOTS_MAX
       || imports->nr_names > CS_LIBRARY_REPLACEMENTS_MAX)
     return false;
+  for (uint32_t i = 0; i < imports->nr_names; i++)
+    if (!memchr (imports->names[i], 0, sizeof imports->names[i]))
+      return false;
   for (uint32_t i = 0; i < imports->nr_records; i++)
     if (imports->records[i].first_slot > imports->nr_slots
         || imports->records[i].nr_slots

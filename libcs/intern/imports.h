@@ -27,7 +27,8 @@ struct cs_import_record_disk
 {
   char soname[64];
   uint8_t build_id[32];
-  uint32_t build_id_len;        /* 0: none; then it is looked up each time */
+  uint32_t build_id_len;        /* not 0: without one, or with one that is
+                                   too long, nothing is kept */
   uint32_t first_slot, nr_slots;
   uint32_t reserved;
 };
@@ -54,7 +55,11 @@ int cs_imports_create (struct cs_store *store,
                        const struct cs_policy *policy, struct cs_err *err);
 
 /* Point the replaced calls of every library that SET's libraries need,
-   directly or not, to their replacements.  */
+   directly or not, to their replacements.  To be called in each process
+   after cs_library_load().  Errors: -CS_E_DAMAGED (a section is missing, or
+   leads to words outside a library's data), -CS_E_INCOMPATIBLE (FIND does
+   not know a replacement), -CS_E_REFUSED (more words than the section has
+   room for), those of cs_policy_parse(), -errno.  */
 int cs_imports_bind (struct cs_store *store,
                      const struct cs_library_set *set,
                      cs_library_replacement *find, struct cs_err *err);

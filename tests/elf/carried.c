@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* carried.c -- a library for a store: data, tables of pointers, addresses
+   that are taken, calls that are replaced.  */
+/* flags: -Wl,-z,lazy */
+
+#include <stdlib.h>
+#include <string.h>
+
+int carried_count = 1;
+static int hidden = 10;
+static int *table[] = { &carried_count, &hidden };
+static int zeros[3000];
+void *carried_block;
+int carried_constructed;
+
+__attribute__ ((constructor)) static void
+construct (void)
+{
+  carried_constructed++;
+}
+
+int
+carried_add (int n)
+{
+  for (int i = 0; i < 2; i++)
+    *table[i] += n;
+  zeros[2999] += n;
+  return carried_count;
+}
+
+int
+carried_hidden (void)
+{
+  return hidden + zeros[2999];
+}
+
+/* Inside: a trampoline to carried_add.  */
+int (*carried_get_add (void)) (int)
+{
+  return carried_add;
+}
+
+/* Outside: a trampoline to libc's.  */
+int (*carried_compare) (const char *, const char *) = strcmp;
+
+/* Outside and replaced.  */
+void (*carried_release) (void *) = free;
+
+void *
+carried_allocate (size_t len)
+{
+  return carried_block = malloc (len);
+}
+
+long
+carried_number (const char *text)
+{
+  return strtol (text, NULL, 10);
+}
