@@ -51,7 +51,8 @@ write_part (const struct loader *loader,
 }
 
 /* Write all but the segments that are mapped from the store (L3).  They are
-   in rising order, as program headers are (ELF, "Program Header").  */
+   in rising order, as program headers are (ELF, "Program Header").  The last
+   page of each is written too: the next segment may begin in it.  */
 static int
 write_copy (const struct loader *loader,
             const struct cs_library_disk *library, int fd)
@@ -64,7 +65,7 @@ write_copy (const struct loader *loader,
     {
       start = s->copy - library->copy;
       code = write_part (loader, library, fd, at, start);
-      at = start + s->len;
+      at = start + s->len - CS_STORE_PAGE_LEN;
     }
   return code == 0 ? write_part (loader, library, fd, at, library->copy_len)
                    : code;
@@ -254,6 +255,29 @@ find_replacements (struct loader *loader, cs_library_replacement *find,
   return 0;
 }
 
+static bool
+is_replacement (const struct loader *loader, uint32_t number)
+{
+  return number == CS_LIBRARY_KEEP
+         || number < loader->libraries->nr_replacements;
+}
+
+static int
+check_floats (const struct loader *loader, struct cs_err *err)
+{
+  const struct cs_library_float_disk *f
+    = cs_library_floats (loader->libraries);
+
+  for (uint32_t i = 0; i < loader->libraries->nr_floats; i++, f++)
+    if (f->entry >= loader->table->count
+        || !is_replacement (loader, f->replacement))
+      return cs_err_set (err, CS_E_DAMAGED,
+                         "'%s': carried libraries: float %" PRIu32
+                         " is of no entry or replacement",
+                         cs_store_path (loader->store), i);
+  return 0;
+}
+
 /* L2, and that they fit our buffer.  */
 static int
 check_slots (const struct loader *loader, struct cs_err *err)
@@ -268,10 +292,12 @@ check_slots (const struct loader *loader, struct cs_err *err)
       slots = cs_library_slots (loader->libraries, library);
       for (uint32_t i = 0; i < library->nr_slots; i++)
         if (library->nr_slots > SLOTS_MAX || slots[i].addr % word != 0
-            || slots[i].addr - library->addr > library->len - word)
+            || slots[i].addr - library->addr > library->len - word
+            || !is_replacement (loader, slots[i].replacement))
           return cs_err_set (err, CS_E_DAMAGED,
                              "'%s': carried libraries: slot %" PRIu32
-                             " of '%s' is outside of it",
+                             " of '%s' is outside of it or of no"
+                             " replacement",
                              cs_store_path (loader->store), i,
                              library->soname);
     }
@@ -370,6 +396,8 @@ cs_library_load (struct cs_store *store, struct cs_table_disk *table,
   code = find_replacements (&loader, find, err);
   if (code == 0)
     code = check_slots (&loader, err);
+  if (code == 0)
+    code = check_floats (&loader, err);
   if (code == 0)
     code = load_all (&loader, set, err);
   for (size_t i = 0; i < CS_LIBRARIES_MAX; i++)

@@ -33,11 +33,25 @@ segments_are_sound (const struct cs_library_disk *library)
   return true;
 }
 
+/* Words are read and written there: whole pages, data inside.  */
+static bool
+ranges_are_sound (const struct cs_library_disk *library)
+{
+  return (library->addr | library->len | library->data_addr
+          | library->data_len) % CS_STORE_PAGE_LEN == 0
+         && library->len > 0 && library->len <= UINT64_MAX - library->addr
+         && library->data_len <= library->len
+         && (library->data_len == 0
+             || library->data_addr - library->addr
+                  <= library->len - library->data_len);
+}
+
 static bool
 library_is_sound (const struct cs_libraries_disk *libraries,
                   const struct cs_library_disk *library)
 {
-  return segments_are_sound (library)
+  return ranges_are_sound (library) && segments_are_sound (library)
+         && library->path < libraries->names_len
          && library->copy % CS_STORE_PAGE_LEN == 0
          && fits (library->copy, library->copy_len, 1, libraries->len)
          && fits (library->first_slot, library->nr_slots, 1,
@@ -57,10 +71,15 @@ section_is_sound (const struct cs_libraries_disk *libraries, size_t len)
                 l->len)
       || !fits (l->floats, l->nr_floats,
                 sizeof (struct cs_library_float_disk), l->len)
+      || l->slots % _Alignof (struct cs_library_slot_disk) != 0
+      || l->floats % _Alignof (struct cs_library_float_disk) != 0
       || l->names_len == 0 || !fits (l->names, l->names_len, 1, l->len)
       || ((const char *) l)[l->names + l->names_len - 1] != '\0'
       || l->nr_replacements > CS_LIBRARY_REPLACEMENTS_MAX)
     return false;
+  for (uint32_t i = 0; i < l->nr_replacements; i++)
+    if (l->replacements[i] >= l->names_len)
+      return false;
   for (uint32_t i = 0; i < l->count; i++)
     if (!library_is_sound (l, cs_library_get (l, i)))
       return false;

@@ -8,7 +8,7 @@
 
 int carried_count = 1;
 static int hidden = 10;
-static int *table[] = { &carried_count, &hidden };
+static int *volatile table[] = { &carried_count, &hidden };
 static int zeros[3000];
 void *carried_block;
 int carried_constructed;

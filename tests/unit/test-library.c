@@ -1,0 +1,681 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* test-library.c -- libraries that a store carries: written, loaded, loaded
+   again by the next process.  */
+
+#include <dlfcn.h>
+#include <link.h>
+
+#include "elf-fixture.h"
+#include "store-fixture.h"
+
+#include "intern/intern.h"
+#include "intern/library.h"
+
+#define FIRST "libcs-carried.so"
+#define SECOND "libcs-carried-user.so"
+
+static char first_path[4096], second_path[4096];
+
+static const char policy_text[] =
+  "policy 1\n"
+  "rebind *\n"
+  "persist libcs-carried.so libcs-carried-user.so\n"
+  "intern function * in persistent\n"
+  "optional intern function * in rebound\n"
+  "replace malloc with test:malloc\n"
+  "replace free with test:free\n";
+
+/* What each process has.  */
+static struct cs_store *store;
+static struct cs_table_disk *table;
+static struct cs_library_set set;
+static unsigned nr_allocated, nr_released;
+
+/* What one process leaves for the next: section "test".  */
+static uint64_t *words;
+
+static void *
+replaced_malloc (size_t len)
+{
+  static char block[64];
+
+  CHECK (len <= sizeof block);
+  nr_allocated++;
+  return block;
+}
+
+static void
+replaced_free (void *block)
+{
+  (void) block;
+  nr_released++;
+}
+
+static void *
+find (const char *name)
+{
+  if (strcmp (name, "test:malloc") == 0)
+    return replaced_malloc;
+  return strcmp (name, "test:free") == 0 ? replaced_free : NULL;
+}
+
+static void *
+find_malloc_only (const char *name)
+{
+  return strcmp (name, "test:malloc") == 0 ? replaced_malloc : NULL;
+}
+
+static void
+open_elfs (struct cs_elf **elfs)
+{
+  struct cs_err err = CS_ERR_INIT;
+
+  CHECK (cs_elf_open (first_path, &elfs[0], &err) == 0);
+  CHECK (cs_elf_open (second_path, &elfs[1], &err) == 0);
+}
+
+/* Make a store that carries both; what cs_library_carry() says.  */
+static int
+carry (const char *policy_source, struct cs_err *err)
+{
+  struct cs_table_disk *compiled;
+  struct cs_policy *policy;
+  struct cs_elf *elfs[2];
+  void *addr;
+  int code;
+
+  *err = (struct cs_err) CS_ERR_INIT;
+  store = create (false);
+  open_elfs (elfs);
+  CHECK (cs_policy_parse ("test", policy_source, strlen (policy_source), NULL,
+                          NULL, &policy, err) == 0);
+  CHECK (cs_table_compile (policy, (const struct cs_elf *const *) elfs, 2,
+                           &compiled, err) == 0);
+  CHECK (cs_intern_create (store, cs_arch_native (), compiled, err) == 0);
+  free (compiled);
+  CHECK (cs_intern_open (store, &table, err) == 0);
+  CHECK (cs_store_section_create (store, "test", PAGE, RW, &addr) == 0);
+  words = addr;
+  code = cs_library_carry (store, policy, table, elfs, 2, find, err);
+  cs_policy_free (policy);
+  cs_elf_close (elfs[0]);
+  cs_elf_close (elfs[1]);
+  return code;
+}
+
+static int
+load (bool again, struct cs_err *err)
+{
+  *err = (struct cs_err) CS_ERR_INIT;
+  return cs_library_load (store, table, find, again, &set, err);
+}
+
+static void
+load_ok (bool again)
+{
+  struct cs_err err;
+
+  if (load (again, &err) != 0)
+    fprintf (stderr, "%s\n", err.text);
+  CHECK (err.code == 0 && set.nr == 2);
+}
+
+static void
+begin (void)
+{
+  struct cs_err err;
+
+  if (carry (policy_text, &err) != 0)
+    fprintf (stderr, "%s\n", err.text);
+  CHECK (err.code == 0);
+  load_ok (false);
+}
+
+static void
+reopen (enum cs_store_mode mode)
+{
+  struct cs_err err = CS_ERR_INIT;
+  size_t len;
+
+  store = open_mode (mode);
+  CHECK (cs_intern_open (store, &table, &err) == 0);
+  words = cs_store_section (store, "test", &len);
+  CHECK (words);
+}
+
+static void
+resume (void)
+{
+  reopen (CS_STORE_WRITE);
+  load_ok (true);
+}
+
+static void
+save_and_leave (void)
+{
+  commit_ok (store);
+  cs_store_close (store);
+  _exit (0);
+}
+
+/* Symbol NAME of library I.  */
+static void *
+at (int i, const char *name)
+{
+  void *addr = dlsym (set.handles[i], name);
+
+  if (!addr)
+    fprintf (stderr, "%s\n", dlerror ());
+  CHECK (addr);
+  return addr;
+}
+
+typedef int function (int);
+
+static function *
+function_at (int i, const char *name)
+{
+  return (function *) at (i, name);
+}
+
+static int *
+int_at (int i, const char *name)
+{
+  return at (i, name);
+}
+
+static bool
+has_trampoline (const char *library, const char *name, const void *addr)
+{
+  long i = cs_table_find (table, library, name);
+
+  return i >= 0
+         && cs_intern_trampoline (table, (uint32_t) i) == (uintptr_t) addr;
+}
+
+/* Everything that is the same in each process.  */
+static void
+check_calls (void)
+{
+  function *(*get_add) (void)
+    = (function *(*) (void)) at (0, "carried_get_add");
+  int (*compare) (const char *, const char *)
+    = *(int (**) (const char *, const char *)) at (0, "carried_compare");
+  void (*release) (void *) = *(void (**) (void *)) at (0, "carried_release");
+  long (*number) (const char *) = (long (*) (const char *))
+    at (0, "carried_number");
+  void *(*allocate) (size_t) = (void *(*) (size_t))
+    at (0, "carried_allocate");
+  void *(*user_allocate) (size_t) = (void *(*) (size_t))
+    at (1, "user_allocate");
+
+  CHECK (cs_store_contains (store, at (0, "carried_add")));
+  CHECK (cs_store_contains (store, at (1, "user_add")));
+  CHECK (has_trampoline (FIRST, "carried_add", (void *) get_add ()));
+  CHECK (get_add () (0) == *int_at (0, "carried_count"));
+  CHECK (cs_intern_at (table, (uintptr_t) compare) >= 0);
+  CHECK (compare ("a", "b") < 0 && compare ("a", "a") == 0);
+  /* Lazily bound.  */
+  CHECK (number ("123") == 123);
+  nr_allocated = nr_released = 0;
+  CHECK (allocate (10) && nr_allocated == 1);
+  CHECK (user_allocate (10) && nr_allocated == 2);
+  CHECK (cs_intern_at (table, (uintptr_t) release) >= 0);
+  release (NULL);
+  CHECK (nr_released == 1);
+}
+
+static void
+new_store (void)
+{
+  const struct cs_libraries_disk *libraries;
+  const struct cs_library_disk *library;
+  struct cs_err err = CS_ERR_INIT;
+  struct link_map *map;
+
+  begin ();
+  check_calls ();
+  CHECK (*int_at (0, "carried_constructed") == 1);
+  libraries = cs_library_section (store, &err);
+  CHECK (libraries && libraries->count == 2);
+  CHECK (!strcmp (cs_library_get (libraries, 0)->soname, FIRST));
+  CHECK (!strcmp (cs_library_get (libraries, 1)->soname, SECOND));
+  for (uint32_t i = 0; i < 2; i++)
+    {
+      library = cs_library_get (libraries, i);
+      CHECK (dlinfo (set.handles[i], RTLD_DI_LINKMAP, &map) == 0);
+      CHECK (map->l_addr == 0 && library->build_id[0]);
+      CHECK (strstr (cs_library_name (libraries, library->path),
+                     i == 0 ? "carried.so" : "carried-user.so")
+             || strstr (cs_library_name (libraries, library->path), "-i386"));
+    }
+  /* The other one uses this one, not a copy from the system.  */
+  CHECK (function_at (1, "user_add") (4) == 5);
+  CHECK (*int_at (0, "carried_count") == 5);
+}
+
+static void
+change_data (void)
+{
+  begin ();
+  CHECK (function_at (0, "carried_add") (4) == 5);
+  CHECK (function_at (1, "user_add") (2) == 7);
+  ((void (*) (void)) at (1, "user_keep")) ();
+  ((void *(*) (size_t)) at (0, "carried_allocate")) (3);
+  *(void **) at (0, "carried_block") = words;
+  words[0] = (uintptr_t) at (0, "carried_add");
+  words[1] = 7;
+  check_calls ();
+  *(void **) at (0, "carried_block") = words;
+  save_and_leave ();
+}
+
+static void
+find_data (void)
+{
+  int count;
+
+  resume ();
+  count = (int) words[1];
+  CHECK ((uintptr_t) at (0, "carried_add") == words[0]);
+  CHECK (*int_at (0, "carried_count") == count);
+  CHECK (*int_at (0, "carried_constructed") == 1);
+  CHECK (*(void **) at (0, "carried_block") == words);
+  CHECK (((int (*) (void)) at (0, "carried_hidden")) ()
+         == 10 + 2 * (count - 1));
+  /* A pointer in its data, to a trampoline.  */
+  CHECK (function_at (1, "user_call_kept") (1) == count + 1);
+  /* Its static table of pointers.  */
+  CHECK (function_at (1, "user_add") (1) == count + 2);
+  words[1] += 2;
+  check_calls ();
+  *(void **) at (0, "carried_block") = words;
+  save_and_leave ();
+}
+
+/* ld.so puts libc elsewhere in a process that was executed; here all are
+   forks, so what it wrote last time is spoiled in the store instead.  */
+static void
+spoil_slots (void)
+{
+  const struct cs_libraries_disk *libraries;
+  const struct cs_library_disk *library;
+  const struct cs_library_slot_disk *slots;
+  struct cs_err err = CS_ERR_INIT;
+  unsigned nr = 0;
+
+  reopen (CS_STORE_WRITE);
+  load_ok (true);
+  libraries = cs_library_section (store, &err);
+  for (uint32_t n = 0; n < libraries->count; n++)
+    {
+      library = cs_library_get (libraries, n);
+      slots = cs_library_slots (libraries, library);
+      for (uint32_t i = 0; i < library->nr_slots; i++)
+        if (slots[i].addr - library->data_addr < library->data_len)
+          {
+            *(uintptr_t *) (uintptr_t) slots[i].addr = 1;
+            nr++;
+          }
+    }
+  CHECK (nr >= 2);            /* strtol and malloc */
+  save_and_leave ();
+}
+
+static void
+next_process (void)
+{
+  CHECK (in_child (change_data) == 0);
+  CHECK (in_child (find_data) == 0);
+  CHECK (in_child (find_data) == 0);
+}
+
+static void
+fresh_words (void)
+{
+  CHECK (in_child (change_data) == 0);
+  CHECK (in_child (spoil_slots) == 0);
+  CHECK (in_child (find_data) == 0);
+}
+
+static void
+ephemeral (void)
+{
+  reopen (CS_STORE_EPHEMERAL);
+  load_ok (true);
+  check_calls ();
+}
+
+static void
+two_at_once (void)
+{
+  CHECK (in_child (change_data) == 0);
+  CHECK (in_child (ephemeral) == 0);
+  CHECK (in_child (ephemeral) == 0);
+}
+
+static void
+address_in_use (void)
+{
+  const struct cs_libraries_disk *libraries;
+  const struct cs_library_disk *library;
+  struct cs_err err = CS_ERR_INIT;
+  void *addr;
+  int fd;
+
+  reopen (CS_STORE_EPHEMERAL);
+  libraries = cs_library_section (store, &err);
+  library = cs_library_get (libraries, 0);
+  addr = (void *) (uintptr_t) (library->addr
+                               + (library->len - PAGE) / PAGE / 2 * PAGE);
+  fd = open ("in-the-way", O_RDWR | O_CREAT, 0600);
+  CHECK (fd >= 0 && ftruncate (fd, (off_t) PAGE) == 0);
+  CHECK (mmap (addr, PAGE, PROT_READ, MAP_PRIVATE | MAP_FIXED_NOREPLACE, fd,
+               0) == addr);
+  CHECK (load (true, &err) == -CS_E_REFUSED);
+  CHECK (strstr (err.text, FIRST) && strstr (err.text, "in-the-way"));
+}
+
+static void
+conflict (void)
+{
+  CHECK (in_child (change_data) == 0);
+  CHECK (in_child (address_in_use) == 0);
+}
+
+static void
+unknown_replacement (void)
+{
+  struct cs_err err;
+
+  CHECK (carry ("policy 1\nrebind *\npersist libcs-carried*\n"
+                "replace malloc with test:none\n", &err) == -CS_E_MISUSE);
+  CHECK (strstr (err.text, "test:none") && strstr (err.text, "test:4:"));
+}
+
+static void
+replacement_is_gone (void)
+{
+  struct cs_err err = CS_ERR_INIT;
+
+  reopen (CS_STORE_EPHEMERAL);
+  CHECK (cs_library_load (store, table, find_malloc_only, true, &set, &err)
+         == -CS_E_INCOMPATIBLE);
+  CHECK (strstr (err.text, "test:free"));
+}
+
+static void
+other_release (void)
+{
+  CHECK (in_child (change_data) == 0);
+  CHECK (in_child (replacement_is_gone) == 0);
+}
+
+static void
+too_many (void)
+{
+  struct cs_err err = CS_ERR_INIT;
+  struct cs_policy *policy;
+
+  store = create (false);
+  CHECK (cs_policy_parse ("test", policy_text, strlen (policy_text), NULL,
+                          NULL, &policy, &err) == 0);
+  CHECK (cs_library_carry (store, policy, NULL, NULL, CS_LIBRARIES_MAX + 1,
+                           find, &err) == -CS_E_REFUSED);
+}
+
+static void
+no_section (void)
+{
+  struct cs_err err = CS_ERR_INIT;
+
+  store = create (false);
+  CHECK (!cs_library_section (store, &err) && err.code == -CS_E_DAMAGED);
+}
+
+static void
+finding (void)
+{
+  char path[4096], near[4096];
+  FILE *file = fopen ("libc.so.6", "w");
+
+  CHECK (file && fclose (file) == 0);
+  CHECK (cs_library_find ("libc.so.6", NULL, path, sizeof path) == 0);
+  CHECK (path[0] == '/');
+  CHECK (getcwd (near, sizeof near - 20));
+  strcat (near, "/other.so");
+  CHECK (cs_library_find ("libc.so.6", near, path, sizeof path) == 0);
+  CHECK (!strncmp (path, near, strlen (near) - 8));
+  CHECK (cs_library_find ("libc.so.6", "other.so", path, sizeof path) == 0);
+  CHECK (strncmp (path, near, strlen (near) - 8) != 0);
+  CHECK (cs_library_find ("libnone.so.0", near, path, sizeof path)
+         == -ENOENT);
+  CHECK (cs_library_find ("libc.so.6", NULL, path, 5) == -ENOENT);
+}
+
+/* Damage: each changes one word of the section, or all words of a part to
+   values that lead astray.  */
+static char *section;
+static size_t section_len;
+
+static void
+open_section (void)
+{
+  reopen (CS_STORE_EPHEMERAL);
+  section = cs_store_section (store, "libs", &section_len);
+  CHECK (section
+         && mprotect (section, section_len, PROT_READ | PROT_WRITE) == 0);
+}
+
+struct damage
+{
+  size_t off, len;
+  uint64_t value;
+  int code;
+};
+
+#define HEAD(field) offsetof (struct cs_libraries_disk, field), \
+  sizeof ((struct cs_libraries_disk *) NULL)->field
+#define LIBRARY(field) sizeof (struct cs_libraries_disk) \
+  + offsetof (struct cs_library_disk, field), \
+  sizeof ((struct cs_library_disk *) NULL)->field
+
+static const struct damage damages[] = {
+  { HEAD (magic[0]), 'X', -CS_E_DAMAGED },
+  { HEAD (version), 99, -CS_E_INCOMPATIBLE },
+  { HEAD (count), CS_LIBRARIES_MAX + 1, -CS_E_DAMAGED },
+  { HEAD (count), UINT32_MAX, -CS_E_DAMAGED },
+  { HEAD (len), UINT64_MAX, -CS_E_DAMAGED },
+  { HEAD (len), 8, -CS_E_DAMAGED },
+  { HEAD (slots), UINT64_MAX - 8, -CS_E_DAMAGED },
+  { HEAD (slots), 4097, -CS_E_DAMAGED },
+  { HEAD (floats), UINT64_MAX, -CS_E_DAMAGED },
+  { HEAD (floats), 4098, -CS_E_DAMAGED },
+  { HEAD (names), UINT64_MAX, -CS_E_DAMAGED },
+  { HEAD (names_len), 0, -CS_E_DAMAGED },
+  { HEAD (names_len), UINT64_MAX, -CS_E_DAMAGED },
+  { HEAD (nr_slots), UINT32_MAX, -CS_E_DAMAGED },
+  { HEAD (nr_floats), UINT32_MAX, -CS_E_DAMAGED },
+  { HEAD (nr_replacements), CS_LIBRARY_REPLACEMENTS_MAX + 1, -CS_E_DAMAGED },
+  { HEAD (replacements[0]), UINT32_MAX, -CS_E_DAMAGED },
+  { LIBRARY (soname), UINT64_MAX, -CS_E_DAMAGED },
+  { LIBRARY (path), UINT32_MAX, -CS_E_DAMAGED },
+  { LIBRARY (first_slot), UINT32_MAX, -CS_E_DAMAGED },
+  { LIBRARY (nr_slots), UINT32_MAX, -CS_E_DAMAGED },
+  { LIBRARY (nr_segments), UINT32_MAX, -CS_E_DAMAGED },
+  { LIBRARY (addr), 0, -CS_E_DAMAGED },
+  { LIBRARY (addr), UINT64_MAX, -CS_E_DAMAGED },
+  { LIBRARY (len), 0, -CS_E_DAMAGED },
+  { LIBRARY (len), UINT64_MAX, -CS_E_DAMAGED },
+  { LIBRARY (data_addr), 0, -CS_E_DAMAGED },
+  { LIBRARY (data_addr), 1, -CS_E_DAMAGED },
+  { LIBRARY (data_len), UINT64_MAX, -CS_E_DAMAGED },
+  { LIBRARY (copy), UINT64_MAX, -CS_E_DAMAGED },
+  { LIBRARY (copy_len), UINT64_MAX, -CS_E_DAMAGED },
+  { LIBRARY (segments[0].addr), 4096, -CS_E_DAMAGED },
+  { LIBRARY (segments[0].len), 0, -CS_E_DAMAGED },
+  { LIBRARY (segments[0].len), UINT64_MAX & -4096, -CS_E_DAMAGED },
+  { LIBRARY (segments[0].copy), 0, -CS_E_DAMAGED },
+};
+
+static const struct damage *damage;
+
+static void
+load_damaged (void)
+{
+  struct cs_err err;
+  int code;
+
+  open_section ();
+  if (damage->len > sizeof damage->value)
+    memset (section + damage->off, 0xff, damage->len);
+  else
+    memcpy (section + damage->off, &damage->value, damage->len);
+  code = load (true, &err);
+  if (code != damage->code)
+    fprintf (stderr, "%d instead of %d: %s\n", code, damage->code, err.text);
+  CHECK (code == damage->code && err.code == code && err.text[0]);
+}
+
+static void
+damaged_heads (void)
+{
+  CHECK (in_child (change_data) == 0);
+  for (size_t i = 0; i < sizeof damages / sizeof *damages; i++)
+    {
+      damage = &damages[i];
+      if (in_child (load_damaged) != 0)
+        fprintf (stderr, "damage %zu\n", i), _exit (1);
+    }
+}
+
+static struct cs_library_slot_disk *
+first_slots (const struct cs_library_disk **library)
+{
+  struct cs_libraries_disk *libraries = (struct cs_libraries_disk *) section;
+
+  *library = cs_library_get (libraries, 0);
+  return (struct cs_library_slot_disk *) cs_library_slots (libraries,
+                                                           *library);
+}
+
+static void (*spoil) (void);
+
+static void
+slot_outside (void)
+{
+  const struct cs_library_disk *library;
+  struct cs_library_slot_disk *slots = first_slots (&library);
+
+  slots[1].addr = library->addr + library->len;
+}
+
+static void
+slot_odd (void)
+{
+  const struct cs_library_disk *library;
+
+  first_slots (&library)[1].addr++;
+}
+
+static void
+slot_at_zero (void)
+{
+  const struct cs_library_disk *library;
+
+  first_slots (&library)[0].addr = 0;
+}
+
+static void
+slot_replacement (void)
+{
+  const struct cs_library_disk *library;
+
+  first_slots (&library)[0].replacement = CS_LIBRARY_REPLACEMENTS_MAX;
+}
+
+static struct cs_library_float_disk *
+first_float (void)
+{
+  struct cs_libraries_disk *libraries = (struct cs_libraries_disk *) section;
+
+  CHECK (libraries->nr_floats > 0);
+  return (struct cs_library_float_disk *) cs_library_floats (libraries);
+}
+
+static void
+float_entry (void)
+{
+  first_float ()->entry = UINT32_MAX;
+}
+
+static void
+float_replacement (void)
+{
+  first_float ()->replacement = 200;
+}
+
+static void
+load_spoiled (void)
+{
+  struct cs_err err;
+
+  open_section ();
+  spoil ();
+  CHECK (load (true, &err) == -CS_E_DAMAGED && err.code == -CS_E_DAMAGED);
+}
+
+static void
+damaged_entries (void)
+{
+  static void (*const spoils[]) (void) = {
+    slot_outside, slot_odd, slot_at_zero, slot_replacement, float_entry,
+    float_replacement
+  };
+
+  CHECK (in_child (change_data) == 0);
+  for (size_t i = 0; i < sizeof spoils / sizeof *spoils; i++)
+    {
+      spoil = spoils[i];
+      if (in_child (load_spoiled) != 0)
+        fprintf (stderr, "damage %zu\n", i), _exit (1);
+    }
+}
+
+static const struct test_case cases[] = {
+  { "a new store's libraries lie at their addresses and are connected",
+    new_store },
+  { "data is kept, calls go to today's functions", next_process },
+  { "words that ld.so relocated are not the last process's", fresh_words },
+  { "any number of processes load them without writing", two_at_once },
+  { "an address in use is refused, naming the mapping", conflict },
+  { "a policy with an unknown replacement is misuse", unknown_replacement },
+  { "a store that wants a replacement we lack", other_release },
+  { "too many libraries are refused", too_many },
+  { "a store without the section", no_section },
+  { "finding a library by its name", finding },
+  { "damaged counts, offsets and addresses", damaged_heads },
+  { "damaged slots and floats", damaged_entries },
+};
+
+static bool
+find_fixture (const char *name, char *path)
+{
+  char found[4096];
+
+  return fixture_path (name, cs_arch_native ()->name, found)
+         && realpath (found, path);
+}
+
+int
+main (void)
+{
+  if (!find_fixture ("carried", first_path)
+      || !find_fixture ("carried-user", second_path))
+    {
+      fprintf (stderr, "no libraries: set CS_TEST_ELF_DIR to where"
+                       " tests/elf/build.sh has put them\n");
+      return 1;
+    }
+  return run_cases (cases, sizeof cases / sizeof *cases);
+}
