@@ -21,7 +21,7 @@
   F (all_threads)                                                       \
   F (c_call_with_current_module)                                        \
   F (c_catch)                                                           \
-  F (c_define_gsubr)                                                    \
+  F (c_make_gsubr)                                                      \
   F (c_define_module)                                                   \
   F (c_eval_string)                                                     \
   F (c_export)                                                          \

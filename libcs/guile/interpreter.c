@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "guile/api.h"
@@ -33,9 +33,11 @@ static struct
 {
   struct cs_guile_disk *image;
   const struct cs_run_params *params;   /* NULL while booting */
+  cs_interpreter_finish *finish;
   pthread_t thread;
   sigjmp_buf start;             /* where leaving() jumps to */
   int status;
+  atomic_uint parked;           /* threads that wait for the end */
 } workspace;
 
 static SCM
@@ -120,11 +122,12 @@ start_markers (void *unused)
 static void
 on_collection (GC_EventType event)
 {
+  static bool started;
   pthread_t thread;
 
-  if (event != GC_EVENT_START)
+  if (event != GC_EVENT_START || started || cs_process.child)
     return;
-  gc.set_on_collection_event (NULL);
+  started = true;
   if (pthread_create (&thread, NULL, start_markers, NULL) == 0)
     pthread_detach (thread);
 }
@@ -166,27 +169,133 @@ flush_ports (void *unused)
   return NULL;
 }
 
-/* In Guile mode: bring the workspace thread's state to where it can be
-   kept.  */
+/* In Guile mode: keep the workspace thread's dynamic state (another thread
+   that exits keeps what the last run left), and stop the finalizer
+   thread.  */
 static void *
 settle (void *unused)
 {
   (void) unused;
-  workspace.image->dynamic_state = bits_of (scm.current_dynamic_state ());
+  if (pthread_equal (pthread_self (), workspace.thread))
+    workspace.image->dynamic_state = bits_of (scm.current_dynamic_state ());
   scm.set_automatic_finalization_enabled (0);
   return NULL;
 }
 
-/* exit() was called in Guile mode.  Does not return on the workspace
-   thread.  */
+static void *
+wait_until_parked (void *asked)
+{
+  const struct timespec millisecond = { 0, 1000000 };
+
+  for (int i = 0; i < 100 && atomic_load (&workspace.parked)
+                               < *(unsigned *) asked; i++)
+    nanosleep (&millisecond, NULL);
+  return NULL;
+}
+
+/* The procedure that a thread is asked to call.  */
+static void *
+wait_for_end (void *unused)
+{
+  atomic_fetch_add (&workspace.parked, 1);
+  for (;;)
+    pause ();
+  return unused;
+}
+
+static SCM
+park (void)
+{
+  scm.without_guile (wait_for_end, NULL);
+  return SCM_UNSPECIFIED;
+}
+
+/* Ask the other Guile threads to stop at a safe point, and give them a
+   moment to reach it; cs_process_stop_threads() stops the rest where they
+   are.  In Guile mode.  */
+static void *
+park_others (void *unused)
+{
+  SCM self = scm.current_thread ();
+  SCM rest = scm.all_threads ();
+  unsigned asked = 0;
+
+  (void) unused;
+  for (; scm_is_pair (rest); rest = SCM_CDR (rest))
+    if (!scm_is_eq (SCM_CAR (rest), self))
+      {
+        scm.system_async_mark_for_thread (scm_of (workspace.image->park),
+                                          SCM_CAR (rest));
+        asked++;
+      }
+  if (asked > 0)
+    scm.without_guile (wait_until_parked, &asked);
+  return NULL;
+}
+
+/* Procedures that Scheme code calls in libcs.  Their addresses are kept in
+   the heap, so they are interned like any other.  */
+static const struct
+{
+  const char *name;
+  void *function;
+} primitives[] = {
+  { "park", park }
+};
+
+#define NR_PRIMITIVES (sizeof primitives / sizeof *primitives)
+
+static int
+intern_primitives (struct cs_err *err)
+{
+  const struct cs_table_entry_disk fields = {
+    .kind = CS_SYMBOL_FUNCTION, .flags = CS_TABLE_USED
+  };
+  long entry;
+
+  for (size_t i = 0; i < NR_PRIMITIVES; i++)
+    {
+      entry = cs_table_add (cs_process.table, CS_GUILE_PRIMITIVES_LIBRARY,
+                            primitives[i].name, "", &fields);
+      if (entry < 0)
+        return cs_err_sys (err, (int) -entry, "cannot intern '%s'",
+                           primitives[i].name);
+      workspace.image->primitives[i] = (uint32_t) entry;
+    }
+  return 0;
+}
+
+static void
+bind_primitives (void)
+{
+  for (size_t i = 0; i < NR_PRIMITIVES; i++)
+    cs_intern_bind (cs_process.table, workspace.image->primitives[i],
+                    (uintptr_t) primitives[i].function);
+}
+
+/* A Scheme procedure without arguments for primitive I.  */
+static SCM
+make_procedure (size_t i)
+{
+  uint64_t addr = cs_intern_trampoline (cs_process.table,
+                                        workspace.image->primitives[i]);
+
+  return scm.c_make_gsubr (primitives[i].name, 0, 0, 0,
+                           (scm_t_subr) (uintptr_t) addr);
+}
+
+/* exit() was called in Guile mode.  Does not return.  */
 static void
 leaving (int status)
 {
+  bool on_workspace = pthread_equal (pthread_self (), workspace.thread);
+
   scm.with_guile (flush_ports, NULL);
-  if (!pthread_equal (pthread_self (), workspace.thread))
-    return;
-  workspace.status = status;
   scm.with_guile (settle, NULL);
+  scm.with_guile (park_others, NULL);
+  if (!on_workspace)
+    workspace.finish (status);
+  workspace.status = status;
   siglongjmp (workspace.start, 1);
 }
 
@@ -240,6 +349,7 @@ boot_body (void *unused)
 {
   (void) unused;
   scm.c_eval_string (preload);
+  workspace.image->park = bits_of (make_procedure (0));
   workspace.image->ports[0] = bits_of (scm.current_input_port ());
   workspace.image->ports[1] = bits_of (scm.current_output_port ());
   workspace.image->ports[2] = bits_of (scm.current_error_port ());
@@ -306,6 +416,10 @@ cs_interpreter_boot (struct cs_store *store, struct cs_err *err)
   memcpy (workspace.image->magic, CS_GUILE_MAGIC,
           sizeof workspace.image->magic);
   workspace.image->version = CS_GUILE_VERSION;
+  code = intern_primitives (err);
+  if (code != 0)
+    return code;
+  bind_primitives ();
   /* Guile sets this too, but only after its first GC_init (libguile/gc.c,
      scm_storage_prehistory); changing it later corrupts the heap.  */
   gc.set_all_interior_pointers (0);
@@ -338,6 +452,7 @@ cs_interpreter_resume (struct cs_store *store, struct cs_err *err)
     return cs_err_set (err, CS_E_DAMAGED,
                        "'%s': section 'guile' is missing or damaged",
                        cs_store_path (store));
+  bind_primitives ();
   cs_process_run_child ();
   /* A thread of the last process may have had this one's number.  */
   if (gc.thread_is_registered ())
@@ -349,18 +464,20 @@ cs_interpreter_resume (struct cs_store *store, struct cs_err *err)
 }
 
 int
-cs_interpreter_run (const struct cs_run_params *params, int *status,
-                    struct cs_err *err)
+cs_interpreter_run (const struct cs_run_params *params,
+                    cs_interpreter_finish *finish, struct cs_err *err)
 {
   int code = 0;
 
   workspace.params = params;
+  workspace.finish = finish;
   cs_process.leaving = leaving;
   if (params->stack_len > 0)
     code = run_thread (params->stack_len, err);
   else
     workspace_thread (NULL);
-  *status = workspace.status;
+  if (code == 0)
+    finish (workspace.status);
   return code;
 }
 
@@ -370,6 +487,7 @@ cs_interpreter_save (struct cs_store *store, struct cs_err *err)
   int code;
 
   cs_process_run_prepare ();
+  cs_process_stop_threads ();
   cs_process_record ();
   cs_process_trim ();
   code = cs_store_commit (store, err);

@@ -18,6 +18,8 @@
 
 #define CS_GUILE_MAGIC "ColdGui"        /* 8 bytes with its NUL */
 #define CS_GUILE_VERSION 1
+#define CS_GUILE_PRIMITIVES_MAX 16
+#define CS_GUILE_PRIMITIVES_LIBRARY "libcs.so.0"        /* in the intern table */
 
 /* SCM values are widened to 64 bits.  */
 struct cs_guile_disk
@@ -28,6 +30,9 @@ struct cs_guile_disk
   uint64_t dynamic_state;       /* the workspace thread's when it ended */
   uint64_t ports[3];            /* standard input, output, error */
   uint64_t modules;             /* the root of the module tree */
+  uint64_t park;                /* the procedure that stops a thread */
+  uint32_t primitives[CS_GUILE_PRIMITIVES_MAX]; /* intern table entries of
+                                                   libcs's own primitives */
 };
 
 /* Boot the loaded libguile in a new store, and end its thread again.  */
@@ -37,14 +42,19 @@ int cs_interpreter_boot (struct cs_store *store, struct cs_err *err);
    and threads, and the threads of the last process.  */
 int cs_interpreter_resume (struct cs_store *store, struct cs_err *err);
 
-/* Run Guile's command line on the workspace thread until it ends.  Returns
-   0 with the status Guile wants to exit with, or a negative code if the
-   thread cannot be started.  Nothing of the interpreter runs afterwards.  */
-int cs_interpreter_run (const struct cs_run_params *params, int *status,
-                        struct cs_err *err);
+/* What ends the process once Guile has been left: called on the thread that
+   leaves, with the status Guile wants to exit with.  Must not return.  */
+typedef void cs_interpreter_finish (int status);
 
-/* Commit the image when leaving.  No thread may run Guile meanwhile, nor
-   afterwards.  */
+/* Run Guile's command line on the workspace thread.  Calls FINISH when it
+   has left Guile, or when another thread called exit().  Returns a negative
+   code if the thread cannot be started.  */
+int cs_interpreter_run (const struct cs_run_params *params,
+                        cs_interpreter_finish *finish, struct cs_err *err);
+
+/* Stop what else runs in the interpreter, for good, and commit the image.
+   The process must end soon; the collector can be used meanwhile, by this
+   thread.  */
 int cs_interpreter_save (struct cs_store *store, struct cs_err *err);
 
 /* The function that a `replace` rule names: those of process.h, and

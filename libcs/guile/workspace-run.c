@@ -26,29 +26,41 @@ resume (struct cs_store *store, struct cs_err *err)
   return cs_interpreter_resume (store, err);
 }
 
+/* What finish() needs: there is one workspace in a process.  */
+static struct
+{
+  const struct cs_run_params *params;
+  struct cs_store *store;
+} running;
+
+static void
+finish (int status)
+{
+  struct cs_err err = CS_ERR_INIT;
+
+  if (!running.params->ephemeral && !running.params->no_save
+      && cs_interpreter_save (running.store, &err) != 0)
+    {
+      if (running.params->checkpoint_failed)
+        status = running.params->checkpoint_failed (&err);
+      else if (status == 0)
+        status = EXIT_FAILURE;
+    }
+  exit (status);
+}
+
 int
 cs_workspace_run (const char *path, const struct cs_run_params *params,
                   struct cs_err *err)
 {
-  bool save = !params->ephemeral && !params->no_save;
-  struct cs_store *store;
-  int status = 0;
-  int code = cs_store_open (path, params->ephemeral ? CS_STORE_EPHEMERAL
-                                                    : CS_STORE_WRITE,
-                            &store, err);
+  enum cs_store_mode mode = params->ephemeral ? CS_STORE_EPHEMERAL
+                                              : CS_STORE_WRITE;
+  int code = cs_store_open (path, mode, &running.store, err);
 
+  running.params = params;
   if (code == 0)
-    code = resume (store, err);
+    code = resume (running.store, err);
   if (code == 0)
-    code = cs_interpreter_run (params, &status, err);
-  if (code != 0)
-    return code;
-  if (save && cs_interpreter_save (store, err) != 0)
-    {
-      if (params->checkpoint_failed)
-        status = params->checkpoint_failed (err);
-      else if (status == 0)
-        status = 1;
-    }
-  exit (status);
+    code = cs_interpreter_run (params, finish, err);
+  return code;
 }

@@ -114,6 +114,26 @@ run_destructors (void *unused)
     }
 }
 
+/* Send SIGNUM to every recorded thread but the calling one.  Returns how many
+   there are.  While a record is there its thread has not ended: forget()
+   takes the lock first.  */
+unsigned
+cs_keys_signal_others (int signum)
+{
+  struct cs_threads_disk *threads = cs_process.threads;
+  uint64_t self = (uint64_t) pthread_self ();
+  unsigned sent = 0;
+
+  pthread_mutex_lock (&keys_lock);
+  for (uint64_t i = 0; i < threads->count; i++)
+    if (threads->threads[i].value != 0 && threads->threads[i].pthread != self
+        && pthread_kill ((pthread_t) threads->threads[i].pthread, signum)
+             == 0)
+      sent++;
+  pthread_mutex_unlock (&keys_lock);
+  return sent;
+}
+
 void
 cs_process_end_thread (void)
 {

@@ -36,6 +36,11 @@ int cs_keys_delete (pthread_key_t key);
 void *cs_keys_get (pthread_key_t key);
 int cs_keys_set (pthread_key_t key, const void *value);
 
+unsigned cs_keys_signal_others (int signum);
+
+/* stop.c */
+int cs_stop_sigmask (int how, const sigset_t *set, sigset_t *old);
+
 /* once.c */
 int cs_once_run (pthread_once_t *control, void (*routine) (void));
 int cs_once_create_thread (pthread_t *thread, const pthread_attr_t *attr,

@@ -189,6 +189,7 @@ static const struct replacement replacements[] = {
   { "process:pthread_getspecific", cs_keys_get },
   { "process:pthread_setspecific", cs_keys_set },
   { "process:pthread_once", cs_once_run },
+  { "process:pthread_sigmask", cs_stop_sigmask },
   { "process:pthread_create", cs_once_create_thread },
   { "process:register_atfork", cs_handlers_atfork },
   { "process:cxa_atexit", cs_handlers_cxa_atexit },

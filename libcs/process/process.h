@@ -10,6 +10,7 @@
      keys.c         thread keys: numbers that stay, and for each live thread
                     that set one a record, so that after a resume the key's
                     destructor can run for the threads that are gone
+     stop.c         stopping the other threads before the last commit
      once.c         pthread_once: controls whose routine started a thread are
                     armed again
      handlers.c     fork and exit handlers: kept in the store, run from here
@@ -220,6 +221,10 @@ extern __thread bool cs_process_registered;
 /* Store a string for good.  Returns its offset, 0 when there is no room or
    for "".  */
 uint32_t cs_process_string (const char *text);
+
+/* stop.c: make every other thread that has a record wait until this process
+   ends.  Returns how many did not obey within a second.  */
+unsigned cs_process_stop_threads (void);
 
 /* keys.c: run the destructors of the calling thread's keys now, as its end
    would.  */
