@@ -190,6 +190,7 @@ check_guile (void *gc, void *guile)
   DEMAND (gc_version && gc_version () >> 16 >= 7);
   DEMAND (with_guile && eval && is_true);
   DEMAND (is_true (with_guile ((void *(*) (void *)) (uintptr_t) eval,
+                               (void *)
                                "(let ((l (map (lambda (i) (expt 7 i))"
                                "              (iota 1000))))"
                                "  (gc)"
