@@ -69,6 +69,8 @@
   F (base)                                                              \
   F (free)                                                              \
   F (get_stack_base)                                                    \
+  F (get_suspend_signal)                                                \
+  F (get_thr_restart_signal)                                                    \
   F (init)                                                              \
   F (malloc_atomic_uncollectable)                                       \
   F (realloc)                                                           \

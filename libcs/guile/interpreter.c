@@ -318,12 +318,37 @@ follow_process (void)
   scm.setlocale (scm.from_int32 (LC_ALL), SCM_UNDEFINED);
 }
 
+/* Handlers that Scheme code installed run on the thread that is named in
+   libguile's tables, which is gone, and are delivered by a thread that is
+   gone too.  Installing each again names this one and starts another
+   (libguile/scmsigs.c, scm_sigaction_for_thread).  */
+static void
+install_handlers (void)
+{
+  SCM signum, current;
+
+  for (int i = 1; i < CS_PROCESS_SIGNALS_MAX; i++)
+    {
+      if (!cs_process_handles_signal (i) || i == gc.get_suspend_signal ()
+          || i == gc.get_thr_restart_signal ())
+        continue;
+      signum = scm.from_int32 (i);
+      current = scm.sigaction_for_thread (signum, SCM_UNDEFINED,
+                                          SCM_UNDEFINED, SCM_UNDEFINED);
+      if (scm_is_pair (current)
+          && scm_is_true (scm.procedure_p (SCM_CAR (current))))
+        scm.sigaction_for_thread (signum, SCM_CAR (current),
+                                  SCM_CDR (current), SCM_UNDEFINED);
+    }
+}
+
 static void *
 run_shell (void *unused)
 {
   (void) unused;
   scm.set_current_dynamic_state (scm_of (workspace.image->dynamic_state));
   follow_process ();
+  install_handlers ();
   scm.set_automatic_finalization_enabled (1);
   scm.shell (workspace.params->argc, workspace.params->argv);
   return NULL;

@@ -222,6 +222,9 @@ extern __thread bool cs_process_registered;
    for "".  */
 uint32_t cs_process_string (const char *text);
 
+/* signals.c: has a carried library a handler for SIGNUM (not SIG_IGN)?  */
+bool cs_process_handles_signal (int signum);
+
 /* stop.c: make every other thread that has a record wait until this process
    ends.  Returns how many did not obey within a second.  */
 unsigned cs_process_stop_threads (void);

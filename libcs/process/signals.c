@@ -75,6 +75,14 @@ void (*cs_signals_signal (int signum, void (*handler) (int))) (int)
   return old.sa_handler;
 }
 
+bool
+cs_process_handles_signal (int signum)
+{
+  uint64_t handler = cs_process.image->signals[signum].handler;
+
+  return handler != 0 && handler != (uintptr_t) SIG_IGN;
+}
+
 void
 cs_signals_resume (void)
 {
