@@ -28,6 +28,7 @@
   F (c_private_lookup)                                                  \
   F (c_public_ref)                                                      \
   F (c_resolve_module)                                                  \
+  F (c_port_for_each)                                                   \
   F (call_0)                                                            \
   F (call_1)                                                            \
   F (cons)                                                              \
@@ -38,6 +39,8 @@
   F (current_thread)                                                    \
   F (drain_input)                                                       \
   F (error_scm)                                                         \
+  F (file_port_p)                                                       \
+  F (fileno)                                                            \
   F (flush_all_ports)                                                   \
   F (force_output)                                                      \
   F (from_int32)                                                        \
@@ -46,6 +49,7 @@
   F (from_utf8_string)                                                  \
   F (from_utf8_symbol)                                                  \
   F (misc_error)                                                        \
+  F (port_closed_p)                                                     \
   F (print_exception)                                                   \
   F (procedure_p)                                                       \
   F (restore_signals)                                                   \
@@ -57,6 +61,7 @@
   F (shell)                                                             \
   F (sigaction_for_thread)                                              \
   F (system_async_mark_for_thread)                                      \
+  F (to_int32)                                                          \
   F (to_utf8_string)                                                    \
   F (variable_ref)                                                      \
   F (with_guile)                                                        \

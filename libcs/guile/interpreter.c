@@ -169,7 +169,16 @@ flush_ports (void *unused)
   return NULL;
 }
 
-/* In Guile mode: keep the workspace thread's dynamic state (another thread
+static void
+record_port (void *unused, SCM port)
+{
+  (void) unused;
+  if (scm_is_true (scm.file_port_p (port))
+      && scm_is_false (scm.port_closed_p (port)))
+    cs_process_record_descriptor (scm.to_int32 (scm.fileno (port)));
+}
+
+/* In Guile mode: note the open ports, keep the workspace thread's dynamic state (another thread
    that exits keeps what the last run left), and stop the finalizer
    thread.  */
 static void *
@@ -178,6 +187,8 @@ settle (void *unused)
   (void) unused;
   if (pthread_equal (pthread_self (), workspace.thread))
     workspace.image->dynamic_state = bits_of (scm.current_dynamic_state ());
+  cs_process_forget_descriptors ();
+  scm.c_port_for_each (record_port, NULL);
   scm.set_automatic_finalization_enabled (0);
   return NULL;
 }
@@ -513,7 +524,6 @@ cs_interpreter_save (struct cs_store *store, struct cs_err *err)
 
   cs_process_run_prepare ();
   cs_process_stop_threads ();
-  cs_process_record ();
   cs_process_trim ();
   code = cs_store_commit (store, err);
   cs_process_run_parent ();

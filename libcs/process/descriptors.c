@@ -8,63 +8,22 @@
    EBADF (O_PATH, open(2)), so that the port's end closes nothing of anybody
    else's.
 
-   Numbers 0 to 2 are always the new process's; those that were open before
-   the interpreter began are not the image's either, nor is the store's
-   own.  */
+   The numbers are those of open file ports: the interpreter layer asks for
+   them one by one.  Others that libguile holds (the pipes it wakes threads
+   with) belong to threads, which do not survive; when they are weeded their
+   pipes are not closed, because in this process they are not open.
+
+   Numbers 0 to 2 are always the new process's.  */
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "private.h"
-
-#define FIRST_PORT CS_DESCRIPTORS_FIRST
-#define NUMBERS CS_DESCRIPTORS_END
-
-static bool inherited[NUMBERS];
-
-/* Numbers that this process holds with a placeholder: poll(2) answers
-   POLLNVAL for these too, so they are asked for one by one.  */
-static bool held[NUMBERS];
-
-/* Which of the numbers below NUMBERS are open: one call instead of a
-   thousand (poll(2) answers POLLNVAL for a closed one).  Returns how many
-   were asked about.  */
-static unsigned
-ask (struct pollfd *set)
-{
-  struct rlimit limit;
-  unsigned n = NUMBERS;
-
-  if (getrlimit (RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < n)
-    n = (unsigned) limit.rlim_cur;
-  for (unsigned fd = 0; fd < n; fd++)
-    set[fd] = (struct pollfd) { .fd = (int) fd };
-  return poll (set, n, 0) < 0 ? 0 : n;
-}
-
-static bool
-is_open (const struct pollfd *answer)
-{
-  return !(answer->revents & POLLNVAL)
-         || (held[answer->fd] && fcntl (answer->fd, F_GETFD) >= 0);
-}
-
-void
-cs_descriptors_start (void)
-{
-  struct pollfd set[NUMBERS];
-  unsigned n = ask (set);
-
-  for (unsigned fd = FIRST_PORT; fd < n; fd++)
-    inherited[fd] = is_open (&set[fd]);
-}
 
 /* Keep PATH for this checkpoint; 0 when there is no room.  */
 static uint32_t
@@ -81,8 +40,8 @@ keep_path (const char *path, size_t len)
   return off;
 }
 
-static void
-record (int fd)
+void
+cs_process_record_descriptor (int fd)
 {
   struct cs_process_disk *image = cs_process.image;
   struct cs_descriptor_disk *d;
@@ -91,7 +50,8 @@ record (int fd)
   ssize_t len;
   int flags = fcntl (fd, F_GETFL), fd_flags = fcntl (fd, F_GETFD);
 
-  if (flags < 0 || image->nr_descriptors == CS_PROCESS_DESCRIPTORS_MAX
+  if (fd < CS_DESCRIPTORS_FIRST || fd >= CS_DESCRIPTORS_END || flags < 0
+      || image->nr_descriptors == CS_PROCESS_DESCRIPTORS_MAX
       || fstat (fd, &status) != 0)
     return;
   d = &image->descriptors[image->nr_descriptors++];
@@ -112,17 +72,10 @@ record (int fd)
 }
 
 void
-cs_descriptors_record (void)
+cs_process_forget_descriptors (void)
 {
-  struct pollfd set[NUMBERS];
-  unsigned n = ask (set);
-
   cs_process.image->nr_descriptors = 0;
   cs_process.image->paths_len = 1;
-  for (unsigned fd = FIRST_PORT; fd < n; fd++)
-    if (is_open (&set[fd]) && !inherited[fd]
-        && !cs_store_owns_descriptor (cs_process.store, (int) fd))
-      record ((int) fd);
 }
 
 /* Open D's file again; -1 if it is not the same file any more.  */
@@ -156,7 +109,6 @@ occupy (const struct cs_descriptor_disk *d)
     return code;
   if (d->kind == CS_DESCRIPTOR_FILE)
     fd = reopen (d);
-  held[d->fd] = fd < 0;
   if (fd < 0)
     fd = open ("/", O_PATH | O_CLOEXEC);
   if (fd < 0)
@@ -181,7 +133,12 @@ cs_descriptors_resume (struct cs_err *err)
       if (code != 0)
         return cs_err_sys (err, -code, "cannot take descriptor %d again",
                            image->descriptors[i].fd);
-      inherited[image->descriptors[i].fd] = false;
     }
   return 0;
+}
+
+int
+cs_descriptors_close (int fd)
+{
+  return cs_process.weeding ? 0 : close (fd);
 }

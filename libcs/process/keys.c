@@ -227,6 +227,7 @@ cs_process_weed (void)
   struct cs_threads_disk *threads = cs_process.threads;
   struct cs_thread_disk stale;
 
+  cs_process.weeding = true;
   for (uint64_t i = 0; i < nr_stale; i++)
     {
       stale = threads->threads[i];
@@ -235,6 +236,7 @@ cs_process_weed (void)
           && destructor_of (stale.key))
         destructor_of (stale.key) ((void *) (uintptr_t) stale.value);
     }
+  cs_process.weeding = false;
   pthread_mutex_lock (&keys_lock);
   nr_stale = 0;
   shorten (threads);

@@ -87,10 +87,9 @@ void cs_foreign_hold (void);    /* around a fork */
 void cs_foreign_release (void);
 
 /* descriptors.c */
-#define CS_DESCRIPTORS_FIRST 3          /* numbers that are looked at */
-#define CS_DESCRIPTORS_END 1024
-void cs_descriptors_record (void);
+#define CS_DESCRIPTORS_FIRST 3          /* numbers that can be kept */
+#define CS_DESCRIPTORS_END (1 << 20)
+int cs_descriptors_close (int fd);
 int cs_descriptors_resume (struct cs_err *err);
-void cs_descriptors_start (void);
 
 #endif

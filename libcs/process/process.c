@@ -18,7 +18,6 @@ start (struct cs_store *store, struct cs_table_disk *table,
   cs_process.store = store;
   cs_process.table = table;
   cs_process.image->epoch++;
-  cs_descriptors_start ();
   code = cs_handlers_start ();
   if (code == 0)
     code = cs_keys_start ();
@@ -138,12 +137,6 @@ cs_process_resume (void)
   cs_once_rearm ();
 }
 
-void
-cs_process_record (void)
-{
-  cs_descriptors_record ();
-}
-
 uint32_t
 cs_process_string (const char *text)
 {
@@ -188,6 +181,7 @@ static const struct replacement replacements[] = {
   { "process:pthread_key_delete", cs_keys_delete },
   { "process:pthread_getspecific", cs_keys_get },
   { "process:pthread_setspecific", cs_keys_set },
+  { "process:close", cs_descriptors_close },
   { "process:pthread_once", cs_once_run },
   { "process:pthread_sigmask", cs_stop_sigmask },
   { "process:pthread_create", cs_once_create_thread },

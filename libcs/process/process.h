@@ -174,6 +174,7 @@ struct cs_process
   struct cs_process_collector collector;
   atomic_bool collector_ready;
   bool child;                   /* this is a forked child */
+  bool weeding;                 /* destructors of threads that are gone run */
   /* Called by exit() of a carried library before libc's exit(), on the
      thread that called it; may be NULL, need not return.  */
   void (*leaving) (int status);
@@ -200,9 +201,10 @@ int cs_process_open (struct cs_store *store, struct cs_table_disk *table,
    once-controls; give back what its threads left in code arenas.  */
 void cs_process_resume (void);
 
-/* Note what must be made again: descriptors, arenas.  To be called right
-   before a commit.  Does not allocate in the store.  */
-void cs_process_record (void);
+/* descriptors.c: note which descriptors the image holds, before a commit:
+   forget the last ones, then name each.  Numbers 0 to 2 are passed over.  */
+void cs_process_forget_descriptors (void);
+void cs_process_record_descriptor (int fd);
 
 /* mapping.c: give back what the threads of this process left unused in code
    arenas.  None of them may run again.  */

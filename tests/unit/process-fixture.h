@@ -135,15 +135,27 @@ is_in_store (const void *addr)
   return cs_store_contains (cs_process.store, addr);
 }
 
+/* Descriptors that the test program had before it made its store.  */
+static bool was_open[1024];
+
+static inline void
+note_open (void)
+{
+  for (int fd = 0; fd < 1024; fd++)
+    was_open[fd] = fcntl (fd, F_GETFD) >= 0;
+}
+
 /* The first process: a store with a table and everything above.  */
 static inline void
 begin (void)
 {
-  struct cs_store *store = create (false);
+  struct cs_store *store;
   struct cs_table_disk *table;
   struct cs_err err = CS_ERR_INIT;
   void *addr;
 
+  note_open ();
+  store = create (false);
   CHECK (cs_intern_create (store, cs_arch_native (), NULL, &err) == 0);
   CHECK (cs_intern_open (store, &table, &err) == 0);
   CHECK (cs_store_section_create (store, "test", sizeof *words, RW, &addr)
@@ -157,10 +169,12 @@ begin (void)
 static inline int
 reopen_store (enum cs_store_mode mode, struct cs_err *err)
 {
-  struct cs_store *store = open_mode (mode);
+  struct cs_store *store;
   struct cs_table_disk *table;
   size_t len;
 
+  note_open ();
+  store = open_mode (mode);
   CHECK (cs_intern_open (store, &table, err) == 0);
   words = cs_store_section (store, "test", &len);
   CHECK (words);
@@ -179,10 +193,22 @@ resume (void)
   cs_process_resume ();
 }
 
+/* Note every descriptor that is open and not the store's, as if each were a
+   port's.  */
+static inline void
+record_descriptors (void)
+{
+  cs_process_forget_descriptors ();
+  for (int fd = 3; fd < 1024; fd++)
+    if (!was_open[fd] && fcntl (fd, F_GETFD) >= 0
+        && !cs_store_owns_descriptor (cs_process.store, fd))
+      cs_process_record_descriptor (fd);
+}
+
 static inline void
 save (void)
 {
-  cs_process_record ();
+  record_descriptors ();
   commit_ok (cs_process.store);
 }
 
