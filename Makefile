@@ -86,14 +86,7 @@ endif
 
 LIB_SOURCES := $(sort $(wildcard libcs/*.c libcs/*/*.c arch/*/*.c))
 LIB_HEADERS := $(sort $(wildcard libcs/*.h libcs/*/*.h))
-GENERATED :=
-ifneq ($(and $(wildcard libcs/intern/embed.sh),$(wildcard policy/*.pol)),)
-GENERATED += policy-builtin.c
-endif
-ifneq ($(wildcard libcs/guile/embed-scheme.sh),)
-GENERATED += scheme-builtin.c
-endif
-SCHEME := $(sort $(wildcard scheme/*.scm scheme/*/*.scm))
+GENERATED := policy-builtin.c module-builtin.c
 
 CMD_SOURCES := $(sort $(wildcard cmd/*.c))
 COMMANDS := $(patsubst cmd/%.c,%,$(filter cmd/cs-%.c,$(CMD_SOURCES)))
@@ -170,15 +163,15 @@ $(BUILD)/pic/%.o: $(BUILD)/%.c $(BUILD)/flags
 
 $(BUILD)/obj/cmd/common.o: CPPFLAGS += -DCS_VERSION='"$(VERSION)"'
 
-$(BUILD)/policy-builtin.c: policy/guile-3.0.pol libcs/intern/embed.sh
+$(BUILD)/policy-builtin.c: policy/guile-3.0.pol tools/embed
 	$(call say,EMBED,$<)
 	@mkdir -p $(@D)
-	$(Q)sh libcs/intern/embed.sh policy/guile-3.0.pol >$@
+	$(Q)sh tools/embed cs_policy_builtin intern/policy.h $< >$@
 
-$(BUILD)/scheme-builtin.c: $(SCHEME) libcs/guile/embed-scheme.sh
-	$(call say,EMBED,scheme)
+$(BUILD)/module-builtin.c: scheme/coldstore.scm tools/embed
+	$(call say,EMBED,$<)
 	@mkdir -p $(@D)
-	$(Q)sh libcs/guile/embed-scheme.sh $(SCHEME) >$@
+	$(Q)sh tools/embed cs_module_text guile/module.h $< >$@
 
 # Made anew each time: ar would keep members whose source is gone.
 $(LIBRARY): $(LIB_OBJECTS)

@@ -19,50 +19,42 @@
 /* Each is called scm_NAME in libguile.  */
 #define CS_GUILE_FUNCTIONS(F)                                           \
   F (all_threads)                                                       \
-  F (c_call_with_current_module)                                        \
-  F (c_catch)                                                           \
   F (c_make_gsubr)                                                      \
   F (c_define_module)                                                   \
   F (c_eval_string)                                                     \
-  F (c_export)                                                          \
-  F (c_private_lookup)                                                  \
-  F (c_public_ref)                                                      \
-  F (c_resolve_module)                                                  \
+  F (c_public_lookup)                                                   \
+  F (c_run_hook)                                                        \
+  F (c_module_define)                                                   \
   F (c_port_for_each)                                                   \
-  F (call_0)                                                            \
-  F (call_1)                                                            \
   F (cons)                                                              \
   F (current_dynamic_state)                                             \
   F (current_error_port)                                                \
   F (current_input_port)                                                \
+  F (current_module)                                                    \
   F (current_output_port)                                               \
   F (current_thread)                                                    \
   F (drain_input)                                                       \
-  F (error_scm)                                                         \
   F (file_port_p)                                                       \
   F (fileno)                                                            \
   F (flush_all_ports)                                                   \
-  F (force_output)                                                      \
   F (from_int32)                                                        \
   F (from_locale_string)                                                \
   F (from_uint64)                                                       \
   F (from_utf8_string)                                                  \
   F (from_utf8_symbol)                                                  \
+  F (hook_to_list)                                                      \
   F (misc_error)                                                        \
   F (port_closed_p)                                                     \
-  F (print_exception)                                                   \
   F (procedure_p)                                                       \
-  F (restore_signals)                                                   \
   F (set_automatic_finalization_enabled)                                \
   F (set_current_dynamic_state)                                         \
-  F (set_port_encoding_x)                                               \
+  F (set_current_module)                                                \
   F (setlocale)                                                         \
   F (setvbuf)                                                           \
   F (shell)                                                             \
   F (sigaction_for_thread)                                              \
   F (system_async_mark_for_thread)                                      \
   F (to_int32)                                                          \
-  F (to_utf8_string)                                                    \
   F (variable_ref)                                                      \
   F (with_guile)                                                        \
   F (without_guile)
@@ -75,7 +67,7 @@
   F (free)                                                              \
   F (get_stack_base)                                                    \
   F (get_suspend_signal)                                                \
-  F (get_thr_restart_signal)                                                    \
+  F (get_thr_restart_signal)                                            \
   F (init)                                                              \
   F (malloc_atomic_uncollectable)                                       \
   F (realloc)                                                           \

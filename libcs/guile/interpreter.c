@@ -37,7 +37,6 @@ static struct
   pthread_t thread;
   sigjmp_buf start;             /* where leaving() jumps to */
   int status;
-  atomic_uint parked;           /* threads that wait for the end */
 } workspace;
 
 static SCM
@@ -198,27 +197,10 @@ wait_until_parked (void *asked)
 {
   const struct timespec millisecond = { 0, 1000000 };
 
-  for (int i = 0; i < 100 && atomic_load (&workspace.parked)
+  for (int i = 0; i < 100 && cs_module_parked ()
                                < *(unsigned *) asked; i++)
     nanosleep (&millisecond, NULL);
   return NULL;
-}
-
-/* The procedure that a thread is asked to call.  */
-static void *
-wait_for_end (void *unused)
-{
-  atomic_fetch_add (&workspace.parked, 1);
-  for (;;)
-    pause ();
-  return unused;
-}
-
-static SCM
-park (void)
-{
-  scm.without_guile (wait_for_end, NULL);
-  return SCM_UNSPECIFIED;
 }
 
 /* Ask the other Guile threads to stop at a safe point, and give them a
@@ -235,7 +217,7 @@ park_others (void *unused)
   for (; scm_is_pair (rest); rest = SCM_CDR (rest))
     if (!scm_is_eq (SCM_CAR (rest), self))
       {
-        scm.system_async_mark_for_thread (scm_of (workspace.image->park),
+        scm.system_async_mark_for_thread (scm_of (workspace.image->module.park),
                                           SCM_CAR (rest));
         asked++;
       }
@@ -244,55 +226,11 @@ park_others (void *unused)
   return NULL;
 }
 
-/* Procedures that Scheme code calls in libcs.  Their addresses are kept in
-   the heap, so they are interned like any other.  */
-static const struct
+static bool
+will_save (void)
 {
-  const char *name;
-  void *function;
-} primitives[] = {
-  { "park", park }
-};
-
-#define NR_PRIMITIVES (sizeof primitives / sizeof *primitives)
-
-static int
-intern_primitives (struct cs_err *err)
-{
-  const struct cs_table_entry_disk fields = {
-    .kind = CS_SYMBOL_FUNCTION, .flags = CS_TABLE_USED
-  };
-  long entry;
-
-  for (size_t i = 0; i < NR_PRIMITIVES; i++)
-    {
-      entry = cs_table_add (cs_process.table, CS_GUILE_PRIMITIVES_LIBRARY,
-                            primitives[i].name, "", &fields);
-      if (entry < 0)
-        return cs_err_sys (err, (int) -entry, "cannot intern '%s'",
-                           primitives[i].name);
-      workspace.image->primitives[i] = (uint32_t) entry;
-    }
-  return 0;
-}
-
-static void
-bind_primitives (void)
-{
-  for (size_t i = 0; i < NR_PRIMITIVES; i++)
-    cs_intern_bind (cs_process.table, workspace.image->primitives[i],
-                    (uintptr_t) primitives[i].function);
-}
-
-/* A Scheme procedure without arguments for primitive I.  */
-static SCM
-make_procedure (size_t i)
-{
-  uint64_t addr = cs_intern_trampoline (cs_process.table,
-                                        workspace.image->primitives[i]);
-
-  return scm.c_make_gsubr (primitives[i].name, 0, 0, 0,
-                           (scm_t_subr) (uintptr_t) addr);
+  return workspace.params && !workspace.params->ephemeral
+         && !workspace.params->no_save;
 }
 
 /* exit() was called in Guile mode.  Does not return.  */
@@ -301,6 +239,8 @@ leaving (int status)
 {
   bool on_workspace = pthread_equal (pthread_self (), workspace.thread);
 
+  if (will_save ())
+    cs_module_run_hook (workspace.image->module.before_checkpoint);
   scm.with_guile (flush_ports, NULL);
   scm.with_guile (settle, NULL);
   scm.with_guile (park_others, NULL);
@@ -361,6 +301,7 @@ run_shell (void *unused)
   follow_process ();
   install_handlers ();
   scm.set_automatic_finalization_enabled (1);
+  cs_module_run_hook (workspace.image->module.after_resume);
   scm.shell (workspace.params->argc, workspace.params->argv);
   return NULL;
 }
@@ -385,7 +326,7 @@ boot_body (void *unused)
 {
   (void) unused;
   scm.c_eval_string (preload);
-  workspace.image->park = bits_of (make_procedure (0));
+  cs_module_make (&workspace.image->module);
   workspace.image->ports[0] = bits_of (scm.current_input_port ());
   workspace.image->ports[1] = bits_of (scm.current_output_port ());
   workspace.image->ports[2] = bits_of (scm.current_error_port ());
@@ -452,10 +393,9 @@ cs_interpreter_boot (struct cs_store *store, struct cs_err *err)
   memcpy (workspace.image->magic, CS_GUILE_MAGIC,
           sizeof workspace.image->magic);
   workspace.image->version = CS_GUILE_VERSION;
-  code = intern_primitives (err);
+  code = cs_module_intern (&workspace.image->module, err);
   if (code != 0)
     return code;
-  bind_primitives ();
   /* Guile sets this too, but only after its first GC_init (libguile/gc.c,
      scm_storage_prehistory); changing it later corrupts the heap.  */
   gc.set_all_interior_pointers (0);
@@ -488,7 +428,7 @@ cs_interpreter_resume (struct cs_store *store, struct cs_err *err)
     return cs_err_set (err, CS_E_DAMAGED,
                        "'%s': section 'guile' is missing or damaged",
                        cs_store_path (store));
-  bind_primitives ();
+  cs_module_bind (&workspace.image->module);
   cs_process_run_child ();
   /* A thread of the last process may have had this one's number.  */
   if (gc.thread_is_registered ())

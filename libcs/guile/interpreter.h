@@ -12,14 +12,13 @@
 #define CS_INTERPRETER_H
 
 #include "err.h"
+#include "guile/module.h"
 #include "guile/workspace.h"
 #include "intern/library.h"
 #include "store/store.h"
 
 #define CS_GUILE_MAGIC "ColdGui"        /* 8 bytes with its NUL */
 #define CS_GUILE_VERSION 1
-#define CS_GUILE_PRIMITIVES_MAX 16
-#define CS_GUILE_PRIMITIVES_LIBRARY "libcs.so.0"        /* in the intern table */
 
 /* SCM values are widened to 64 bits.  */
 struct cs_guile_disk
@@ -30,9 +29,7 @@ struct cs_guile_disk
   uint64_t dynamic_state;       /* the workspace thread's when it ended */
   uint64_t ports[3];            /* standard input, output, error */
   uint64_t modules;             /* the root of the module tree */
-  uint64_t park;                /* the procedure that stops a thread */
-  uint32_t primitives[CS_GUILE_PRIMITIVES_MAX]; /* intern table entries of
-                                                   libcs's own primitives */
+  struct cs_module_disk module;
 };
 
 /* Boot the loaded libguile in a new store, and end its thread again.  */

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* module.c -- the Scheme module (coldstore).  */
+
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "guile/api.h"
+#include "guile/module.h"
+#include "process/process.h"
+
+static atomic_uint parked;
+
+static void *
+wait_for_end (void *unused)
+{
+  atomic_fetch_add (&parked, 1);
+  for (;;)
+    pause ();
+  return unused;
+}
+
+/* Out of Guile mode, so that collections need not stop this thread.  */
+static SCM
+park (void)
+{
+  scm.without_guile (wait_for_end, NULL);
+  return SCM_UNSPECIFIED;
+}
+
+unsigned
+cs_module_parked (void)
+{
+  return atomic_load (&parked);
+}
+
+static SCM
+workspace_file (void)
+{
+  return scm.from_locale_string (cs_store_path (cs_process.store));
+}
+
+static SCM
+workspace_generation (void)
+{
+  return scm.from_uint64 (cs_store_superblock (cs_process.store)->generation);
+}
+
+static const struct
+{
+  const char *name;             /* in the intern table, and of the procedure */
+  SCM (*function) (void);
+} primitives[] = {
+  { "%park", park },
+  { "%workspace-file", workspace_file },
+  { "%workspace-generation", workspace_generation }
+};
+
+#define NR_PRIMITIVES (sizeof primitives / sizeof *primitives)
+
+int
+cs_module_intern (struct cs_module_disk *image, struct cs_err *err)
+{
+  const struct cs_table_entry_disk fields = {
+    .kind = CS_SYMBOL_FUNCTION, .flags = CS_TABLE_USED
+  };
+  long entry;
+
+  for (size_t i = 0; i < NR_PRIMITIVES; i++)
+    {
+      entry = cs_table_add (cs_process.table, CS_MODULE_LIBRARY,
+                            primitives[i].name, "", &fields);
+      if (entry < 0)
+        return cs_err_sys (err, (int) -entry, "cannot intern '%s'",
+                           primitives[i].name);
+      image->entries[i] = (uint32_t) entry;
+    }
+  cs_module_bind (image);
+  return 0;
+}
+
+void
+cs_module_bind (const struct cs_module_disk *image)
+{
+  for (size_t i = 0; i < NR_PRIMITIVES; i++)
+    if (image->entries[i] < cs_process.table->count)
+      cs_intern_bind (cs_process.table, image->entries[i],
+                      (uintptr_t) primitives[i].function);
+}
+
+/* A procedure for primitive I, defined in MODULE.  */
+static SCM
+define (const struct cs_module_disk *image, size_t i, SCM module)
+{
+  uint64_t addr = cs_intern_trampoline (cs_process.table, image->entries[i]);
+  SCM procedure = scm.c_make_gsubr (primitives[i].name, 0, 0, 0,
+                                    (scm_t_subr) (uintptr_t) addr);
+
+  scm.c_module_define (module, primitives[i].name, procedure);
+  return procedure;
+}
+
+static uint64_t
+hook (const char *name)
+{
+  return SCM_UNPACK (scm.variable_ref (scm.c_public_lookup ("coldstore",
+                                                            name)));
+}
+
+void
+cs_module_make (struct cs_module_disk *image)
+{
+  SCM outer = scm.current_module ();
+  SCM module = scm.c_define_module ("coldstore", NULL, NULL);
+
+  image->park = SCM_UNPACK (define (image, 0, module));
+  for (size_t i = 1; i < NR_PRIMITIVES; i++)
+    define (image, i, module);
+  scm.c_eval_string (cs_module_text);
+  scm.set_current_module (outer);
+  image->before_checkpoint = hook ("before-checkpoint-hook");
+  image->after_resume = hook ("after-resume-hook");
+}
+
+/* scm_with_guile reports what is not caught, and returns.  */
+static void *
+run_hook (void *bits)
+{
+  scm.c_run_hook (SCM_PACK ((scm_t_bits) *(uint64_t *) bits), SCM_EOL);
+  return NULL;
+}
+
+void
+cs_module_run_hook (uint64_t bits)
+{
+  SCM list = scm.hook_to_list (SCM_PACK ((scm_t_bits) bits));
+
+  if (!scm_is_null (list))
+    scm.with_guile (run_hook, &bits);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* module.h -- the Scheme module (coldstore), and libcs's own primitives.
+
+   Primitives are C functions of libcs that Scheme code calls.  Their
+   addresses are kept in the heap, so each is interned, as a function of the
+   library CS_MODULE_LIBRARY, and bound again at each start.  */
+#ifndef CS_MODULE_H
+#define CS_MODULE_H
+
+#include <libguile.h>
+
+#include "err.h"
+
+#define CS_MODULE_LIBRARY "libcs.so.0"
+#define CS_MODULE_PRIMITIVES_MAX 16
+
+/* The text of scheme/coldstore.scm, built in.  */
+extern const char cs_module_text[];
+extern const size_t cs_module_text_len;
+
+/* What a store keeps of it, in section "guile".  */
+struct cs_module_disk
+{
+  uint32_t entries[CS_MODULE_PRIMITIVES_MAX];   /* of the intern table */
+  uint64_t park;                /* SCM: the procedure that stops a thread */
+  uint64_t before_checkpoint;   /* SCM: the two hooks */
+  uint64_t after_resume;
+};
+
+/* A new store's primitives get entries and are bound.  */
+int cs_module_intern (struct cs_module_disk *image, struct cs_err *err);
+
+/* Bind them in this process, before any Scheme code runs.  */
+void cs_module_bind (const struct cs_module_disk *image);
+
+/* In Guile mode, once in the life of a store: make the module.  */
+void cs_module_make (struct cs_module_disk *image);
+
+/* In Guile mode: run a hook.  An error in it is reported on the current
+   error port and otherwise ignored.  */
+void cs_module_run_hook (uint64_t hook);
+
+/* How many threads have called the procedure `park`, which does not return
+   while this process lives.  */
+unsigned cs_module_parked (void);
+
+#endif

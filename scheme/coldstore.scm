@@ -1,0 +1,27 @@
+;;; SPDX-License-Identifier: LGPL-3.0-or-later
+;;; (coldstore) -- what a program in a workspace can ask and be told.
+;;;
+;;; Part of every workspace: it is evaluated when the store is made.  The
+;;; procedures whose names begin with % are made by libcs/guile/module.c.
+
+(define-module (coldstore)
+  #:export (workspace-file
+            workspace-generation
+            before-checkpoint-hook
+            after-resume-hook))
+
+(define (workspace-file)
+  "Return the name of the store this workspace was resumed from, as it was
+given to cs-run."
+  (%workspace-file))
+
+(define (workspace-generation)
+  "Return the number of the last commit: 1 when the workspace was made, one
+more after each."
+  (%workspace-generation))
+
+;; Run without arguments in the workspace thread: the first before the ports
+;; are flushed and the image is written, the second when the workspace has
+;; been resumed, before Guile's command line is looked at.
+(define before-checkpoint-hook (make-hook))
+(define after-resume-hook (make-hook))
