@@ -5,6 +5,7 @@
    long ones only: nothing it may want later can clash.  */
 
 #include <errno.h>
+#include <locale.h>
 #include <stdlib.h>
 
 #include "common.h"
@@ -70,6 +71,19 @@ stack_len (void)
   return len;
 }
 
+/* As guile(1): the locale of the environment, unless GUILE_INSTALL_LOCALE is
+   0.  */
+static void
+install_locale (void)
+{
+  const char *install = getenv ("GUILE_INSTALL_LOCALE");
+
+  if (install && install[0] && strtol (install, NULL, 10) == 0)
+    return;
+  if (!setlocale (LC_ALL, ""))
+    cs_cmd_warn ("the locale that the environment names is not installed");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -85,6 +99,7 @@ main (int argc, char **argv)
     .checkpoint_failed = cs_cmd_report
   };
 
+  install_locale ();
   cs_workspace_run (line->operands[0], &params, &err);
   cs_cmd_fail (&err);
 }

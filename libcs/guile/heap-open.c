@@ -30,6 +30,9 @@ read_record (struct cs_heap *heap, struct cs_err *err)
   heap->dynamic_state = guile->dynamic_state;
   memcpy (heap->ports, guile->ports, sizeof heap->ports);
   heap->modules = guile->modules;
+  heap->park = guile->module.park;
+  heap->before_checkpoint = guile->module.before_checkpoint;
+  heap->after_resume = guile->module.after_resume;
   return 0;
 }
 

@@ -96,6 +96,8 @@ struct cs_heap
   uint64_t modules;             /* root of the module tree */
   uint64_t dynamic_state;
   uint64_t ports[3];
+  uint64_t park;                /* (coldstore): see guile/module.h */
+  uint64_t before_checkpoint, after_resume;
   struct cs_heap_library libraries[CS_HEAP_LIBRARIES_MAX];
   size_t nr_libraries;
 };

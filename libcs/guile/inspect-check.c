@@ -8,7 +8,7 @@
 
 #include "guile/heap.h"
 #include "guile/inspect.h"
-#include "guile/modules.h"
+#include "guile/module-tree.h"
 #include "intern/elf.h"
 #include "intern/intern.h"
 #include "intern/library.h"

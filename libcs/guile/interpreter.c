@@ -230,10 +230,11 @@ static bool
 will_save (void)
 {
   return workspace.params && !workspace.params->ephemeral
-         && !workspace.params->no_save;
+         && !workspace.params->no_save && !cs_process.child;
 }
 
-/* exit() was called in Guile mode.  Does not return.  */
+/* exit() was called in Guile mode.  Returns in a forked child only: it ends
+   like any process, and leaves the store alone.  */
 static void
 leaving (int status)
 {
@@ -242,6 +243,8 @@ leaving (int status)
   if (will_save ())
     cs_module_run_hook (workspace.image->module.before_checkpoint);
   scm.with_guile (flush_ports, NULL);
+  if (cs_process.child)
+    return;
   scm.with_guile (settle, NULL);
   scm.with_guile (park_others, NULL);
   if (!on_workspace)

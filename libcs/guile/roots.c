@@ -117,7 +117,10 @@ cs_named_roots (const struct cs_heap *heap, struct cs_named_root *roots)
     { "dynamic-state", heap->dynamic_state },
     { "standard-input", heap->ports[0] },
     { "standard-output", heap->ports[1] },
-    { "standard-error", heap->ports[2] }
+    { "standard-error", heap->ports[2] },
+    { "before-checkpoint-hook", heap->before_checkpoint },
+    { "after-resume-hook", heap->after_resume },
+    { "park", heap->park }
   };
   size_t nr = 0;
 

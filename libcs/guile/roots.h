@@ -39,7 +39,7 @@ struct cs_named_root
   uint64_t value;
 };
 
-#define CS_NAMED_ROOTS_MAX 5
+#define CS_NAMED_ROOTS_MAX 8
 
 /* What section "guile" refers to.  Returns how many.  */
 size_t cs_named_roots (const struct cs_heap *heap,

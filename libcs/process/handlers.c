@@ -150,7 +150,7 @@ cs_handlers_atexit (void (*function) (void))
 void
 cs_handlers_exit (int status)
 {
-  if (cs_process.leaving && !cs_process.child)
+  if (cs_process.leaving)
     cs_process.leaving (status);
   exit (status);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* modules.h -- the module tree of a workspace, read from its image.
+/* module-tree.h -- the module tree of a workspace, read from its image.
 
    Guile keeps modules in a tree: the module of the empty name has
    submodules, one for each first word of a name, and so on (boot-9.scm of
    Guile 3.0, "Module-based Loading" and nested-ref-module).  A definition is
    a variable in the hash table of its module, its obarray.  */
-#ifndef CS_MODULES_H
-#define CS_MODULES_H
+#ifndef CS_MODULE_TREE_H
+#define CS_MODULE_TREE_H
 
 #include "guile/heap.h"
 
