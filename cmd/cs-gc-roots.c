@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common.h"
-#include "guile/modules.h"
+#include "guile/module-tree.h"
 #include "guile/roots.h"
 #include "json.h"
 
@@ -88,10 +88,10 @@ print_value (const struct run *run, const char *first, int first_len,
 static void
 print_named (const struct run *run)
 {
-  printf ("\n%-16s  %-13s  %-14s  %s\n", "NAMED ROOT", "KIND", "ADDRESS",
+  printf ("\n%-22s  %-13s  %-14s  %s\n", "NAMED ROOT", "KIND", "ADDRESS",
           "VALUE");
   for (size_t i = 0; i < run->nr_named; i++)
-    print_value (run, run->named[i].name, 16, run->named[i].value);
+    print_value (run, run->named[i].name, 22, run->named[i].value);
 }
 
 /* "(guile-user) x", the width of the widest name in the module.  */

@@ -13,7 +13,7 @@
 
 #include "common.h"
 #include "guile/inspect.h"
-#include "guile/modules.h"
+#include "guile/module-tree.h"
 #include "guile/roots.h"
 #include "intern/intern.h"
 #include "intern/library.h"
