@@ -125,7 +125,7 @@ cs_keys_signal_others (int signum)
   unsigned sent = 0;
 
   pthread_mutex_lock (&keys_lock);
-  for (uint64_t i = 0; i < threads->count; i++)
+  for (uint64_t i = nr_stale; i < threads->count; i++)
     if (threads->threads[i].value != 0 && threads->threads[i].pthread != self
         && pthread_kill ((pthread_t) threads->threads[i].pthread, signum)
              == 0)
