@@ -21,6 +21,9 @@
 /* Where one goes that is in the way of the image's own numbers.  */
 #define YIELD_FD 1000
 
+#define RUN_MAX (256 * 1024)    /* bytes a write: they stay in the cache
+                                   between looking at them and writing */
+
 static int
 move (int fd, int lowest_wanted)
 {
@@ -110,6 +113,36 @@ cs_file_write (int fd, const void *buf, size_t len, uint64_t off)
         return -errno;
     }
   return 0;
+}
+
+static bool
+is_zero (const char *page)
+{
+  const uint64_t *words = (const void *) page;
+
+  for (size_t i = 0; i < CS_STORE_PAGE_LEN / sizeof *words; i += 8)
+    if (words[i] | words[i + 1] | words[i + 2] | words[i + 3]
+        | words[i + 4] | words[i + 5] | words[i + 6] | words[i + 7])
+      return false;
+  return true;
+}
+
+int
+cs_file_write_pages (int fd, const char *data, uint64_t len, uint64_t off)
+{
+  uint64_t pos = 0, run;
+  int r = 0;
+
+  for (; pos < len && r == 0; pos += run)
+    {
+      run = 0;
+      while (pos < len && is_zero (data + pos))
+        pos += CS_STORE_PAGE_LEN;
+      while (pos + run < len && run < RUN_MAX && !is_zero (data + pos + run))
+        run += CS_STORE_PAGE_LEN;
+      r = cs_file_write (fd, data + pos, (size_t) run, off + pos);
+    }
+  return r;
 }
 
 /* Split PATH: open its folder, copy what is behind the last slash.  */

@@ -7,11 +7,14 @@
    directory.c    S1 to S3; looking up and editing the extent table; sections
    region.c       the address range: reserving it, mapping a file into it
    space.c        the public operations on ranges
+   new-file.c     a file that takes the store's name once it is complete
    commit.c       a new generation
+   clone.c        a copy under another name
    store.c        create, open, close, and what only looks  */
 #ifndef CS_STORE_PRIVATE_H
 #define CS_STORE_PRIVATE_H
 
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -120,6 +123,11 @@ ssize_t cs_file_read (int fd, void *buf, size_t len, uint64_t off);
 /* Write LEN bytes.  0 or -errno.  */
 int cs_file_write (int fd, const void *buf, size_t len, uint64_t off);
 
+/* Write LEN bytes, whole pages from an address that is a multiple of 8, but
+   leave out those that are zero.  0 or -errno.  */
+int cs_file_write_pages (int fd, const char *data, uint64_t len,
+                         uint64_t off);
+
 /* lock.c */
 
 /* Fill STORE's lock record with this process.  */
@@ -140,8 +148,14 @@ void cs_lock_drop (int fd);
 void cs_superblock_init (struct cs_superblock_disk *sb,
                          const struct cs_store_params *params);
 
+/* Set uuid and time of creation to new ones.  */
+void cs_superblock_christen (struct cs_superblock_disk *sb);
+
 /* Set the CRC.  */
 void cs_superblock_seal (struct cs_superblock_disk *sb);
+
+/* Write it to both slots.  0 or -errno.  */
+int cs_superblock_write (int fd, const struct cs_superblock_disk *sb);
 
 /* Read the superblock in force from FD and check it against FILE_LEN.  */
 int cs_superblock_read (int fd, uint64_t file_len,
@@ -207,6 +221,48 @@ bool cs_directory_touches (const struct cs_store *store, uint64_t off,
 /* Does it touch a section?  With PARTLY only those it does not cover.  */
 bool cs_section_touches (const struct cs_store *store, uint64_t off,
                          uint64_t len, bool partly);
+
+/* new-file.c */
+
+struct cs_new_file
+{
+  int fd;                       /* read and write; -1 once it is published */
+  int folder;                   /* the store's folder, to be synced */
+  char name[NAME_MAX + 1];      /* in that folder; "" if it has none */
+};
+
+/* Create an empty file of mode 0600, less the umask, in STORE's folder.  End
+   with cs_new_file_end(), but not when this fails.  */
+int cs_new_file_begin (const struct cs_store *store, struct cs_new_file *file,
+                       struct cs_err *err);
+
+/* Give FILE, which must be complete and synced, the name of STORE, and let
+   go of the file that had it (S4).  On success STORE takes over the
+   descriptor.  */
+int cs_new_file_publish (struct cs_store *store, struct cs_new_file *file,
+                         struct cs_err *err);
+
+/* Sync the folder after publishing.  */
+int cs_new_file_settle (struct cs_new_file *file, struct cs_err *err);
+
+/* Close FILE, and remove it unless it was published.  */
+void cs_new_file_end (const struct cs_store *store, struct cs_new_file *file);
+
+/* A write beyond RLIMIT_FSIZE sends SIGXFSZ besides failing; call this after
+   a failure, with that signal blocked, lest it ends the process later.
+   PENDING_BEFORE are those pending before the first write.  */
+void cs_new_file_calm (const sigset_t *pending_before);
+
+/* store.c */
+
+/* A store object without a file, and its end.  NULL: no memory.  */
+struct cs_store *cs_store_new (const char *path, enum cs_store_mode mode);
+void cs_store_free (struct cs_store *store);
+
+/* Find the place of a store that is to be created: set dirfd, name, owner
+   and the lock record.  If there is a file already: with FORCE lock it,
+   without it refuse.  */
+int cs_store_claim (struct cs_store *store, bool force, struct cs_err *err);
 
 /* region.c */
 

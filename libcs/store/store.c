@@ -24,8 +24,8 @@
 
 #define OPEN_TRIES 64           /* against one that commits all the time */
 
-static struct cs_store *
-store_new (const char *path, enum cs_store_mode mode)
+struct cs_store *
+cs_store_new (const char *path, enum cs_store_mode mode)
 {
   struct cs_store *store = calloc (1, sizeof *store);
 
@@ -43,8 +43,8 @@ store_new (const char *path, enum cs_store_mode mode)
   return store;
 }
 
-static void
-store_free (struct cs_store *store)
+void
+cs_store_free (struct cs_store *store)
 {
   cs_file_close (&store->fd);
   cs_file_close (&store->dirfd);
@@ -165,7 +165,6 @@ map_view (struct cs_store *store, struct cs_err *err)
   if (p == MAP_FAILED)
     return cs_err_sys (err, errno, "map %" PRIu64 " bytes", len);
   store->image = p;
-  cs_file_close (&store->fd);
   r = cs_directory_check (store->image, &store->superblock, true, err);
   if (r < 0)
     cs_sys.munmap (p, (size_t) len);
@@ -202,7 +201,7 @@ cs_store_open (const char *path, enum cs_store_mode mode,
                struct cs_store **store, struct cs_err *err)
 {
   struct cs_err own = CS_ERR_INIT;
-  struct cs_store *s = store_new (path, mode);
+  struct cs_store *s = cs_store_new (path, mode);
   int r;
 
   if (!err)
@@ -213,7 +212,7 @@ cs_store_open (const char *path, enum cs_store_mode mode,
   else
     {
       if (s)
-        store_free (s);
+        cs_store_free (s);
       cs_err_prefix (err, "cannot open '%s'", path);
     }
   return r;
@@ -242,15 +241,17 @@ check_params (const struct cs_store_params *params, struct cs_err *err)
   return 0;
 }
 
-/* See to it that the store can be created under its name.  */
-static int
-claim_name (struct cs_store *store, bool force, struct cs_err *err)
+int
+cs_store_claim (struct cs_store *store, bool force, struct cs_err *err)
 {
   struct stat st;
   int r = cs_file_locate (store, err);
 
   if (r < 0)
     return r;
+  store->created = true;
+  store->owner = getpid ();
+  cs_lock_init (store);
   /* Better refused now than after an hour's work.  */
   if (cs_sys.faccessat (store->dirfd, ".", W_OK | X_OK, AT_EACCESS) < 0)
     return cs_err_sys (err, errno, "create files in its folder");
@@ -275,12 +276,9 @@ create_store (struct cs_store *store, const struct cs_store_params *params,
   int r = check_params (params, err);
 
   if (r == 0)
-    r = claim_name (store, force, err);
+    r = cs_store_claim (store, force, err);
   if (r < 0)
     return r;
-  store->created = true;
-  store->owner = getpid ();
-  cs_lock_init (store);
   cs_superblock_init (&store->superblock, params);
   r = cs_region_hold (store, err);
   if (r < 0)
@@ -301,7 +299,7 @@ cs_store_create (const char *path, const struct cs_store_params *params,
                  bool force, struct cs_store **store, struct cs_err *err)
 {
   struct cs_err own = CS_ERR_INIT;
-  struct cs_store *s = store_new (path, CS_STORE_WRITE);
+  struct cs_store *s = cs_store_new (path, CS_STORE_WRITE);
   int r;
 
   if (!err)
@@ -313,7 +311,7 @@ cs_store_create (const char *path, const struct cs_store_params *params,
   else
     {
       if (s)
-        store_free (s);
+        cs_store_free (s);
       cs_err_prefix (err, "cannot create '%s'", path);
     }
   return r;
@@ -330,7 +328,7 @@ cs_store_close (struct cs_store *store)
      given up; the child itself must not do that to its parent.  */
   if (store->owner == getpid ())
     cs_lock_drop (store->fd);
-  store_free (store);
+  cs_store_free (store);
 }
 
 void

@@ -162,6 +162,21 @@ int cs_store_create (const char *path, const struct cs_store_params *params,
                      bool force, struct cs_store **store,
                      struct cs_err *err);
 
+/* Make the file TO a copy of the store FROM, of its last commit: the same
+   generation and contents, but with a uuid and a time of creation of its
+   own, not locked, of mode 0600 less the umask.  Nothing is mapped at its
+   base.
+   Blocks are shared where the file system can; holes stay holes.  FROM may
+   be held by a writer, and may be of any machine.  TO appears when it is
+   complete and on stable storage; an existing file is treated as by
+   cs_store_create().  Signals wait, but one that would end the process ends
+   the copying: -EINTR.
+   Errors: those of cs_store_open() with CS_STORE_READ for FROM;
+   -CS_E_REFUSED when others can write to it; those of cs_store_create() and
+   of the first cs_store_commit() for TO.  */
+int cs_store_clone (const char *from, const char *to, bool force,
+                    struct cs_err *err);
+
 /* Open the store at PATH.
    Errors, besides -errno: -CS_E_DAMAGED (not a store, truncated, no valid
    superblock, a directory that breaks S1 to S3: structure, offset, expected,

@@ -50,18 +50,17 @@ cs_superblock_seal (struct cs_superblock_disk *sb)
   sb->crc = superblock_crc (sb);
 }
 
-void
-cs_superblock_init (struct cs_superblock_disk *sb,
-                    const struct cs_store_params *params)
+int
+cs_superblock_write (int fd, const struct cs_superblock_disk *sb)
 {
-  memset (sb, 0, sizeof *sb);
-  memcpy (sb->magic, CS_STORE_MAGIC, sizeof sb->magic);
-  sb->version = CS_STORE_VERSION;
-  sb->machine = params->machine;
-  sb->word_len = params->word_len;
-  sb->page_len = CS_STORE_PAGE_LEN;
-  sb->base = params->base;
-  sb->reserved = params->reserved;
+  int r = cs_file_write (fd, sb, sizeof *sb, 0);
+
+  return r < 0 ? r : cs_file_write (fd, sb, sizeof *sb, CS_STORE_SLOT_LEN);
+}
+
+void
+cs_superblock_christen (struct cs_superblock_disk *sb)
+{
   sb->created = time (NULL);
   if (getrandom (sb->uuid, sizeof sb->uuid, GRND_NONBLOCK)
       != sizeof sb->uuid)
@@ -77,6 +76,21 @@ cs_superblock_init (struct cs_superblock_disk *sb,
   sb->uuid[8] = (uint8_t) ((sb->uuid[8] & 0x3f) | 0x80);
 }
 
+void
+cs_superblock_init (struct cs_superblock_disk *sb,
+                    const struct cs_store_params *params)
+{
+  memset (sb, 0, sizeof *sb);
+  memcpy (sb->magic, CS_STORE_MAGIC, sizeof sb->magic);
+  sb->version = CS_STORE_VERSION;
+  sb->machine = params->machine;
+  sb->word_len = params->word_len;
+  sb->page_len = CS_STORE_PAGE_LEN;
+  sb->base = params->base;
+  sb->reserved = params->reserved;
+  cs_superblock_christen (sb);
+}
+
 /* "superblock at offset OFF: FIELD: expected ..., found ...".  */
 static int
 wrong (struct cs_err *err, uint64_t off, const char *field,
@@ -88,6 +102,13 @@ wrong (struct cs_err *err, uint64_t off, const char *field,
 }
 
 static int
+advise_no_store (struct cs_err *err)
+{
+  return cs_err_advise (err, "this is not a store, or something was written "
+                        "over its beginning");
+}
+
+static int
 wrong_magic (struct cs_err *err, uint64_t off, const char *magic)
 {
   char text[8 * 4 + 1], *p = text;
@@ -95,9 +116,10 @@ wrong_magic (struct cs_err *err, uint64_t off, const char *magic)
   for (int i = 0; i < 8; i++)
     p += sprintf (p, isprint ((unsigned char) magic[i]) ? "%c" : "\\x%02x",
                   (unsigned char) magic[i]);
-  return cs_err_set (err, CS_E_DAMAGED, "superblock at offset %" PRIu64
-                     ": magic: expected '%s', found '%s'", off,
-                     CS_STORE_MAGIC, text);
+  cs_err_set (err, CS_E_DAMAGED, "superblock at offset %" PRIu64
+              ": magic: expected '%s', found '%s'", off, CS_STORE_MAGIC,
+              text);
+  return advise_no_store (err);
 }
 
 /* Is the slot as it was written?  */
@@ -194,8 +216,11 @@ cs_superblock_read (int fd, uint64_t file_len, struct cs_superblock_disk *sb,
   if (n < 0)
     return cs_err_sys (err, (int) -n, "read superblocks");
   if ((size_t) n < sizeof *sb)
-    return cs_err_set (err, CS_E_DAMAGED, "superblock at offset 0: expected "
-                       "%zu bytes, found %zd", sizeof *sb, n);
+    {
+      cs_err_set (err, CS_E_DAMAGED, "superblock at offset 0: expected %zu "
+                  "bytes, found %zd", sizeof *sb, n);
+      return advise_no_store (err);
+    }
   slot = choose_slot (slots, err);
   if (slot < 0)
     return slot;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* sys.c -- the system calls of the store layer, in a table.  */
 
+#include <linux/fs.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -25,6 +27,12 @@ dup_call (int fd, int command, int lowest)
   return fcntl (fd, command, lowest);
 }
 
+static int
+ficlone_call (int to, int from)
+{
+  return ioctl (to, FICLONE, from);
+}
+
 struct cs_sys cs_sys = {
   .openat = openat_call,
   .close = close,
@@ -34,6 +42,9 @@ struct cs_sys cs_sys = {
   .faccessat = faccessat,
   .pread = pread,
   .pwrite = pwrite,
+  .lseek = lseek,
+  .copy_file_range = copy_file_range,
+  .ficlone = ficlone_call,
   .ftruncate = ftruncate,
   .fsync = fsync,
   .fchmod = fchmod,

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* clone.c -- a copy of a store under another name.
+
+   A commit never changes a file that has a name, but replaces it (S4): the
+   descriptor of the source is one committed state for as long as it is
+   open, whatever its writer does meanwhile.  Only the lock record changes
+   in place; it is not copied.
+
+   The copy takes its name exactly as a first commit does (new-file.c).
+   Signals are blocked all the while, so that no file is left behind; those
+   that would end the process are looked for between two pieces.  */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/store-private.h"
+#include "store/sys.h"
+
+#define PIECE_MAX ((uint64_t) 64 << 20) /* bytes between looks at signals */
+#define BUF_LEN ((size_t) 256 * 1024)   /* where the kernel cannot copy */
+
+/* Is a signal waiting that asks this process to end?  One that is ignored
+   is kept waiting too, as all are blocked.  */
+static bool
+is_interrupted (void)
+{
+  static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+  struct sigaction action;
+  sigset_t pending;
+
+  sigpending (&pending);
+  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+    if (sigismember (&pending, signals[i])
+        && sigaction (signals[i], NULL, &action) == 0
+        && action.sa_handler != SIG_IGN)
+      return true;
+  return false;
+}
+
+/* Copy the pages of [OFF, OFF + LEN) through memory, but for those that are
+   zero.  0 or -errno.  */
+static int
+copy_by_hand (int to, int from, uint64_t off, uint64_t len, char *buf)
+{
+  int r = 0;
+
+  while (len > 0 && r == 0)
+    {
+      size_t part = len < BUF_LEN ? (size_t) len : BUF_LEN;
+      ssize_t n = cs_file_read (from, buf, part, off);
+
+      if (n < 0)
+        return (int) n;
+      if ((size_t) n < part)
+        return -EIO;            /* shorter than it was when we looked */
+      r = cs_file_write_pages (to, buf, part, off);
+      off += part;
+      len -= part;
+    }
+  return r;
+}
+
+/* The same, at best without looking at them.  */
+static int
+copy_piece (int to, int from, uint64_t off, uint64_t len, char *buf)
+{
+  off_t in = (off_t) off, out = (off_t) off;
+  uint64_t end = off + len;
+
+  while ((uint64_t) in < end)
+    {
+      ssize_t n = cs_sys.copy_file_range (from, &in, to, &out,
+                                          (size_t) (end - (uint64_t) in), 0);
+
+      /* Whatever stopped it, another attempt by other means will show
+         whether the file or only the call is to blame.  */
+      if (n <= 0 && !(n < 0 && errno == EINTR))
+        {
+          off = (uint64_t) in / CS_STORE_PAGE_LEN * CS_STORE_PAGE_LEN;
+          return copy_by_hand (to, from, off, end - off, buf);
+        }
+    }
+  return 0;
+}
+
+/* Find the first pages of [*OFF, END) that are no hole: set *OFF, return
+   their length.  *SURE is cleared if the file system cannot tell.  */
+static uint64_t
+next_data (int fd, uint64_t *off, uint64_t end, bool *sure)
+{
+  off_t data = cs_sys.lseek (fd, (off_t) *off, SEEK_DATA), hole;
+
+  if (data < 0 && errno == ENXIO)
+    return 0;
+  hole = data < 0 ? -1 : cs_sys.lseek (fd, data, SEEK_HOLE);
+  *sure = hole >= 0;
+  if (hole < 0)
+    return end - *off;
+  if ((uint64_t) data >= end)
+    return 0;
+  *off = (uint64_t) data / CS_STORE_PAGE_LEN * CS_STORE_PAGE_LEN;
+  if ((uint64_t) hole < end)
+    end = cs_round_up ((uint64_t) hole, CS_STORE_PAGE_LEN);
+  return end - *off;
+}
+
+/* Copy the image, which ends at END in the file.  0 or -errno.  */
+static int
+copy_image (int to, int from, uint64_t end)
+{
+  uint64_t off = CS_STORE_IMAGE_OFF, len;
+  char *buf = malloc (BUF_LEN);
+  bool sure = true;
+  int r = buf ? 0 : -ENOMEM;
+
+  while (r == 0 && (len = next_data (from, &off, end, &sure)) > 0)
+    {
+      if (len > PIECE_MAX)
+        len = PIECE_MAX;
+      if (is_interrupted ())
+        r = -EINTR;
+      else
+        r = (sure ? copy_piece : copy_by_hand) (to, from, off, len, buf);
+      off += len;
+    }
+  free (buf);
+  return r;
+}
+
+/* A shared copy has the source's lock record, and perhaps more behind the
+   image than the superblock speaks of.  0 or -errno.  */
+static int
+share_image (int to, int from)
+{
+  static const struct cs_lock_disk none;
+
+  if (cs_sys.ficlone (to, from) < 0)
+    return -errno;
+  return cs_file_write (to, &none, sizeof none, CS_STORE_LOCK_OFF);
+}
+
+static struct cs_superblock_disk
+new_superblock (const struct cs_store *source)
+{
+  struct cs_superblock_disk sb = source->superblock;
+
+  cs_superblock_christen (&sb);
+  cs_superblock_seal (&sb);
+  return sb;
+}
+
+/* Make FD a complete copy, on stable storage.  */
+static int
+write_copy (const struct cs_store *source, int fd, struct cs_err *err)
+{
+  struct cs_superblock_disk sb = new_superblock (source);
+  uint64_t end = CS_STORE_IMAGE_OFF + sb.committed;
+  bool shared = share_image (fd, source->fd) == 0;
+  int r;
+
+  if (cs_sys.ftruncate (fd, (off_t) end) < 0)
+    return cs_err_sys (err, errno, "set the length of the new file");
+  r = shared ? 0 : copy_image (fd, source->fd, end);
+  if (r == 0)
+    r = cs_superblock_write (fd, &sb);
+  if (r < 0)
+    return cs_err_sys (err, -r, "copy '%s'", source->path);
+  if (cs_sys.fsync (fd) < 0)
+    return cs_err_sys (err, errno, "sync the new file");
+  return 0;
+}
+
+/* Others must not have had a hand in the source: the copy will be ours, and
+   nobody will be warned of it again.  Nor may it be what is replaced.  */
+static int
+check_source (const struct cs_store *source, const struct cs_store *target,
+              struct cs_err *err)
+{
+  struct stat from, to;
+  int r;
+
+  if (cs_sys.fstat (source->fd, &from) < 0)
+    return cs_err_sys (err, errno, "status of '%s'", source->path);
+  r = cs_file_check_owner (source->path, &from, err);
+  if (r < 0)
+    return cs_err_prefix (err, "source '%s'", source->path);
+  if (target->fd < 0)
+    return 0;
+  if (cs_sys.fstat (target->fd, &to) < 0)
+    return cs_err_sys (err, errno, "status of the file");
+  if (from.st_dev == to.st_dev && from.st_ino == to.st_ino)
+    return cs_err_set (err, CS_E_REFUSED, "it is the source itself");
+  return 0;
+}
+
+static int
+copy_store (const struct cs_store *source, struct cs_store *target,
+            struct cs_err *err)
+{
+  struct cs_new_file file;
+  int r = cs_new_file_begin (target, &file, err);
+
+  if (r < 0)
+    return r;
+  r = write_copy (source, file.fd, err);
+  if (r == 0)
+    r = cs_new_file_publish (target, &file, err);
+  if (r == 0)
+    r = cs_new_file_settle (&file, err);
+  cs_new_file_end (target, &file);
+  return r;
+}
+
+static int
+clone_store (const struct cs_store *source, struct cs_store *target,
+             bool force, struct cs_err *err)
+{
+  sigset_t all, mask, pending;
+  int r = cs_store_claim (target, force, err);
+
+  if (r == 0)
+    r = check_source (source, target, err);
+  if (r < 0)
+    return r;
+  sigfillset (&all);
+  pthread_sigmask (SIG_BLOCK, &all, &mask);
+  sigpending (&pending);
+  r = copy_store (source, target, err);
+  if (r < 0)
+    cs_new_file_calm (&pending);
+  pthread_sigmask (SIG_SETMASK, &mask, NULL);
+  return r;
+}
+
+int
+cs_store_clone (const char *from, const char *to, bool force,
+                struct cs_err *err)
+{
+  struct cs_err own = CS_ERR_INIT;
+  struct cs_store *source, *target;
+  int r;
+
+  if (!err)
+    err = &own;
+  r = cs_store_open (from, CS_STORE_READ, &source, err);
+  if (r < 0)
+    return r;
+  target = cs_store_new (to, CS_STORE_WRITE);
+  r = target ? clone_store (source, target, force, err)
+      : cs_err_sys (err, ENOMEM, "copy '%s'", from);
+  if (r < 0)
+    cs_err_prefix (err, "cannot create '%s'", to);
+  if (target)
+    cs_store_close (target);
+  cs_store_close (source);
+  return r;
+}
