@@ -176,6 +176,8 @@ cs_cmd_exit (int status)
       if (status == 0)
         status = own_status (1);
     }
+  if (state.command->ends_at_once)
+    _exit (status);
   exit (status);
 }
 

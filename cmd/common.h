@@ -58,6 +58,7 @@ struct cs_cmd
   int min_operands;
   int max_operands;             /* -1: any number */
   bool operands_end_options;    /* all after the first operand is operands */
+  bool ends_at_once;            /* with _exit(): no exit handlers are run */
   int own_status;               /* status of every failure of the command
                                    itself; 0: the usual ones of coldstore(7) */
 };

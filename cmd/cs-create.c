@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* cs-create -- make a store with an interpreter in it.  */
 
+#include <signal.h>
 #include <stdio.h>
 
 #include "common.h"
@@ -51,7 +52,8 @@ static const struct cs_cmd command = {
   .options = options,
   .exclusive = exclusive,
   .min_operands = 1,
-  .max_operands = 1
+  .max_operands = 1,
+  .ends_at_once = true          /* an interpreter may be loaded in part */
 };
 
 int
@@ -64,6 +66,8 @@ main (int argc, char **argv)
   params.reserve = cs_cmd_size (OPTION_RESERVE, reserve);
   params.force = cs_cmd_given (OPTION_FORCE);
   params.warn = cs_cmd_warn;
+  /* Writing beyond RLIMIT_FSIZE is an error like any other.  */
+  signal (SIGXFSZ, SIG_IGN);
   if (cs_workspace_create (store, &params, &err) != 0)
     cs_cmd_fail (&err);
   cs_cmd_note ("made '%s'", store);

@@ -4,10 +4,13 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "guile/api.h"
 #include "guile/interpreter.h"
@@ -18,6 +21,10 @@
 #include "process/process.h"
 
 #define LIBGUILE "libguile-3.0.so.1"
+
+/* What a boot needs, of the region (where it uses some 35 MiB of Guile 3.0.8)
+   and of this process, with some room to work in afterwards.  */
+#define BOOT_LEN ((uint64_t) 64 << 20)
 
 /* What cs_workspace_create() works with.  */
 struct making
@@ -139,21 +146,59 @@ make_table (struct making *m, struct cs_err *err)
   return code == 0 ? cs_intern_open (m->store, &m->table, err) : code;
 }
 
+/* The length of the region, or 0 with ERR set.  */
+static uint64_t
+region_len (const struct cs_create_params *params, struct cs_err *err)
+{
+  const struct cs_arch *arch = cs_arch_native ();
+  uint64_t max = arch->address_end - arch->region_base;
+  uint64_t len = params->reserve ? params->reserve : arch->region_len;
+
+  if (len < BOOT_LEN)
+    cs_err_set (err, CS_E_REFUSED, "cannot reserve %" PRIu64 " bytes: a"
+                " workspace needs at least %" PRIu64, len, BOOT_LEN);
+  else if (len > max)
+    cs_err_set (err, CS_E_REFUSED, "cannot reserve %" PRIu64 " bytes: the"
+                " address space has room for %" PRIu64, len, max);
+  else
+    return (len + CS_STORE_PAGE_LEN - 1) & -(uint64_t) CS_STORE_PAGE_LEN;
+  return 0;
+}
+
 static int
 make_store (struct making *m, const char *path, struct cs_err *err)
 {
   const struct cs_arch *arch = cs_arch_native ();
   const struct cs_store_params store_params = {
     .machine = arch->elf_machine, .word_len = arch->word_len,
-    .base = arch->region_base,
-    .reserved = m->params->reserve
-                  ? (m->params->reserve + CS_STORE_PAGE_LEN - 1)
-                      & -(uint64_t) CS_STORE_PAGE_LEN
-                  : arch->region_len
+    .base = arch->region_base, .reserved = region_len (m->params, err)
   };
 
+  if (store_params.reserved == 0)
+    return err->code;
   return cs_store_create (path, &store_params, m->params->force, &m->store,
                           err);
+}
+
+/* Guile that runs out of memory while it boots goes on without what it could
+   not load, for minutes.  So see first whether RLIMIT_AS leaves enough, and
+   keep malloc from taking 64 MiB of it for each thread.  */
+static int
+prepare_boot (struct cs_err *err)
+{
+  void *room;
+
+  mallopt (M_ARENA_MAX, 1);
+  room = mmap (NULL, BOOT_LEN, PROT_NONE,
+               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (room != MAP_FAILED)
+    {
+      munmap (room, BOOT_LEN);
+      return 0;
+    }
+  cs_err_sys (err, errno, "cannot boot the interpreter in %" PRIu64 " bytes",
+              BOOT_LEN);
+  return cs_err_advise (err, "raise the limit of address space: ulimit -v");
 }
 
 static int
@@ -171,9 +216,29 @@ fill_store (struct making *m, struct cs_err *err)
   if (code == 0)
     code = cs_interpreter_load (m->store, m->table, false, err);
   if (code == 0)
+    code = prepare_boot (err);
+  if (code == 0)
     code = cs_interpreter_boot (m->store, err);
   if (code == 0)
     code = cs_interpreter_save (m->store, err);
+  return code;
+}
+
+static int
+create (struct making *m, const char *path, struct cs_err *err)
+{
+  int code = cs_policy_load (m->params->policy, report, (void *) m->params,
+                             &m->policy, err);
+
+  if (code == 0)
+    code = open_libraries (m, err);
+  if (code == 0)
+    code = make_store (m, path, err);
+  if (code == 0)
+    code = fill_store (m, err);
+  /* A table was compiled elsewhere: no rule was applied here.  */
+  if (code == 0 && !m->params->table)
+    cs_policy_unused (m->policy, report, (void *) m->params);
   return code;
 }
 
@@ -182,17 +247,11 @@ cs_workspace_create (const char *path, const struct cs_create_params *params,
                      struct cs_err *err)
 {
   struct making m = { .params = params };
-  int code = cs_policy_load (params->policy, report, (void *) params,
-                             &m.policy, err);
+  int code;
 
-  if (code == 0)
-    code = open_libraries (&m, err);
-  if (code == 0)
-    code = make_store (&m, path, err);
-  if (code == 0)
-    code = fill_store (&m, err);
-  if (code == 0)
-    cs_policy_unused (m.policy, report, (void *) params);
+  if (params->from)
+    return cs_store_clone (params->from, path, params->force, err);
+  code = create (&m, path, err);
   cs_elf_list_fini (&m.list);
   cs_policy_free (m.policy);
   cs_store_close (m.store);

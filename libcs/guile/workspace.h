@@ -15,7 +15,9 @@ struct cs_create_params
   const char *table;            /* .cst file made by cs-intern; NULL: compile
                                    the policy against the libraries now */
   const char *libguile;         /* NULL: the system's libguile-3.0.so.1 */
-  const char *from;             /* another store to clone; NULL: none */
+  const char *from;             /* another store to clone, instead of booting
+                                   an interpreter: only FORCE matters then;
+                                   NULL: none */
   uint64_t reserve;             /* bytes of address space; 0: the machine's default */
   bool force;                   /* replace an existing store */
   void (*warn) (const char *text);      /* policy warnings; may be NULL */
@@ -23,8 +25,9 @@ struct cs_create_params
 
 /* Make a store at PATH with an interpreter in it, booted once.  Nothing
    appears under PATH unless 0 is returned; then it is on stable storage.
-   The interpreter is left loaded in this process: end it soon with _exit or
-   exit.  */
+   The interpreter is left loaded in this process: end it soon.  After a
+   failure it may be loaded in part, and its exit handlers must not run: use
+   _exit().  */
 int cs_workspace_create (const char *path,
                          const struct cs_create_params *params,
                          struct cs_err *err);

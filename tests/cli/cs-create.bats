@@ -177,15 +177,24 @@ $hint"
 
 @test "--reserve larger than the address space" {
   try cs-create --reserve=8E a.store
-  ended 1 && printed '' && well_formed
+  refused 1 'cannot reserve 9223372036854775808 bytes'
+  complained_part 'the address space has room for'
   [ -z "$(ls -A)" ]
 }
 
 @test "--reserve smaller than an interpreter" {
-  try cs-create --reserve=64K a.store
-  [ "$status" -eq 1 ] || [ "$status" -eq 2 ] || differ 'wanted 1 or 2'
-  printed '' && well_formed
+  for size in 64K 63M; do
+    try cs-create --reserve="$size" a.store
+    refused 1 'a workspace needs at least 67108864'
+  done
   [ -z "$(ls -A)" ]
+}
+
+@test "the smallest --reserve is enough to work in" {
+  try cs-create --reserve=64M a.store
+  ended 0 && quiet
+  try cs-run a.store -c '(display (length (iota 1000)))'
+  ended 0 && printed 1000
 }
 
 @test "refuses a name that exists, and advises --force" {
@@ -270,8 +279,25 @@ $hint"
 }
 
 @test "there is not enough memory" {
-  run --separate-stderr bash -c 'ulimit -v 200000; cs-create a.store'
-  ended 1 && printed '' && well_formed
+  run --separate-stderr bash -c 'ulimit -v 60000; timeout 30 cs-create a.store'
+  refused 1 'cannot boot the interpreter in 67108864 bytes'
+  complained_part 'ulimit -v'
+  [ -z "$(ls -A)" ]
+}
+
+@test "there is little address space, but enough" {
+  run --separate-stderr bash -c 'ulimit -v 200000; timeout 30 cs-create a.store'
+  ended 0 && quiet
+}
+
+@test "files may not become as large as needed" {
+  for blocks in 100 1000 20000; do
+    run --separate-stderr bash -c "ulimit -f $blocks; exec cs-create a.store"
+    refused 1 'File too large'
+    run --separate-stderr \
+      bash -c "trap '' XFSZ; ulimit -f $blocks; exec cs-create a.store"
+    refused 1 'File too large'
+  done
   [ -z "$(ls -A)" ]
 }
 
@@ -338,18 +364,94 @@ $hint"
   [ ! -e a.store ]
 }
 
-@test "--from copies a workspace, and leaves its source alone" {
+@test "--table does not say that rules match nothing" {
+  cs-intern -q -o guile.cst "$(libguile)" 3>&-
+  try cs-create --table guile.cst a.store
+  ended 0 && quiet
+  try cs-run a.store -c '(display "works")'
+  ended 0 && printed works
+}
+
+# Print where the system's interpreter is, as ld.so knows it.
+libguile ()
+{
+  /sbin/ldconfig -p | sed -n 's/.*libguile-3.0.so.1 .*x86-64.* => //p' \
+    | head -n 1
+}
+
+# A source with something in it.
+make_source ()
+{
   cp --sparse=always "$PRISTINE" source.store
   try cs-run source.store -c '(define x 42)'
   ended 0
+}
+
+@test "--from copies a workspace, and leaves its source alone" {
+  make_source
   before=$(state_of source.store)
   try cs-create --from source.store a.store
   ended 0 && quiet
   [ "$(state_of source.store)" = "$before" ]
+  [ "$(stat -c %a a.store)" = 600 ]
   try cs-run a.store -c '(display x) (set! x 43)'
   ended 0 && printed 42
   try cs-run source.store -c '(display x)'
   ended 0 && printed 42
+  rm source.store
+  try cs-run a.store -c '(display x)'
+  ended 0 && printed 43
+}
+
+@test "--from keeps holes" {
+  make_source
+  try cs-create --from source.store a.store
+  ended 0
+  [ "$(stat -c %s a.store)" -eq "$(stat -c %s source.store)" ]
+  [ "$(stat -c %b a.store)" -le $(($(stat -c %b source.store) + 64)) ]
+}
+
+@test "--from a store with a writer copies its last checkpoint" {
+  make_source
+  hold source.store
+  try cs-create --from source.store a.store
+  ended 0 && quiet
+  try cs-run a.store -c '(display x)'
+  ended 0 && printed 42
+  let_go
+}
+
+@test "--from to a name that exists" {
+  make_source
+  echo precious >a.store
+  try cs-create --from source.store a.store
+  refused 1 'exists already'
+  complained_part --force
+  [ "$(cat a.store)" = precious ]
+  try cs-create --from source.store --force a.store
+  ended 0 && quiet
+  try cs-run a.store -c '(display x)'
+  ended 0 && printed 42
+}
+
+@test "--from onto itself" {
+  make_source
+  before=$(state_of source.store)
+  try cs-create --from source.store --force source.store
+  refused 1 'it is the source itself'
+  [ "$(state_of source.store)" = "$before" ]
+}
+
+@test "--from to a store that is held" {
+  make_source
+  cp --sparse=always "$PRISTINE" a.store
+  hold a.store
+  before=$(state_of a.store)
+  try cs-create --from source.store --force a.store
+  refused 3 "'a.store'"
+  complained_part "$HOLDER"
+  [ "$(state_of a.store)" = "$before" ]
+  let_go
 }
 
 @test "--from something that is not there, or not a store" {
@@ -359,5 +461,67 @@ $hint"
   echo 'not a store' >text.store
   try cs-create --from text.store a.store
   refused 4 "'text.store'"
+  complained_part 'this is not a store'
+  head -c 100000 /dev/zero >zero.store
+  try cs-create --from zero.store a.store
+  refused 4 "'zero.store'"
+  complained_part 'this is not a store'
+  mkdir folder.store
+  try cs-create --from folder.store a.store
+  refused 1 'not a regular file'
   [ ! -e a.store ]
+}
+
+@test "--from a store that is cut short" {
+  make_source
+  truncate -s -4096 source.store
+  try cs-create --from source.store a.store
+  refused 4 "'source.store'"
+  complained_part 'committed length'
+  truncate -s 70000 source.store
+  try cs-create --from source.store a.store
+  refused 4 "'source.store'"
+  [ ! -e a.store ]
+}
+
+@test "--from a store of another format version" {
+  make_source
+  other_version source.store
+  try cs-create --from source.store a.store
+  refused 5 'format version'
+  [ ! -e a.store ]
+}
+
+# Make the store $1 one of version 99: bytes 8 to 11 of both superblocks, and
+# their CRC-32 at 120.  gzip ends with the same CRC of what it was given.
+other_version ()
+{
+  local slot
+
+  for slot in 0 4096; do
+    printf '\143' | write_at "$1" $((slot + 8))
+    tail -c +$((slot + 1)) "$1" | head -c 120 | gzip -nc | tail -c 8 \
+      | head -c 4 | write_at "$1" $((slot + 120))
+  done
+}
+
+write_at ()
+{
+  dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+
+@test "--from a store that others can write" {
+  make_source
+  chmod g+w source.store
+  try cs-create --from source.store a.store
+  refused 1 'lets others write'
+  [ ! -e a.store ]
+}
+
+@test "--from to a full disk" {
+  make_source
+  small_file_system 4m
+  try cs-create --from source.store small/a.store
+  refused 1 'No space left on device'
+  [ -z "$(ls -A small)" ]
 }
