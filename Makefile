@@ -303,6 +303,8 @@ try:
 MAN_PAGES := $(sort $(wildcard man/*.[1-9]))
 POLICIES := $(sort $(wildcard policy/*.pol))
 BASH_COMPLETIONS := $(sort $(wildcard completions/bash/cs-*))
+ZSH_COMPLETIONS := $(sort $(wildcard completions/zsh/_cs-*))
+FISH_COMPLETIONS := $(sort $(wildcard completions/fish/cs-*.fish))
 DOCUMENTS := README.md NEWS COPYING COPYING.LESSER
 
 INSTALL := install
@@ -312,7 +314,9 @@ TO := $(DESTDIR)$(PREFIX)
 install: all
 	$(INSTALL) -d "$(TO)/bin" "$(TO)/lib/pkgconfig" "$(TO)/include/libcs" \
 	  "$(TO)/share/coldstore/policy" "$(TO)/share/doc/coldstore" \
-	  "$(TO)/share/bash-completion/completions"
+	  "$(TO)/share/bash-completion/completions" \
+	  "$(TO)/share/zsh/site-functions" \
+	  "$(TO)/share/fish/vendor_completions.d"
 	$(INSTALL) -m 755 $(BINARIES) "$(TO)/bin"
 	$(INSTALL) -m 644 $(LIBRARY) $(SHARED) "$(TO)/lib"
 	ln -sf libcs.so.0 "$(TO)/lib/libcs.so"
@@ -327,10 +331,11 @@ install: all
 	for p in $(POLICIES); do \
 	  $(INSTALL) -m 644 $$p "$(TO)/share/coldstore/policy" || exit 1; \
 	done
-	for c in $(BASH_COMPLETIONS); do \
-	  $(INSTALL) -m 644 $$c "$(TO)/share/bash-completion/completions" \
-	  || exit 1; \
-	done
+	$(INSTALL) -m 644 $(BASH_COMPLETIONS) \
+	  "$(TO)/share/bash-completion/completions"
+	$(INSTALL) -m 644 $(ZSH_COMPLETIONS) "$(TO)/share/zsh/site-functions"
+	$(INSTALL) -m 644 $(FISH_COMPLETIONS) \
+	  "$(TO)/share/fish/vendor_completions.d"
 	$(INSTALL) -m 644 $(DOCUMENTS) doc/*.md "$(TO)/share/doc/coldstore"
 
 uninstall:
@@ -338,6 +343,10 @@ uninstall:
 	cd "$(TO)/lib" && rm -f libcs.a libcs.so.0 libcs.so pkgconfig/libcs.pc
 	cd "$(TO)/share/bash-completion/completions" \
 	  && rm -f $(notdir $(BASH_COMPLETIONS))
+	cd "$(TO)/share/zsh/site-functions" \
+	  && rm -f $(notdir $(ZSH_COMPLETIONS))
+	cd "$(TO)/share/fish/vendor_completions.d" \
+	  && rm -f $(notdir $(FISH_COMPLETIONS))
 	for m in $(notdir $(MAN_PAGES)); do \
 	  rm -f "$(TO)/share/man/man$${m##*.}/$$m"; \
 	done

@@ -96,6 +96,7 @@ const void *cs_elf_data (const struct cs_elf *elf, size_t *len);
 /* The NT_GNU_BUILD_ID note in lower-case hexadecimal; "" if there is none.  */
 const char *cs_elf_build_id (const struct cs_elf *elf);
 
+/* The libraries it needs (DT_NEEDED): how many, and the soname of each.  */
 size_t cs_elf_nr_needed (const struct cs_elf *elf);
 const char *cs_elf_needed (const struct cs_elf *elf, size_t i);
 

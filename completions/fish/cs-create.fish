@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# Completion of cs-create for fish.
+
+complete -c cs-create -l force \
+  -d 'Replace STORE if it exists'
+complete -c cs-create -l from -r -F \
+  -d 'Start with the contents of another store'
+complete -c cs-create -l libguile -r -F \
+  -d 'Take the interpreter from FILE, not the system\'s'
+complete -c cs-create -l policy -r -F \
+  -d 'Use the policy in FILE, not the built-in one'
+complete -c cs-create -l reserve -x -a '4G 16G 64G 256G' \
+  -d 'Reserve this much address space, e.g. 64G'
+complete -c cs-create -l table -r -F \
+  -d 'Use a trampoline table made by cs-intern'
+complete -c cs-create -s q -l quiet \
+  -d 'Print errors only'
+complete -c cs-create -s v -l verbose \
+  -d 'Print what is done'
+complete -c cs-create -s h -l help \
+  -d 'Print this help and exit'
+complete -c cs-create -s V -l version \
+  -d 'Print the version and exit'

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# Completion of cs-inspect for fish.
+
+complete -c cs-inspect -l check \
+  -d 'Check all that can be checked without the interpreter'
+complete -c cs-inspect -l files \
+  -d 'Print the file descriptors that the workspace holds'
+complete -c cs-inspect -l heap \
+  -d 'Print the ranges of memory that are in use'
+complete -c cs-inspect -l json \
+  -d 'Print as JSON'
+complete -c cs-inspect -l libraries \
+  -d 'Print the libraries: carried, opened at run time, needed'
+complete -c cs-inspect -l modules \
+  -d 'Print the modules'
+complete -c cs-inspect -l roots \
+  -d 'Print where the garbage collector begins'
+complete -c cs-inspect -l symbols \
+  -d 'Print the interned symbols'
+complete -c cs-inspect -l threads \
+  -d 'Print the threads that the workspace remembers'
+complete -c cs-inspect -s q -l quiet \
+  -d 'Print errors only'
+complete -c cs-inspect -s v -l verbose \
+  -d 'Print what is done'
+complete -c cs-inspect -s h -l help \
+  -d 'Print this help and exit'
+complete -c cs-inspect -s V -l version \
+  -d 'Print the version and exit'

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# Completion of cs-run for fish: its own options up to the store; what
+# comes after it is for Guile, so files.
+
+# Is the word before the store?
+function __cs_run_own
+    set -l words (commandline -opc)
+    set -e words[1]
+    set -l skip 0
+    for word in $words
+        if test $skip = 1
+            set skip 0
+        else if test $word = --stack-size
+            set skip 1
+        else if not string match -q -- '-*' $word
+            return 1
+        end
+    end
+    return 0
+end
+
+complete -c cs-run -n __cs_run_own -l ephemeral \
+  -d 'Take no lock and never write to STORE'
+complete -c cs-run -n __cs_run_own -l no-save \
+  -d 'Leave without a checkpoint'
+complete -c cs-run -n __cs_run_own -l stack-size -x -a '8M 64M 512M' \
+  -d 'Stack of the thread that runs Guile, e.g. 64M'
+complete -c cs-run -n __cs_run_own -s q -l quiet \
+  -d 'Print errors only'
+complete -c cs-run -n __cs_run_own -s v -l verbose \
+  -d 'Print what is done'
+complete -c cs-run -n __cs_run_own -s h -l help \
+  -d 'Print this help and exit'
+complete -c cs-run -n __cs_run_own -s V -l version \
+  -d 'Print the version and exit'
