@@ -309,20 +309,11 @@ run_shell (void *unused)
   return NULL;
 }
 
-/* What a first command line would load, so that later ones find it.  */
+/* What a first command line would load, so that later ones find it, and no
+   more: each collection marks all of it.  */
 static const char preload[] =
-  "(begin"
-  "  (for-each (lambda (name) (resolve-module name))"
-  "            '((ice-9 command-line) (ice-9 eval-string)"
-  "              (system base compile) (system base language)"
-  "              (system repl repl) (system repl common)"
-  "              (system repl command) (system repl error-handling)"
-  "              (language scheme spec) (language tree-il spec)"
-  "              (language cps spec) (language bytecode spec)"
-  "              (ice-9 popen) (ice-9 threads) (ice-9 history)"
-  "              (texinfo reflection)))"
-  "  ((@ (ice-9 command-line) compile-shell-switches)"
-  "   '(\"guile\" \"-c\" \"1\") \"guile\"))";
+  "((@ (ice-9 command-line) compile-shell-switches)"
+  " '(\"guile\" \"-c\" \"1\") \"guile\")";
 
 static void *
 boot_body (void *unused)
