@@ -156,6 +156,8 @@ cs_interpreter_load (struct cs_store *store, struct cs_table_disk *table,
     code = cs_guile_api_load (&set, err);
   if (code == 0)
     connect (table);
+  if (code == 0 && resume)
+    code = cs_library_settle (store, err);
   return code;
 }
 

@@ -93,6 +93,16 @@ cs_intern_bind (struct cs_table_disk *table, uint32_t i, uint64_t addr)
 }
 
 void
+cs_intern_bind_anew (struct cs_table_disk *table, uint32_t i, uint64_t addr)
+{
+  struct cs_table_entry_disk *entry = cs_table_entry (table, i);
+
+  set_word (table, 1 + (size_t) i, addr ? addr : cs_intern_stub (table, i));
+  entry->value = addr;
+  entry->flags = CS_TABLE_USED | (addr ? 0 : CS_TABLE_MISSING);
+}
+
+void
 cs_intern_set_handler (struct cs_table_disk *table,
                        void (*handler) (uint32_t index) CS_ARCH_HANDLER)
 {

@@ -49,6 +49,13 @@ long cs_intern_at (const struct cs_table_disk *table, uint64_t addr);
    CS_TABLE_MISSING in step.  Only in the mapping modes.  */
 void cs_intern_bind (struct cs_table_disk *table, uint32_t i, uint64_t addr);
 
+/* The same for an entry whose address is another one in each process: the
+   entry is written without being read, which brings fewer of the table's
+   pages into memory.  It must be a used function that is neither PERSISTENT
+   nor DYNAMIC.  */
+void cs_intern_bind_anew (struct cs_table_disk *table, uint32_t i,
+                          uint64_t addr);
+
 /* Set the handler that missing stubs call with the index of their entry; it
    does not return to the caller's code with a useful value, so it should
    not return at all.  Only in the mapping modes.  */

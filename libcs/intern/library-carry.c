@@ -94,14 +94,19 @@ number_replacement (struct carry *c, const char *name)
 static void
 add_float (struct carry *c, uint32_t i, const char *replacement)
 {
-  const struct cs_library_float_disk new = {
-    i, replacement ? number_replacement (c, replacement) : CS_LIBRARY_KEEP
-  };
+  const struct cs_table_entry_disk *entry = cs_table_entry (c->table, i);
   const struct cs_library_float_disk *floats = (const void *) c->floats.data;
+  struct cs_library_float_disk new = {
+    .entry = i, .replacement = CS_LIBRARY_KEEP
+  };
 
   for (uint32_t n = 0; n < c->head.nr_floats; n++)
     if (floats[n].entry == i)
       return;
+  if (replacement)
+    new.replacement = number_replacement (c, replacement);
+  new.name = add_name (c, cs_table_string (c->table, entry->name));
+  new.symver = add_name (c, cs_table_string (c->table, entry->symver));
   if (append (&c->floats, &new, sizeof new) != 0)
     c->code = -ENOMEM;
   c->head.nr_floats++;

@@ -63,6 +63,8 @@ write_copy (const struct loader *loader,
 
   for (uint32_t i = 0; code == 0 && i < library->nr_segments; i++, s++)
     {
+      if (s->late)
+        continue;
       start = s->copy - library->copy;
       code = write_part (loader, library, fd, at, start);
       at = start + s->len - CS_STORE_PAGE_LEN;
@@ -92,19 +94,22 @@ make_file (const struct loader *loader, const struct cs_library_disk *library,
   return fd;
 }
 
-/* Map the segments that were left out (L3).  While a store is made they are
-   in memory only, so they are copied.  */
+/* Map the segments that were left out, or the LATE ones (L3).  While a store
+   is made they are in memory only, so they are copied.  */
 static int
-map_segments (struct loader *loader, const struct cs_library_disk *library,
+map_segments (struct cs_store *store,
+              const struct cs_libraries_disk *libraries,
+              const struct cs_library_disk *library, bool late,
               struct cs_err *err)
 {
   const struct cs_library_segment_disk *s = library->segments;
   int code = 0;
 
   for (uint32_t i = 0; code == 0 && i < library->nr_segments; i++, s++)
-    code = cs_store_map_copy (loader->store, (void *) (uintptr_t) s->addr,
-                              (const char *) loader->libraries + s->copy,
-                              s->len, (int) s->prot, err);
+    if ((s->late != 0) == late)
+      code = cs_store_map_copy (store, (void *) (uintptr_t) s->addr,
+                                (const char *) libraries + s->copy, s->len,
+                                (int) s->prot, err);
   return code;
 }
 
@@ -318,22 +323,20 @@ find_today (const struct cs_library_set *set, const char *name,
 static void
 bind_floats (const struct loader *loader, const struct cs_library_set *set)
 {
-  const struct cs_library_float_disk *f
-    = cs_library_floats (loader->libraries);
-  const struct cs_table_entry_disk *entry;
+  const struct cs_libraries_disk *libraries = loader->libraries;
+  const struct cs_library_float_disk *f = cs_library_floats (libraries);
   void *addr;
 
-  for (uint32_t i = 0; i < loader->libraries->nr_floats; i++, f++)
+  for (uint32_t i = 0; i < libraries->nr_floats; i++, f++)
     {
       if (f->entry >= loader->table->count)
         continue;
-      entry = cs_table_entry (loader->table, f->entry);
-      if (f->replacement < loader->libraries->nr_replacements)
+      if (f->replacement < libraries->nr_replacements)
         addr = loader->replacements[f->replacement];
       else
-        addr = find_today (set, cs_table_string (loader->table, entry->name),
-                           cs_table_string (loader->table, entry->symver));
-      cs_intern_bind (loader->table, f->entry, (uintptr_t) addr);
+        addr = find_today (set, cs_library_name (libraries, f->name),
+                           cs_library_name (libraries, f->symver));
+      cs_intern_bind_anew (loader->table, f->entry, (uintptr_t) addr);
     }
 }
 
@@ -352,7 +355,8 @@ load_all (struct loader *loader, struct cs_library_set *set,
   for (uint32_t i = 0; code == 0 && i < loader->libraries->count; i++)
     {
       library = cs_library_get (loader->libraries, i);
-      code = map_segments (loader, library, err);
+      code = map_segments (loader->store, loader->libraries, library, false,
+                           err);
       if (code == 0 && loader->resume)
         code = overlay (loader, library, err);
       if (code == 0)
@@ -375,6 +379,24 @@ run_constructors (const struct cs_library_disk *library)
     ((constructor *) (uintptr_t) library->init) (0, no_arguments, environ);
   for (uint64_t i = 0; i < library->init_array_len / sizeof *array; i++)
     array[i] (0, no_arguments, environ);
+}
+
+int
+cs_library_settle (struct cs_store *store, struct cs_err *err)
+{
+  const struct cs_libraries_disk *libraries = cs_library_section (store, err);
+  int code = 0;
+
+  if (!libraries)
+    return err->code;
+  for (uint32_t i = 0; code == 0 && i < libraries->count; i++)
+    code = map_segments (store, libraries, cs_library_get (libraries, i),
+                         true, err);
+  /* The section is read-only and unchanged since the commit: its pages come
+     back from the file.  */
+  if (code == 0)
+    madvise ((void *) libraries, libraries->len, MADV_DONTNEED);
+  return code;
 }
 
 int

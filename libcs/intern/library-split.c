@@ -4,7 +4,9 @@
    ld.so reads the dynamic section, the tables it points to, and the writable
    data; the rest of a library is there to be executed or read later.  Those
    segments are mapped from the store over the ones ld.so mapped, which costs
-   two system calls instead of a copy of a megabyte.
+   two system calls instead of a copy of a megabyte.  The segment with the
+   tables is mapped from the store too, once nothing is looked up any more:
+   the memory file's pages are this process's own, the store's are shared.
 
    The copy was checked by cs_elf_open() and written by cs_rebase(), so its
    headers and dynamic section can be followed.  */
@@ -116,16 +118,16 @@ runs_code_while_loading (const struct copy *copy)
    only half fills is followed by the next segment's bytes there, as in
    ld.so's own mapping.  */
 static bool
-is_mappable (const struct copy *copy, const ElfW (Phdr) *segment)
+is_mappable (const ElfW (Phdr) *segment)
 {
   return segment->p_type == PT_LOAD && !(segment->p_flags & PF_W)
          && segment->p_memsz == segment->p_filesz && segment->p_filesz > 0
-         && segment->p_offset % PAGE == 0 && segment->p_vaddr % PAGE == 0
-         && !holds_tables (copy, segment);
+         && segment->p_offset % PAGE == 0 && segment->p_vaddr % PAGE == 0;
 }
 
 static void
-add_segment (struct cs_library_disk *library, const ElfW (Phdr) *segment)
+add_segment (struct cs_library_disk *library, const ElfW (Phdr) *segment,
+             bool late)
 {
   library->segments[library->nr_segments++]
     = (struct cs_library_segment_disk) {
@@ -133,7 +135,8 @@ add_segment (struct cs_library_disk *library, const ElfW (Phdr) *segment)
     .len = (segment->p_memsz + PAGE - 1) & -PAGE,
     .copy = segment->p_offset,
     .prot = (uint32_t) (PROT_READ
-                        | (segment->p_flags & PF_X ? PROT_EXEC : 0))
+                        | (segment->p_flags & PF_X ? PROT_EXEC : 0)),
+    .late = late
   };
 }
 
@@ -168,7 +171,8 @@ cs_library_split (struct cs_library_disk *library, void *data, size_t len)
   if (runs_code_while_loading (&copy))
     return;
   for (size_t i = 0; i < copy.nr; i++)
-    if (is_mappable (&copy, &copy.segments[i])
+    if (is_mappable (&copy.segments[i])
         && library->nr_segments < CS_LIBRARY_SEGMENTS_MAX)
-      add_segment (library, &copy.segments[i]);
+      add_segment (library, &copy.segments[i],
+                   holds_tables (&copy, &copy.segments[i]));
 }

@@ -64,7 +64,8 @@ struct cs_library_segment_disk
   uint64_t addr, len;           /* page-aligned */
   uint64_t copy;                /* its bytes: offset in the section */
   uint32_t prot;                /* of mmap(2) */
-  uint32_t reserved;
+  uint32_t late;                /* 1: it holds ld.so's tables, so it is copied
+                                   too, and mapped when all is bound */
 };
 
 #define CS_LIBRARY_SEGMENTS_MAX 4
@@ -100,6 +101,7 @@ struct cs_library_float_disk
 {
   uint32_t entry;               /* in the intern table */
   uint32_t replacement;         /* or CS_LIBRARY_KEEP */
+  uint32_t name, symver;        /* what it is looked up with: names */
 };
 
 /* Finds the function that a replacement's name stands for, or NULL.  */
@@ -157,6 +159,10 @@ struct cs_library_set
 int cs_library_load (struct cs_store *store, struct cs_table_disk *table,
                      cs_library_replacement *find, bool resume,
                      struct cs_library_set *set, struct cs_err *err);
+
+/* When nothing more is looked up in the libraries for now: let go of what
+   loading them took.  What their pages say comes back from the store.  */
+int cs_library_settle (struct cs_store *store, struct cs_err *err);
 
 /* Where ld.so would find SONAME: first in the folder of the file NEAR (if
    not NULL), then in this machine's standard folders.  Writes its path.

@@ -97,7 +97,9 @@ counts_fit (const struct cs_process_disk *image)
          && image->strings[image->strings_len - 1] == '\0'
          && image->paths_len > 0
          && image->paths_len <= CS_PROCESS_STRINGS_MAX
-         && image->paths[image->paths_len - 1] == '\0';
+         /* Offset 0 means that there is no path.  */
+         && (image->paths_len == 1
+             || image->paths[image->paths_len - 1] == '\0');
 }
 
 int

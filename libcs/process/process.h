@@ -127,10 +127,11 @@ struct cs_process_disk
   struct cs_atfork_disk atforks[CS_PROCESS_ATFORKS_MAX];
   struct cs_atexit_disk atexits[CS_PROCESS_ATEXITS_MAX];
   struct cs_signal_disk signals[CS_PROCESS_SIGNALS_MAX];
+  /* What every start reads ends here, within a few pages.  */
+  char strings[CS_PROCESS_STRINGS_MAX]; /* of handles: they only grow */
   struct cs_arena_disk arenas[CS_PROCESS_ARENAS_MAX];
   struct cs_handle_disk handles[CS_PROCESS_HANDLES_MAX];
   struct cs_descriptor_disk descriptors[CS_PROCESS_DESCRIPTORS_MAX];
-  char strings[CS_PROCESS_STRINGS_MAX]; /* of handles: they only grow */
   char paths[CS_PROCESS_STRINGS_MAX];   /* of descriptors: written anew by
                                            each checkpoint */
 };
