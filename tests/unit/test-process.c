@@ -128,7 +128,7 @@ static const struct damage damages[] = {
   { FIELD (handles[0].path), CS_PROCESS_STRINGS_MAX, -CS_E_DAMAGED },
   { FIELD (descriptors[0].path), UINT32_MAX, -CS_E_DAMAGED },
   { FIELD (descriptors[0].fd), 2, -CS_E_DAMAGED },
-  { FIELD (descriptors[0].fd), 1024, -CS_E_DAMAGED },
+  { FIELD (descriptors[0].fd), 1 << 20, -CS_E_DAMAGED },
   { FIELD (descriptors[0].fd), UINT32_MAX, -CS_E_DAMAGED },
   { FIELD (onces[0].control), 16, -CS_E_DAMAGED },
   { FIELD (onces[0].control), UINT64_MAX, -CS_E_DAMAGED },
