@@ -7,6 +7,7 @@
 (define-module (coldstore)
   #:export (workspace-file
             workspace-generation
+            checkpoint!
             before-checkpoint-hook
             after-resume-hook))
 
@@ -19,6 +20,12 @@ given to cs-run."
   "Return the number of the last commit: 1 when the workspace was made, one
 more after each."
   (%workspace-generation))
+
+(define (checkpoint!)
+  "Save the workspace as it is now and go on.  Return the new generation; it
+is on stable storage then.  Raise an error if it cannot be saved: the last
+generation stands."
+  (%checkpoint!))
 
 ;; Run without arguments in the workspace thread: the first before the ports
 ;; are flushed and the image is written, the second when the workspace has

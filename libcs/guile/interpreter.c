@@ -25,6 +25,7 @@
 
 #include "guile/api.h"
 #include "guile/interpreter.h"
+#include "guile/signals.h"
 #include "intern/imports.h"
 #include "process/process.h"
 
@@ -49,6 +50,14 @@ static uint64_t
 bits_of (SCM value)
 {
   return (uint64_t) SCM_UNPACK (value);
+}
+
+/* Is what this process does to be saved?  */
+static bool
+will_save (void)
+{
+  return workspace.params && !workspace.params->ephemeral
+         && !workspace.params->no_save && !cs_process.child;
 }
 
 /* Registration with the collector decides where malloc takes from.  */
@@ -228,13 +237,6 @@ park_others (void *unused)
   return NULL;
 }
 
-static bool
-will_save (void)
-{
-  return workspace.params && !workspace.params->ephemeral
-         && !workspace.params->no_save && !cs_process.child;
-}
-
 /* exit() was called in Guile mode.  Returns in a forked child only: it ends
    like any process, and leaves the store alone.  */
 static void
@@ -306,6 +308,9 @@ run_shell (void *unused)
   follow_process ();
   install_handlers ();
   scm.set_automatic_finalization_enabled (1);
+  if (will_save ())
+    cs_signals_begin (scm_of (workspace.image->module.answer_signals),
+                      workspace.params->checkpoint_failed);
   cs_module_run_hook (workspace.image->module.after_resume);
   scm.shell (workspace.params->argc, workspace.params->argv);
   return NULL;
@@ -353,8 +358,7 @@ workspace_thread (void *unused)
          exits with 1 (libguile/init.c, scm_boot_guile).  */
       leaving (EXIT_FAILURE);
     }
-  cs_process_end_thread ();
-  unregister_my_thread ();
+  cs_interpreter_leave_thread ();
   return NULL;
 }
 
@@ -453,15 +457,51 @@ cs_interpreter_run (const struct cs_run_params *params,
   return code;
 }
 
-int
-cs_interpreter_save (struct cs_store *store, struct cs_err *err)
+/* The commit itself: between the fork handlers, as a fork would be.  */
+static int
+commit (struct cs_store *store, bool last, struct cs_err *err)
 {
   int code;
 
   cs_process_run_prepare ();
   cs_process_stop_threads ();
-  cs_process_trim ();
+  if (last)
+    cs_process_trim ();
   code = cs_store_commit (store, err);
+  if (!last)
+    cs_process_release_threads ();
   cs_process_run_parent ();
   return code;
+}
+
+int
+cs_interpreter_checkpoint (struct cs_err *err)
+{
+  int code;
+
+  if (!will_save ())
+    return cs_err_set (err, CS_E_REFUSED, "cannot save '%s': this process"
+                       " was not started to save it",
+                       cs_store_path (cs_process.store));
+  cs_module_run_hook (workspace.image->module.before_checkpoint);
+  scm.with_guile (flush_ports, NULL);
+  settle (NULL);
+  park_others (NULL);
+  code = commit (cs_process.store, false, err);
+  cs_module_release ();
+  scm.set_automatic_finalization_enabled (1);
+  return code;
+}
+
+void
+cs_interpreter_leave_thread (void)
+{
+  cs_process_end_thread ();
+  unregister_my_thread ();
+}
+
+int
+cs_interpreter_save (struct cs_store *store, struct cs_err *err)
+{
+  return commit (store, true, err);
 }

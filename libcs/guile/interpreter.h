@@ -49,6 +49,14 @@ typedef void cs_interpreter_finish (int status);
 int cs_interpreter_run (const struct cs_run_params *params,
                         cs_interpreter_finish *finish, struct cs_err *err);
 
+/* In Guile mode: save the image as it is and go on.  Other Guile threads are
+   held meanwhile.  -CS_E_REFUSED if this process is not to save (a forked
+   child, --ephemeral, --no-save); else the errors of cs_store_commit().  */
+int cs_interpreter_checkpoint (struct cs_err *err);
+
+/* Not in Guile mode: make this thread unknown to Guile again.  */
+void cs_interpreter_leave_thread (void);
+
 /* Stop what else runs in the interpreter, for good, and commit the image.
    The process must end soon; the collector can be used meanwhile, by this
    thread.  */

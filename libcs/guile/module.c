@@ -1,21 +1,26 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* module.c -- the Scheme module (coldstore).  */
 
+#include <poll.h>
 #include <stdatomic.h>
-#include <unistd.h>
 
 #include "guile/api.h"
+#include "guile/interpreter.h"
 #include "guile/module.h"
+#include "guile/signals.h"
 #include "process/process.h"
 
-static atomic_uint parked;
+static atomic_uint parked, releases;
 
 static void *
-wait_for_end (void *unused)
+wait_for_release (void *unused)
 {
+  unsigned before = atomic_load (&releases);
+
   atomic_fetch_add (&parked, 1);
-  for (;;)
-    pause ();
+  while (atomic_load (&releases) == before)
+    poll (NULL, 0, 1);
+  atomic_fetch_sub (&parked, 1);
   return unused;
 }
 
@@ -23,7 +28,7 @@ wait_for_end (void *unused)
 static SCM
 park (void)
 {
-  scm.without_guile (wait_for_end, NULL);
+  scm.without_guile (wait_for_release, NULL);
   return SCM_UNSPECIFIED;
 }
 
@@ -31,6 +36,30 @@ unsigned
 cs_module_parked (void)
 {
   return atomic_load (&parked);
+}
+
+void
+cs_module_release (void)
+{
+  atomic_fetch_add (&releases, 1);
+}
+
+static SCM
+checkpoint (void)
+{
+  struct cs_err err = CS_ERR_INIT;
+
+  if (cs_interpreter_checkpoint (&err) != 0)
+    scm.misc_error ("checkpoint!", "~A",
+                    scm.cons (scm.from_locale_string (err.text), SCM_EOL));
+  return scm.from_uint64 (cs_store_superblock (cs_process.store)->generation);
+}
+
+static SCM
+answer_signals (void)
+{
+  cs_signals_answer ();
+  return SCM_UNSPECIFIED;
 }
 
 static SCM
@@ -51,6 +80,8 @@ static const struct
   SCM (*function) (void);
 } primitives[] = {
   { "%park", park },
+  { "%answer-signals", answer_signals },
+  { "%checkpoint!", checkpoint },
   { "%workspace-file", workspace_file },
   { "%workspace-generation", workspace_generation }
 };
@@ -113,7 +144,8 @@ cs_module_make (struct cs_module_disk *image)
   SCM module = scm.c_define_module ("coldstore", NULL, NULL);
 
   image->park = SCM_UNPACK (define (image, 0, module));
-  for (size_t i = 1; i < NR_PRIMITIVES; i++)
+  image->answer_signals = SCM_UNPACK (define (image, 1, module));
+  for (size_t i = 2; i < NR_PRIMITIVES; i++)
     define (image, i, module);
   scm.c_eval_string (cs_module_text);
   scm.set_current_module (outer);

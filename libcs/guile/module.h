@@ -23,6 +23,7 @@ struct cs_module_disk
 {
   uint32_t entries[CS_MODULE_PRIMITIVES_MAX];   /* of the intern table */
   uint64_t park;                /* SCM: the procedure that stops a thread */
+  uint64_t answer_signals;      /* SCM: what an arrived signal makes run */
   uint64_t before_checkpoint;   /* SCM: the two hooks */
   uint64_t after_resume;
 };
@@ -40,8 +41,9 @@ void cs_module_make (struct cs_module_disk *image);
    error port and otherwise ignored.  */
 void cs_module_run_hook (uint64_t hook);
 
-/* How many threads have called the procedure `park`, which does not return
-   while this process lives.  */
+/* How many threads are in the procedure `park`, which returns when they are
+   released.  */
 unsigned cs_module_parked (void);
+void cs_module_release (void);
 
 #endif

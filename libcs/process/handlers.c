@@ -148,7 +148,7 @@ cs_handlers_atexit (void (*function) (void))
 }
 
 void
-cs_handlers_exit (int status)
+cs_process_exit (int status)
 {
   if (cs_process.leaving)
     cs_process.leaving (status);

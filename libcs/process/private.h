@@ -53,7 +53,6 @@ int cs_handlers_atfork (void (*prepare) (void), void (*parent) (void),
 int cs_handlers_cxa_atexit (void (*function) (void *), void *argument,
                             void *dso);
 int cs_handlers_atexit (void (*function) (void));
-void cs_handlers_exit (int status) __attribute__ ((noreturn));
 int cs_handlers_start (void);
 
 /* signals.c */

@@ -190,7 +190,7 @@ static const struct replacement replacements[] = {
   { "process:register_atfork", cs_handlers_atfork },
   { "process:cxa_atexit", cs_handlers_cxa_atexit },
   { "process:atexit", cs_handlers_atexit },
-  { "process:exit", cs_handlers_exit },
+  { "process:exit", cs_process_exit },
   { "process:sigaction", cs_signals_sigaction },
   { "process:signal", cs_signals_signal },
   { "process:iconv_open", cs_iconv_open },

@@ -228,9 +228,13 @@ uint32_t cs_process_string (const char *text);
 /* signals.c: has a carried library a handler for SIGNUM (not SIG_IGN)?  */
 bool cs_process_handles_signal (int signum);
 
-/* stop.c: make every other thread that has a record wait until this process
-   ends.  Returns how many did not obey within a second.  */
+/* stop.c: make every other thread that has a record wait until it is
+   released.  Returns how many did not obey within a second.  */
 unsigned cs_process_stop_threads (void);
+void cs_process_release_threads (void);
+
+/* handlers.c: what exit() of a carried library does.  */
+void cs_process_exit (int status) __attribute__ ((noreturn));
 
 /* keys.c: run the destructors of the calling thread's keys now, as its end
    would.  */

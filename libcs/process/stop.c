@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* stop.c -- stopping the interpreter's other threads for good.
+/* stop.c -- stopping the interpreter's other threads while an image is written.
 
-   Before an image is written by a process that then ends, every other thread
-   that works in the interpreter is made to wait in a signal handler until
-   the process is gone: nothing must change between one page and the next.
+   Nothing must change between one page and the next, so every other thread
+   that works in the interpreter waits in a signal handler until it is
+   released, or until the process is gone.
    The caller holds the collector's lock (it has run the fork handler
    `prepare`), so none of them is in the middle of an allocation or a
    collection.
@@ -14,13 +14,14 @@
    deliverable.  */
 
 #include <errno.h>
-#include <time.h>
+#include <poll.h>
 
 #include "private.h"
 
 #define POLLS 1000              /* times a millisecond: then go on without */
 
-static atomic_uint stopped;
+static atomic_uint stopped;     /* threads in the handler */
+static atomic_uint releases;
 
 static int
 stop_signal (void)
@@ -30,15 +31,16 @@ stop_signal (void)
 
 /* Handler: must not allocate, lock, print or enter Guile.  */
 static void
-wait_for_end (int signum)
+wait_for_release (int signum)
 {
-  sigset_t all;
+  unsigned before = atomic_load (&releases);
+  int code = errno;
 
   (void) signum;
-  sigfillset (&all);
   atomic_fetch_add (&stopped, 1);
-  for (;;)
-    sigsuspend (&all);
+  while (atomic_load (&releases) == before)
+    poll (NULL, 0, 1);
+  errno = code;
 }
 
 int
@@ -56,8 +58,9 @@ cs_stop_sigmask (int how, const sigset_t *set, sigset_t *old)
 unsigned
 cs_process_stop_threads (void)
 {
-  struct sigaction action = { .sa_handler = wait_for_end };
-  const struct timespec millisecond = { 0, 1000000 };
+  struct sigaction action = {
+    .sa_handler = wait_for_release, .sa_flags = SA_RESTART
+  };
   unsigned asked;
 
   sigfillset (&action.sa_mask);
@@ -65,6 +68,12 @@ cs_process_stop_threads (void)
   atomic_store (&stopped, 0);
   asked = cs_keys_signal_others (stop_signal ());
   for (int i = 0; i < POLLS && atomic_load (&stopped) < asked; i++)
-    nanosleep (&millisecond, NULL);
+    poll (NULL, 0, 1);
   return asked - atomic_load (&stopped);
+}
+
+void
+cs_process_release_threads (void)
+{
+  atomic_fetch_add (&releases, 1);
 }

@@ -282,7 +282,7 @@ exit_is_announced (void)
   begin ();
   cs_process.leaving = leaving;
   CHECK (cs_handlers_atexit (exit_3) == 0);
-  cs_handlers_exit (9);
+  cs_process_exit (9);
 }
 
 /* A child is told apart by cs_process.child.  */
@@ -296,7 +296,7 @@ exit_in_child (void)
   if (fork () == 0)
     {
       CHECK (cs_process.child);
-      cs_handlers_exit (9);
+      cs_process_exit (9);
     }
   CHECK (wait (&status) > 0);
   CHECK (WIFEXITED (status) && WEXITSTATUS (status) == 9);

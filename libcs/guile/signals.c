@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* signals.c -- signals that are requests to the workspace.
+
+   A handler may do next to nothing, so it notes the signal and wakes a
+   thread, which enters Guile and marks an async for the workspace thread.
+   Between signals that thread is none of Guile's: it has no record, holds
+   nothing, and is not in the way of a checkpoint.  */
+
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#include "guile/api.h"
+#include "guile/interpreter.h"
+#include "guile/signals.h"
+#include "process/process.h"
+
+#define STACK_LEN (1024 * 1024)
+
+static struct
+{
+  atomic_bool terminate, hang_up, save;
+  sem_t arrived;
+  pid_t owner;
+  int (*failed) (const struct cs_err *err);
+  SCM answer, thread;           /* found by the collector: static data */
+} requests;
+
+/* Handler.  A forked child has no thread to wake: there it is as if nothing
+   had been installed.  */
+static void
+note (int signum)
+{
+  int code = errno;
+
+  if (getpid () != requests.owner)
+    {
+      signal (signum, SIG_DFL);
+      raise (signum);
+      return;
+    }
+  if (signum == SIGUSR1)
+    atomic_store (&requests.save, true);
+  else
+    {
+      atomic_store (signum == SIGTERM ? &requests.terminate
+                                      : &requests.hang_up, true);
+      signal (signum, SIG_DFL);
+    }
+  sem_post (&requests.arrived);
+  errno = code;
+}
+
+static void *
+mark_async (void *unused)
+{
+  scm.system_async_mark_for_thread (requests.answer, requests.thread);
+  return unused;
+}
+
+static void *
+wait_for_requests (void *unused)
+{
+  for (;;)
+    if (sem_wait (&requests.arrived) == 0)
+      {
+        scm.with_guile (mark_async, NULL);
+        cs_interpreter_leave_thread ();
+      }
+  return unused;
+}
+
+static void
+install (int signum)
+{
+  struct sigaction action = { .sa_handler = note, .sa_flags = SA_RESTART };
+  struct sigaction old;
+
+  sigemptyset (&action.sa_mask);
+  if (sigaction (signum, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+    sigaction (signum, &action, NULL);
+}
+
+/* The thread itself takes no signals.  */
+static int
+start_thread (void)
+{
+  pthread_attr_t attr;
+  pthread_t thread;
+  sigset_t all, old;
+  int code = pthread_attr_init (&attr);
+
+  if (code != 0)
+    return code;
+  sigfillset (&all);
+  pthread_sigmask (SIG_SETMASK, &all, &old);
+  pthread_attr_setstacksize (&attr, STACK_LEN);
+  pthread_attr_setdetachstate (&attr, PTHREAD_CREATE_DETACHED);
+  code = pthread_create (&thread, &attr, wait_for_requests, NULL);
+  pthread_sigmask (SIG_SETMASK, &old, NULL);
+  pthread_attr_destroy (&attr);
+  return code;
+}
+
+void
+cs_signals_begin (SCM answer, int (*failed) (const struct cs_err *err))
+{
+  requests.answer = answer;
+  requests.thread = scm.current_thread ();
+  requests.failed = failed;
+  requests.owner = getpid ();
+  sem_init (&requests.arrived, 0, 0);
+  if (start_thread () != 0)
+    return;
+  install (SIGTERM);
+  install (SIGHUP);
+  install (SIGUSR1);
+}
+
+void
+cs_signals_answer (void)
+{
+  struct cs_err err = CS_ERR_INIT;
+
+  if (atomic_exchange (&requests.terminate, false))
+    cs_process_exit (128 + SIGTERM);
+  if (atomic_exchange (&requests.hang_up, false))
+    cs_process_exit (128 + SIGHUP);
+  if (atomic_exchange (&requests.save, false)
+      && cs_interpreter_checkpoint (&err) != 0 && requests.failed)
+    requests.failed (&err);
+}

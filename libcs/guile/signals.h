@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* signals.h -- signals that are requests to the workspace.
+
+   SIGTERM and SIGHUP: leave as by exit, with status 128 + the signal's
+   number; a second one ends the process at once.  SIGUSR1: save and go on.
+   They are answered by the workspace thread at its next safe point.  Scheme
+   code may install handlers of its own in their place.  */
+#ifndef CS_SIGNALS_H
+#define CS_SIGNALS_H
+
+#include <libguile.h>
+
+#include "err.h"
+
+/* Begin to answer them: those that are not ignored.  ANSWER is the procedure
+   to run on the calling thread, which is in Guile mode.  FAILED is called
+   with the error when a save that SIGUSR1 asked for fails; may be NULL.  */
+void cs_signals_begin (SCM answer, int (*failed) (const struct cs_err *err));
+
+/* In Guile mode: do what has been asked for since the last call.  */
+void cs_signals_answer (void);
+
+#endif
