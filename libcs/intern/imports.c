@@ -525,3 +525,95 @@ cs_imports_create (struct cs_store *store, const struct cs_policy *policy,
   memcpy (copy, text, len);
   return 0;
 }
+
+/* Extensions.  */
+
+struct redirection
+{
+  const struct object *object;
+  cs_imports_redirect *redirect;
+  void *closure;
+};
+
+static bool
+needs_carried (struct cs_store *store, const struct object *o)
+{
+  const char *strings = (const char *) dynamic_addr (o, DT_STRTAB);
+  const struct cs_libraries_disk *libraries = cs_library_section (store, NULL);
+
+  for (const ElfW (Dyn) *d = o->dynamic;
+       libraries && strings && d->d_tag != DT_NULL; d++)
+    for (uint32_t i = 0; d->d_tag == DT_NEEDED && i < libraries->count; i++)
+      if (strcmp (strings + d->d_un.d_val,
+                  cs_library_get (libraries, i)->soname) == 0)
+        return true;
+  return false;
+}
+
+/* Is this word the address of a function of the library's own?  */
+static bool
+is_own_function (const ElfW (Rel) *reloc, const ElfW (Sym) *symbol)
+{
+  enum cs_reloc_kind kind
+    = cs_arch_native ()->reloc_kind (reloc_type (reloc));
+
+  /* ELF32_ST_TYPE and ELF64_ST_TYPE are the same (elf.h).  */
+  return (kind == CS_RELOC_GLOB_DAT || kind == CS_RELOC_ABSOLUTE)
+         && symbol->st_shndx != SHN_UNDEF
+         && ELF64_ST_TYPE (symbol->st_info) == STT_FUNC;
+}
+
+static void
+redirect_table (const struct redirection *r, const struct table *t)
+{
+  const struct object *o = r->object;
+  const ElfW (Sym) *symbols = (const ElfW (Sym) *) dynamic_addr (o, DT_SYMTAB);
+  const char *strings = (const char *) dynamic_addr (o, DT_STRTAB);
+  const ElfW (Sym) *symbol;
+  const ElfW (Rel) *reloc;
+  uintptr_t *word, value;
+
+  for (size_t off = 0; off + t->entry_len <= t->len; off += t->entry_len)
+    {
+      reloc = (const ElfW (Rel) *) (t->start + off);
+      symbol = &symbols[reloc_symbol (reloc)];
+      if (!is_own_function (reloc, symbol))
+        continue;
+      word = (uintptr_t *) (uintptr_t) (o->addr + reloc->r_offset);
+      /* Another library's function of that name may have come before.  */
+      if (*word != o->addr + symbol->st_value)
+        continue;
+      value = r->redirect (r->closure, strings + symbol->st_name, *word);
+      if (value != 0)
+        *word = value;
+    }
+}
+
+int
+cs_imports_redirect_own (struct cs_store *store, void *handle,
+                         cs_imports_redirect *redirect, void *closure)
+{
+  struct binder b = { .store = store };
+  struct redirection r = { .redirect = redirect, .closure = closure };
+  struct link_map *map;
+  int code;
+
+  if (dlinfo (handle, RTLD_DI_LINKMAP, &map) != 0)
+    return 0;
+  dl_iterate_phdr (add_object, &b);
+  for (size_t i = 0; i < b.nr; i++)
+    if (b.objects[i].dynamic == map->l_ld && !b.objects[i].never)
+      r.object = &b.objects[i];
+  if (!r.object || !needs_carried (store, r.object))
+    return 0;
+  code = protect_relro (r.object, PROT_READ | PROT_WRITE);
+  if (code != 0)
+    return code;
+  redirect_table (&r, &(struct table) {
+    dynamic_addr (r.object, DT_RELA), dynamic_value (r.object, DT_RELASZ),
+    sizeof (ElfW (Rela)) });
+  redirect_table (&r, &(struct table) {
+    dynamic_addr (r.object, DT_REL), dynamic_value (r.object, DT_RELSZ),
+    sizeof (ElfW (Rel)) });
+  return protect_relro (r.object, PROT_READ);
+}

@@ -54,6 +54,19 @@ struct cs_imports_disk
 int cs_imports_create (struct cs_store *store,
                        const struct cs_policy *policy, struct cs_err *err);
 
+/* Gives the address that a word holding FUNCTION's, exported as NAME, shall
+   hold; 0 to leave it.  */
+typedef uintptr_t cs_imports_redirect (void *closure, const char *name,
+                                       uintptr_t function);
+
+/* An extension is a library that needs a carried one: it hands addresses of
+   its own functions to the interpreter, which keeps them.  If HANDLE (of
+   dlopen) is one, ask REDIRECT about every word in which ld.so stored the
+   address of a function that the library itself exports, and write what it
+   says.  To be called before any of its functions.  Returns 0 or -errno.  */
+int cs_imports_redirect_own (struct cs_store *store, void *handle,
+                             cs_imports_redirect *redirect, void *closure);
+
 /* Point the replaced calls of every library that SET's libraries need,
    directly or not, to their replacements.  To be called in each process
    after cs_library_load().  Errors: -CS_E_DAMAGED (a section is missing, or

@@ -8,7 +8,12 @@
    the trampolines bound by name; a library or symbol that is missing today
    leaves the trampoline at its stub, which raises an error when called.
 
-   Pointers to data come back as they are: they are of this process.  */
+   An extension (a library that needs libguile) also hands addresses of its
+   functions to the interpreter, for the primitives it defines.  Those that
+   it exports are replaced by trampolines in its own relocated words, before
+   it is initialized.  What it keeps in its own statics is of this process.
+
+   Pointers to data come back as they are: they are of this process too.  */
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -17,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "intern/imports.h"
 #include "private.h"
 
 static void *real[CS_PROCESS_HANDLES_MAX];      /* today's handles */
@@ -82,37 +88,6 @@ full (const char *what)
 {
   if (cs_process.raise)
     cs_process.raise (what);
-}
-
-void *
-cs_foreign_open (const char *path, int flags)
-{
-  char absolute[PATH_MAX];
-  struct cs_handle_disk *handle;
-  void *today = dlopen (path, flags);
-
-  if (!today)
-    return NULL;
-  if (path && strchr (path, '/') && realpath (path, absolute))
-    path = absolute;
-  pthread_mutex_lock (&foreign_lock);
-  handle = handle_for (path ? path : "");
-  if (handle)
-    {
-      /* As with libc, RTLD_GLOBAL and RTLD_NODELETE stay in force.  */
-      if (handle->references++ == 0)
-        handle->flags = 0;
-      handle->flags |= (uint32_t) flags & ~(uint32_t) RTLD_NOLOAD;
-      /* One reference of libc's stands for all of ours.  */
-      if (real[number_of (handle)])
-        dlclose (today);
-      else
-        real[number_of (handle)] = today;
-    }
-  pthread_mutex_unlock (&foreign_lock);
-  if (!handle)
-    full ("the store has no room for another library opened at run time");
-  return handle;
 }
 
 /* Constants may lie among code, in libraries linked without separate
@@ -207,6 +182,49 @@ trampoline_for (const char *path, const char *name, void *addr)
   return i < 0 ? addr
                : (void *) (uintptr_t) cs_intern_trampoline (table,
                                                             (uint32_t) i);
+}
+
+/* A function of an extension, whose address it takes itself.  */
+static uintptr_t
+redirect_own (void *path, const char *name, uintptr_t function)
+{
+  return (uintptr_t) trampoline_for (path, name, (void *) function);
+}
+
+void *
+cs_foreign_open (const char *path, int flags)
+{
+  char absolute[PATH_MAX];
+  struct cs_handle_disk *handle;
+  void *today = dlopen (path, flags);
+
+  if (!today)
+    return NULL;
+  if (path && strchr (path, '/') && realpath (path, absolute))
+    path = absolute;
+  pthread_mutex_lock (&foreign_lock);
+  handle = handle_for (path ? path : "");
+  if (handle)
+    {
+      /* As with libc, RTLD_GLOBAL and RTLD_NODELETE stay in force.  */
+      if (handle->references++ == 0)
+        handle->flags = 0;
+      handle->flags |= (uint32_t) flags & ~(uint32_t) RTLD_NOLOAD;
+      /* One reference of libc's stands for all of ours.  */
+      if (real[number_of (handle)])
+        dlclose (today);
+      else
+        {
+          real[number_of (handle)] = today;
+          if (path)
+            cs_imports_redirect_own (cs_process.store, today, redirect_own,
+                                     (void *) path);
+        }
+    }
+  pthread_mutex_unlock (&foreign_lock);
+  if (!handle)
+    full ("the store has no room for another library opened at run time");
+  return handle;
 }
 
 void *
