@@ -139,6 +139,8 @@ process_counts_fit (const struct cs_store *store,
                         CS_PROCESS_ATEXITS_MAX, err)
          && count_fits (store, "code arenas", p->nr_arenas,
                         CS_PROCESS_ARENAS_MAX, err)
+         && count_fits (store, "callback areas", p->nr_callbacks,
+                        CS_PROCESS_CALLBACKS_MAX, err)
          && count_fits (store, "libraries opened at run time", p->nr_handles,
                         CS_PROCESS_HANDLES_MAX, err)
          && count_fits (store, "descriptors", p->nr_descriptors,

@@ -52,6 +52,7 @@ before_fork (void)
 {
   cs_process_run_prepare ();
   cs_foreign_hold ();
+  cs_callback_hold ();
   cs_keys_hold ();
   cs_store_hold (cs_process.store);
 }
@@ -61,6 +62,7 @@ release_locks (void)
 {
   cs_store_release (cs_process.store);
   cs_keys_release ();
+  cs_callback_release ();
   cs_foreign_release ();
 }
 

@@ -77,6 +77,24 @@ double cs_locale_strtod (const char *text, char **end, locale_t locale);
 long cs_locale_strtol (const char *text, char **end, int base,
                        locale_t locale);
 
+/* directory.c */
+struct cs_directory;
+struct dirent64;
+struct cs_directory *cs_directory_open (const char *path);
+struct dirent64 *cs_directory_read (struct cs_directory *handle);
+void cs_directory_rewind (struct cs_directory *handle);
+int cs_directory_close (struct cs_directory *handle);
+
+/* callback.c: as libffi's ffi_closure_alloc, ffi_prep_closure_loc and
+   ffi_closure_free.  */
+void *cs_callback_alloc (size_t len, void **code);
+int cs_callback_prepare (void *closure, void *cif, void *fun, void *data,
+                         void *code);
+void cs_callback_free (void *closure);
+void cs_callback_resume (void);
+void cs_callback_hold (void);   /* around a fork */
+void cs_callback_release (void);
+
 /* foreign.c */
 void *cs_foreign_open (const char *path, int flags);
 void *cs_foreign_symbol (void *handle, const char *name);

@@ -60,6 +60,26 @@ in_region (const struct cs_store *store, uint64_t addr, uint64_t len)
          && len <= sb->reserved - (addr - sb->base);
 }
 
+static bool
+callbacks_fit (const struct cs_store *store,
+               const struct cs_process_disk *image)
+{
+  const struct cs_callbacks_disk *area;
+
+  if (image->nr_callbacks > CS_PROCESS_CALLBACKS_MAX)
+    return false;
+  for (uint64_t i = 0; i < image->nr_callbacks; i++)
+    {
+      area = &image->callbacks[i];
+      if (area->nr_used > area->nr_slots
+          || area->addr % CS_STORE_PAGE_LEN != 0
+          || !in_region (store, area->addr,
+                         (uint64_t) area->nr_slots * CS_PROCESS_CALLBACK_LEN))
+        return false;
+    }
+  return true;
+}
+
 /* What counts, offsets, numbers and addresses lead to is used as it is.  */
 static bool
 entries_fit (const struct cs_store *store,
@@ -80,7 +100,7 @@ entries_fit (const struct cs_store *store,
         || image->descriptors[i].fd >= CS_DESCRIPTORS_END
         || image->descriptors[i].path >= image->paths_len)
       return false;
-  return true;
+  return callbacks_fit (store, image);
 }
 
 static bool
@@ -135,6 +155,7 @@ cs_process_resume (void)
 {
   cs_process_trim ();
   cs_foreign_resume ();
+  cs_callback_resume ();
   cs_signals_resume ();
   cs_once_rearm ();
 }
@@ -196,6 +217,13 @@ static const struct replacement replacements[] = {
   { "process:iconv_open", cs_iconv_open },
   { "process:iconv", cs_iconv_convert },
   { "process:iconv_close", cs_iconv_close },
+  { "process:opendir", cs_directory_open },
+  { "process:readdir", cs_directory_read },
+  { "process:rewinddir", cs_directory_rewind },
+  { "process:closedir", cs_directory_close },
+  { "process:ffi_closure_alloc", cs_callback_alloc },
+  { "process:ffi_prep_closure_loc", cs_callback_prepare },
+  { "process:ffi_closure_free", cs_callback_free },
   { "process:newlocale", cs_locale_new },
   { "process:duplocale", cs_locale_dup },
   { "process:freelocale", cs_locale_free },

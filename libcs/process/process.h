@@ -17,6 +17,8 @@
      signals.c      signal actions: kept in the store, installed again
      iconv.c        conversion descriptors: handles that name two encodings
      locale.c       locale_t: handles that name categories and a locale
+     directory.c    directory streams: handles that end with their process
+     callback.c     libffi's closures: in the store, prepared again
      foreign.c      dlopen and dlsym: handles that name a library; functions
                     come back as trampolines
      descriptors.c  file descriptors open at a checkpoint
@@ -46,6 +48,8 @@
 #define CS_PROCESS_ATEXITS_MAX 64
 #define CS_PROCESS_SIGNALS_MAX 65
 #define CS_PROCESS_ARENAS_MAX 1024
+#define CS_PROCESS_CALLBACKS_MAX 16
+#define CS_PROCESS_CALLBACK_LEN 128
 #define CS_PROCESS_HANDLES_MAX 256
 #define CS_PROCESS_DESCRIPTORS_MAX 1024
 #define CS_PROCESS_STRINGS_MAX (128 * 1024)
@@ -85,6 +89,13 @@ struct cs_signal_disk           /* an action set by a carried library */
 struct cs_arena_disk            /* executable memory asked for at run time */
 {
   uint64_t addr, len;
+};
+
+struct cs_callbacks_disk        /* an area of libffi closures */
+{
+  uint64_t addr;
+  uint32_t nr_slots;            /* of CS_PROCESS_CALLBACK_LEN bytes each */
+  uint32_t nr_used;             /* the slots behind were never used */
 };
 
 struct cs_handle_disk           /* a library opened at run time */
@@ -127,6 +138,9 @@ struct cs_process_disk
   struct cs_atfork_disk atforks[CS_PROCESS_ATFORKS_MAX];
   struct cs_atexit_disk atexits[CS_PROCESS_ATEXITS_MAX];
   struct cs_signal_disk signals[CS_PROCESS_SIGNALS_MAX];
+  uint64_t nr_callbacks;        /* areas */
+  uint64_t free_callback;       /* address of the first free slot, or 0 */
+  struct cs_callbacks_disk callbacks[CS_PROCESS_CALLBACKS_MAX];
   /* What every start reads ends here, within a few pages.  */
   char strings[CS_PROCESS_STRINGS_MAX]; /* of handles: they only grow */
   struct cs_arena_disk arenas[CS_PROCESS_ARENAS_MAX];

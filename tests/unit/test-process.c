@@ -96,6 +96,11 @@ sound (void)
   cs_process.image->arenas[0].addr = (uintptr_t) words & -PAGE;
   cs_process.image->arenas[0].len = PAGE;
   cs_process.image->nr_arenas = 1;
+  cs_process.image->callbacks[0] = (struct cs_callbacks_disk) {
+    .addr = (uintptr_t) words & -PAGE,
+    .nr_slots = PAGE / CS_PROCESS_CALLBACK_LEN
+  };
+  cs_process.image->nr_callbacks = 1;
   cs_process.image->nr_handles = 1;
   cs_process.image->handles[0].path = 1;
   save ();
@@ -134,6 +139,10 @@ static const struct damage damages[] = {
   { FIELD (onces[0].control), UINT64_MAX, -CS_E_DAMAGED },
   { FIELD (arenas[0].addr), PAGE, -CS_E_DAMAGED },
   { FIELD (arenas[0].len), UINT64_MAX, -CS_E_DAMAGED },
+  { FIELD (nr_callbacks), CS_PROCESS_CALLBACKS_MAX + 1, -CS_E_DAMAGED },
+  { FIELD (callbacks[0].addr), PAGE, -CS_E_DAMAGED },
+  { FIELD (callbacks[0].nr_slots), UINT32_MAX, -CS_E_DAMAGED },
+  { FIELD (callbacks[0].nr_used), UINT32_MAX, -CS_E_DAMAGED },
 };
 
 static const struct damage *damage;
