@@ -216,7 +216,10 @@ wait_until_parked (void *asked)
 
 /* Ask the other Guile threads to stop at a safe point, and give them a
    moment to reach it; cs_process_stop_threads() stops the rest where they
-   are.  In Guile mode.  */
+   are.  One that is not in Guile mode waits for something, and is best left
+   there: the async would wake it up, and one that waits for a condition
+   variable takes its mutex first (libguile/threads.c, block_self).  In Guile
+   mode.  */
 static void *
 park_others (void *unused)
 {
@@ -226,7 +229,8 @@ park_others (void *unused)
 
   (void) unused;
   for (; scm_is_pair (rest); rest = SCM_CDR (rest))
-    if (!scm_is_eq (SCM_CAR (rest), self))
+    if (!scm_is_eq (SCM_CAR (rest), self)
+        && SCM_I_THREAD_DATA (SCM_CAR (rest))->guile_mode)
       {
         scm.system_async_mark_for_thread (scm_of (workspace.image->module.park),
                                           SCM_CAR (rest));
