@@ -214,12 +214,22 @@ wait_until_parked (void *asked)
   return NULL;
 }
 
+/* A thread that waits is best left where it is: an async would wake it up,
+   and one that waits for a condition variable would take its mutex before it
+   runs the async (Guile 3.0.8, libguile/threads.c, timed_wait), and hold it
+   in the image.  */
+static bool
+is_running (SCM thread)
+{
+  const scm_thread *t = SCM_I_THREAD_DATA (thread);
+
+  return t->guile_mode
+         && __atomic_load_n (&t->wake, __ATOMIC_ACQUIRE) == NULL;
+}
+
 /* Ask the other Guile threads to stop at a safe point, and give them a
    moment to reach it; cs_process_stop_threads() stops the rest where they
-   are.  One that is not in Guile mode waits for something, and is best left
-   there: the async would wake it up, and one that waits for a condition
-   variable takes its mutex first (libguile/threads.c, block_self).  In Guile
-   mode.  */
+   are.  In Guile mode.  */
 static void *
 park_others (void *unused)
 {
@@ -229,8 +239,7 @@ park_others (void *unused)
 
   (void) unused;
   for (; scm_is_pair (rest); rest = SCM_CDR (rest))
-    if (!scm_is_eq (SCM_CAR (rest), self)
-        && SCM_I_THREAD_DATA (SCM_CAR (rest))->guile_mode)
+    if (!scm_is_eq (SCM_CAR (rest), self) && is_running (SCM_CAR (rest)))
       {
         scm.system_async_mark_for_thread (scm_of (workspace.image->module.park),
                                           SCM_CAR (rest));

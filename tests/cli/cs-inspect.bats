@@ -151,7 +151,7 @@ $hint"
 
 @test "--modules" {
   cat >own.scm <<'END'
-(define-module (my own module))
+(define-module (my own module) #:use-module (ice-9 popen))
 (define hidden 1)
 (define-public shown 2)
 END
