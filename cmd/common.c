@@ -25,6 +25,7 @@ static struct
   const char **words;
   poptContext context;
   bool given[CS_CMD_VAL_MAX + 1];
+  bool was_closed[3];           /* standard descriptors */
 } state;
 
 static struct poptOption common_options[] = {
@@ -156,6 +157,24 @@ open_standard_descriptors (void)
            descriptor there is nowhere to complain to.  */
         if (opened != fd)
           _exit (own_status (1));
+        state.was_closed[fd] = true;
+      }
+}
+
+void
+cs_cmd_null_standard (void)
+{
+  int null;
+
+  for (int fd = 0; fd <= 2; fd++)
+    if (state.was_closed[fd])
+      {
+        null = open ("/dev/null", O_RDWR);
+        if (null >= 0 && null != fd)
+          {
+            dup2 (null, fd);
+            close (null);
+          }
       }
 }
 

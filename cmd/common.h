@@ -78,6 +78,10 @@ struct cs_cmd_line
 const struct cs_cmd_line *cs_cmd_start (const struct cs_cmd *command,
                                         int argc, char **argv);
 
+/* From now on, a standard descriptor that was closed at the start takes
+   everything and gives nothing: as Guile's void ports.  */
+void cs_cmd_null_standard (void);
+
 /* Was the option with this `val` given?  */
 bool cs_cmd_given (int val);
 

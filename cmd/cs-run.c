@@ -100,6 +100,7 @@ main (int argc, char **argv)
   };
 
   install_locale ();
+  cs_cmd_null_standard ();
   cs_workspace_run (line->operands[0], &params, &err);
   cs_cmd_fail (&err);
 }

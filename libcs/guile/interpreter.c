@@ -270,9 +270,10 @@ leaving (int status)
   siglongjmp (workspace.start, 1);
 }
 
-/* The workspace thread follows the new process: locale and standard ports,
-   as plain Guile sets them when it begins (libguile/init.c,
-   scm_init_standard_ports; libguile/guile.c, main).  */
+/* The workspace thread follows the new process: encodings and buffers of the
+   standard ports, as plain Guile sets them when it begins (libguile/init.c,
+   scm_init_standard_ports), but for standard error in a file: lines reach it
+   at once, in order with what was written to the same file before.  */
 static void
 follow_process (void)
 {
@@ -281,7 +282,8 @@ follow_process (void)
   for (int fd = 0; fd < 3; fd++)
     {
       port = scm_of (workspace.image->ports[fd]);
-      mode = scm.from_utf8_symbol (isatty (fd) ? "none" : "block");
+      mode = scm.from_utf8_symbol (isatty (fd) ? "none"
+                                   : fd == STDERR_FILENO ? "line" : "block");
       if (fd == 0)
         scm.drain_input (port);
       scm.setvbuf (port, mode, SCM_UNDEFINED);

@@ -7,6 +7,7 @@
    nothing, and is not in the way of a checkpoint.  */
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -28,6 +29,7 @@ static struct
   pid_t owner;
   int (*failed) (const struct cs_err *err);
   SCM answer, thread;           /* found by the collector: static data */
+  pthread_t workspace;
 } requests;
 
 /* Handler.  A forked child has no thread to wake: there it is as if nothing
@@ -62,6 +64,27 @@ mark_async (void *unused)
   return unused;
 }
 
+static bool
+is_pending (void)
+{
+  return atomic_load (&requests.terminate) || atomic_load (&requests.hang_up)
+         || atomic_load (&requests.save);
+}
+
+/* A workspace thread that is in read(2) or the like looks for asyncs only
+   when the call was interrupted (libguile/fports.c, fport_read).  The signal
+   itself has interrupted it before the async was marked, so it is
+   interrupted again until it has answered.  */
+static void
+wake_up (void)
+{
+  while (is_pending ())
+    {
+      pthread_kill (requests.workspace, SIGRTMAX - 2);
+      poll (NULL, 0, 10);
+    }
+}
+
 static void *
 wait_for_requests (void *unused)
 {
@@ -70,8 +93,15 @@ wait_for_requests (void *unused)
       {
         scm.with_guile (mark_async, NULL);
         cs_interpreter_leave_thread ();
+        wake_up ();
       }
   return unused;
+}
+
+static void
+interrupt (int signum)
+{
+  (void) signum;
 }
 
 static void
@@ -113,9 +143,12 @@ cs_signals_begin (SCM answer, int (*failed) (const struct cs_err *err))
   requests.thread = scm.current_thread ();
   requests.failed = failed;
   requests.owner = getpid ();
+  requests.workspace = pthread_self ();
   sem_init (&requests.arrived, 0, 0);
   if (start_thread () != 0)
     return;
+  sigaction (SIGRTMAX - 2, &(struct sigaction) { .sa_handler = interrupt },
+             NULL);
   install (SIGTERM);
   install (SIGHUP);
   install (SIGUSR1);
