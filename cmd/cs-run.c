@@ -81,7 +81,7 @@ install_locale (void)
   if (install && install[0] && strtol (install, NULL, 10) == 0)
     return;
   if (!setlocale (LC_ALL, ""))
-    cs_cmd_warn ("the locale that the environment names is not installed");
+    cs_cmd_warn ("failed to install locale");
 }
 
 int

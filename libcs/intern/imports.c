@@ -243,6 +243,25 @@ struct table                    /* one relocation table of an object */
   size_t len, entry_len;
 };
 
+/* The relocation tables of an object; absent ones are empty.  */
+static void
+find_tables (const struct object *o, struct table tables[3])
+{
+  tables[0] = (struct table) {
+    dynamic_addr (o, DT_JMPREL), dynamic_value (o, DT_PLTRELSZ),
+    dynamic_value (o, DT_PLTREL) == DT_RELA ? sizeof (ElfW (Rela))
+                                            : sizeof (ElfW (Rel))
+  };
+  tables[1] = (struct table) {
+    dynamic_addr (o, DT_RELA), dynamic_value (o, DT_RELASZ),
+    sizeof (ElfW (Rela))
+  };
+  tables[2] = (struct table) {
+    dynamic_addr (o, DT_REL), dynamic_value (o, DT_RELSZ),
+    sizeof (ElfW (Rel))
+  };
+}
+
 static int
 look_up_table (struct binder *b, const struct object *o,
                const struct table *t, struct cs_import_record_disk *record)
@@ -325,19 +344,12 @@ drop_record (struct cs_imports_disk *imports,
 static struct cs_import_record_disk *
 look_up_object (struct binder *b, const struct object *o)
 {
-  const struct table tables[] = {
-    { dynamic_addr (o, DT_JMPREL), dynamic_value (o, DT_PLTRELSZ),
-      dynamic_value (o, DT_PLTREL) == DT_RELA ? sizeof (ElfW (Rela))
-                                              : sizeof (ElfW (Rel)) },
-    { dynamic_addr (o, DT_RELA), dynamic_value (o, DT_RELASZ),
-      sizeof (ElfW (Rela)) },
-    { dynamic_addr (o, DT_REL), dynamic_value (o, DT_RELSZ),
-      sizeof (ElfW (Rel)) }
-  };
+  struct table tables[3];
   struct cs_import_record_disk *record = add_record (b->imports, o);
   int code = 0;
 
-  for (size_t i = 0; record && i < sizeof tables / sizeof *tables; i++)
+  find_tables (o, tables);
+  for (size_t i = 0; record && i < 3; i++)
     if (code == 0 && tables[i].start)
       code = look_up_table (b, o, &tables[i], record);
   if (code == 0)
@@ -536,17 +548,24 @@ struct redirection
 };
 
 static bool
-needs_carried (struct cs_store *store, const struct object *o)
+table_uses_carried (struct cs_store *store, const struct object *o,
+                    const struct table *t)
 {
+  const ElfW (Sym) *symbols = (const ElfW (Sym) *) dynamic_addr (o, DT_SYMTAB);
   const char *strings = (const char *) dynamic_addr (o, DT_STRTAB);
-  const struct cs_libraries_disk *libraries = cs_library_section (store, NULL);
+  const ElfW (Sym) *symbol;
+  void *addr;
 
-  for (const ElfW (Dyn) *d = o->dynamic;
-       libraries && strings && d->d_tag != DT_NULL; d++)
-    for (uint32_t i = 0; d->d_tag == DT_NEEDED && i < libraries->count; i++)
-      if (strcmp (strings + d->d_un.d_val,
-                  cs_library_get (libraries, i)->soname) == 0)
+  for (size_t off = 0; t->start && off + t->entry_len <= t->len;
+       off += t->entry_len)
+    {
+      symbol = &symbols[reloc_symbol ((const ElfW (Rel) *) (t->start + off))];
+      if (symbol->st_name == 0 || symbol->st_shndx != SHN_UNDEF)
+        continue;
+      addr = dlsym (RTLD_DEFAULT, strings + symbol->st_name);
+      if (addr && cs_store_contains (store, addr))
         return true;
+    }
   return false;
 }
 
@@ -573,7 +592,8 @@ redirect_table (const struct redirection *r, const struct table *t)
   const ElfW (Rel) *reloc;
   uintptr_t *word, value;
 
-  for (size_t off = 0; off + t->entry_len <= t->len; off += t->entry_len)
+  for (size_t off = 0; t->start && off + t->entry_len <= t->len;
+       off += t->entry_len)
     {
       reloc = (const ElfW (Rel) *) (t->start + off);
       symbol = &symbols[reloc_symbol (reloc)];
@@ -595,7 +615,9 @@ cs_imports_redirect_own (struct cs_store *store, void *handle,
 {
   struct binder b = { .store = store };
   struct redirection r = { .redirect = redirect, .closure = closure };
+  struct table tables[3];
   struct link_map *map;
+  bool uses = false;
   int code;
 
   if (dlinfo (handle, RTLD_DI_LINKMAP, &map) != 0)
@@ -604,16 +626,15 @@ cs_imports_redirect_own (struct cs_store *store, void *handle,
   for (size_t i = 0; i < b.nr; i++)
     if (b.objects[i].dynamic == map->l_ld && !b.objects[i].never)
       r.object = &b.objects[i];
-  if (!r.object || !needs_carried (store, r.object))
+  if (!r.object)
     return 0;
-  code = protect_relro (r.object, PROT_READ | PROT_WRITE);
-  if (code != 0)
+  find_tables (r.object, tables);
+  for (size_t i = 0; i < 3; i++)
+    uses = uses || table_uses_carried (store, r.object, &tables[i]);
+  code = uses ? protect_relro (r.object, PROT_READ | PROT_WRITE) : 0;
+  if (!uses || code != 0)
     return code;
-  redirect_table (&r, &(struct table) {
-    dynamic_addr (r.object, DT_RELA), dynamic_value (r.object, DT_RELASZ),
-    sizeof (ElfW (Rela)) });
-  redirect_table (&r, &(struct table) {
-    dynamic_addr (r.object, DT_REL), dynamic_value (r.object, DT_RELSZ),
-    sizeof (ElfW (Rel)) });
+  for (size_t i = 0; i < 3; i++)
+    redirect_table (&r, &tables[i]);
   return protect_relro (r.object, PROT_READ);
 }

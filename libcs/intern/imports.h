@@ -59,8 +59,8 @@ int cs_imports_create (struct cs_store *store,
 typedef uintptr_t cs_imports_redirect (void *closure, const char *name,
                                        uintptr_t function);
 
-/* An extension is a library that needs a carried one: it hands addresses of
-   its own functions to the interpreter, which keeps them.  If HANDLE (of
+/* An extension is a library that refers to a symbol of a carried one: it may
+   hand addresses of its own functions to the interpreter, which keeps them.  If HANDLE (of
    dlopen) is one, ask REDIRECT about every word in which ld.so stored the
    address of a function that the library itself exports, and write what it
    says.  To be called before any of its functions.  Returns 0 or -errno.  */

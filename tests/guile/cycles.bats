@@ -112,9 +112,9 @@ blocks ()
 
 @test "the collector and the compiler worked hard over ten processes" {
   persist "(use-modules (system base compile) (srfi srfi-1)) (define sizes (list))"
-  local i
-  for ((i = 0; i < 10; i++)); do
-    persist "(define t$i (compile '(lambda (d) (let loop ((d d)) (if (zero? d) '() (cons (loop (1- d)) (loop (1- d)))))) #:env (current-module))) (define v$i (t$i 14)) (set! sizes (cons (let count ((t v$i)) (if (null? t) 1 (+ (count (car t)) (count (cdr t))))) sizes))"
+  local round               # run has an i of its own
+  for ((round = 0; round < 10; round++)); do
+    persist "(define t$round (compile '(lambda (d) (let loop ((d d)) (if (zero? d) '() (cons (loop (1- d)) (loop (1- d)))))) #:env (current-module))) (define v$round (t$round 14)) (set! sizes (cons (let count ((t v$round)) (if (null? t) 1 (+ (count (car t)) (count (cdr t))))) sizes))"
   done
   answers '#t' '(gc) (write (every (lambda (n) (= n 16384)) sizes))'
 }
