@@ -46,12 +46,6 @@ load_libffi (size_t displacement)
   CHECK (dlopen (LIBFFI, RTLD_NOW | RTLD_GLOBAL));
 }
 
-static uint64_t
-address_of_libffi (void)
-{
-  return (uintptr_t) dlsym (RTLD_DEFAULT, "ffi_prep_closure_loc");
-}
-
 static void
 add (void *cif, void *result, void **arguments, void *data)
 {
@@ -109,7 +103,6 @@ make_some (void)
   begin ();
   load_libffi (PAGE);
   prepare_cif ();
-  words->word[0] = address_of_libffi ();
   pointers ()[1] = make (10);
   pointers ()[2] = make (20);
   pointers ()[3] = make (30);
@@ -119,12 +112,12 @@ make_some (void)
   save_and_leave ();
 }
 
-/* As cs-run does it: libffi is there before cs_process_resume().  */
+/* As cs-run does it: libffi is there before cs_process_resume().  It lies at
+   another address unless the system puts it where it was by chance.  */
 static void
 resume_with_libffi (size_t displacement)
 {
   load_libffi (displacement);
-  CHECK (address_of_libffi () != words->word[0]);
   cs_process_resume ();
 }
 

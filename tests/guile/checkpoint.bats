@@ -1,0 +1,120 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# checkpoint.bats -- saving in the middle of a run, with and without other
+# threads, and what a killed process leaves.
+
+load helper
+
+setup_file ()
+{
+  pristine
+}
+
+setup ()
+{
+  store_new
+}
+
+# Run EXPR, whose end is to be SIGKILL.
+killed ()
+{
+  run_in "$STORE" "(begin (use-modules (coldstore) (ice-9 threads)) $1 (force-output) (kill (getpid) SIGKILL))"
+  [ "$status" -eq 137 ] || show
+}
+
+@test "what was there at checkpoint! is kept, what came later is not" {
+  killed "(define x 1) (checkpoint!) (set! x 2)"
+  answers 1 '(write x)'
+}
+
+@test "checkpoint! returns the generation, which grows by one" {
+  killed "(define a (workspace-generation)) (define b (checkpoint!)) (define c (checkpoint!)) (checkpoint!)"
+  answers '(#t #t)' '(write (list (= b (1+ a)) (= c (1+ b))))'
+}
+
+@test "a hundred checkpoints in one run" {
+  killed "(define n 0) (do ((i 0 (1+ i))) ((= i 100)) (set! n (1+ n)) (checkpoint!) (if (zero? (modulo i 10)) (gc)))"
+  answers 100 '(gc) (write n)'
+}
+
+@test "checkpoint! from inside a dynamic extent" {
+  killed "(define p (make-parameter 1)) (define f (make-fluid 1)) (fluid-set! f 2) (dynamic-wind (lambda () #t) (lambda () (checkpoint!)) (lambda () #t))"
+  answers '(1 2)' '(gc) (write (list (p) (fluid-ref f)))'
+}
+
+@test "checkpoint! is refused where nothing is saved" {
+  local option
+  for option in --ephemeral --no-save; do
+    run --separate-stderr bounded cs-run $option "$STORE" -c '((@ (coldstore) checkpoint!))' < /dev/null
+    [ "$status" -eq 1 ]
+    complained 'was not started to save it'
+  done
+}
+
+@test "a forked child cannot checkpoint, its parent can" {
+  killed "(define x 1) (let ((pid (primitive-fork))) (if (zero? pid) (primitive-exit (catch #t (lambda () (set! x 9) (checkpoint!) 0) (lambda _ 7))) (begin (set! x (list x (status:exit-val (cdr (waitpid pid))))) (checkpoint!))))"
+  answers '(1 7)' '(write x)'
+}
+
+@test "a thread that runs goes on after a checkpoint, and has ended in the next process" {
+  killed "(define n 0) (define t (call-with-new-thread (lambda () (let loop () (set! n (1+ n)) (loop))))) (checkpoint!) (let ((seen n)) (let wait () (if (= n seen) (begin (usleep 100) (wait)))) (set! n 5) (checkpoint!))"
+  answers '#t' '(gc) (write (thread-exited? t))'
+  answers '#t' '(gc) (write (>= n 5))'
+}
+
+@test "a thread that waits for a condition variable holds nothing" {
+  killed "(define m (make-mutex)) (define c (make-condition-variable)) (define state 'new) (define t (call-with-new-thread (lambda () (with-mutex m (set! state 'waits) (wait-condition-variable c m) (set! state 'woken))))) (let wait () (if (not (eq? (with-mutex m state) 'waits)) (begin (usleep 100) (wait)))) (checkpoint!)"
+  answers '(waits #t #t)' '(write (list (with-mutex m state) (thread-exited? t) (mutex? m)))'
+}
+
+@test "a thread that waited is woken after a checkpoint in the same process" {
+  answers 'woken' "(begin (use-modules (coldstore) (ice-9 threads)) (define m (make-mutex)) (define c (make-condition-variable)) (define state 'new) (define t (call-with-new-thread (lambda () (with-mutex m (set! state 'waits) (wait-condition-variable c m) (set! state 'woken))))) (let wait () (if (not (eq? (with-mutex m state) 'waits)) (begin (usleep 100) (wait)))) (checkpoint!) (with-mutex m (signal-condition-variable c)) (join-thread t) (write state))"
+}
+
+@test "threads that sleep and read are alive at the end of a run" {
+  mkfifo pipe
+  exec {hold}<> pipe
+  answers 'left' "(begin (use-modules (ice-9 threads)) (define s (call-with-new-thread (lambda () (sleep 1000)))) (define in (open-file \"$PWD/pipe\" \"r\")) (define r (call-with-new-thread (lambda () (read-char in)))) (usleep 1000) (display \"left\"))"
+  exec {hold}>&-
+  answers '(#t #t (2 3 4))' '(gc) (write (list (thread-exited? s) (thread-exited? r) (par-map 1+ (list 1 2 3))))'
+}
+
+@test "exit from another thread saves" {
+  run_in "$STORE" "(begin (use-modules (ice-9 threads)) (define x 1) (call-with-new-thread (lambda () (set! x 2) (primitive-exit 9))) (sleep 50))"
+  [ "$status" -eq 9 ]
+  answers 2 '(gc) (write x)'
+}
+
+@test "hooks run before each checkpoint and after each resume" {
+  persist "(begin (use-modules (coldstore)) (define log '()) (add-hook! before-checkpoint-hook (lambda () (set! log (cons 'save log)))) (add-hook! after-resume-hook (lambda () (set! log (cons 'resume log)))))"
+  persist '(checkpoint!)'
+  answers '(resume save save resume save)' '(write log)'
+}
+
+@test "an error in a hook is reported, and nothing else" {
+  persist "(begin (use-modules (coldstore)) (define x 1) (add-hook! after-resume-hook (lambda () (car 'no))))"
+  run_in "$STORE" '(write x)'
+  [ "$status" -eq 0 ]
+  printed 1
+  complained 'In procedure car'
+}
+
+@test "handlers of signals work after a kill" {
+  killed "(define got '()) (sigaction SIGUSR2 (lambda (n) (set! got (cons n got)))) (checkpoint!)"
+  answers '(12)' '(begin (kill (getpid) SIGUSR2) (let wait ((i 0)) (if (and (null? got) (< i 10000)) (begin (usleep 1000) (wait (1+ i))))) (write got))'
+}
+
+@test "twenty kills with threads alive leave size and records alone" {
+  local round blocks        # run has an i of its own
+  killed "(define n 0) (checkpoint!)"
+  for ((round = 0; round < 20; round++)); do
+    killed "(set! n (1+ n)) (define t$round (call-with-new-thread (lambda () (let loop () (loop))))) (call-with-new-thread (lambda () (sleep 1000))) (checkpoint!)"
+    [ "$round" -ne 4 ] || blocks=$(stat -c %b "$STORE")
+  done
+  answers 20 '(gc) (write n)'
+  run --separate-stderr cs-inspect --threads "$STORE"
+  [ "$status" -eq 0 ]
+  printf '%s\n' "$output" "blocks: $blocks, now $(stat -c %b "$STORE")"
+  [ "${#lines[@]}" -le 2 ]
+  [ "$(stat -c %b "$STORE")" -lt $((blocks + 4096)) ]
+}
