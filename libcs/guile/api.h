@@ -21,7 +21,6 @@
   F (all_threads)                                                       \
   F (c_make_gsubr)                                                      \
   F (c_define_module)                                                   \
-  F (c_eval_string)                                                     \
   F (c_public_lookup)                                                   \
   F (c_run_hook)                                                        \
   F (c_module_define)                                                   \
@@ -44,8 +43,11 @@
   F (from_utf8_symbol)                                                  \
   F (hook_to_list)                                                      \
   F (misc_error)                                                        \
+  F (open_input_string)                                                 \
   F (port_closed_p)                                                     \
+  F (primitive_eval)                                                    \
   F (procedure_p)                                                       \
+  F (read)                                                              \
   F (set_automatic_finalization_enabled)                                \
   F (set_current_dynamic_state)                                         \
   F (set_current_module)                                                \

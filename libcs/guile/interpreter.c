@@ -341,13 +341,13 @@ static void *
 boot_body (void *unused)
 {
   (void) unused;
-  scm.c_eval_string (preload);
+  cs_module_evaluate (preload);
   cs_module_make (&workspace.image->module);
   workspace.image->ports[0] = bits_of (scm.current_input_port ());
   workspace.image->ports[1] = bits_of (scm.current_output_port ());
   workspace.image->ports[2] = bits_of (scm.current_error_port ());
   workspace.image->modules
-    = bits_of (scm.c_eval_string ("(resolve-module '() #f)"));
+    = bits_of (cs_module_evaluate ("(resolve-module '() #f)"));
   leaving (0);
   return NULL;
 }

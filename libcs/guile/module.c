@@ -137,6 +137,19 @@ hook (const char *name)
                                                             name)));
 }
 
+SCM
+cs_module_evaluate (const char *text)
+{
+  SCM port = scm.open_input_string (scm.from_utf8_string (text));
+  SCM value = SCM_UNSPECIFIED;
+  SCM form;
+
+  for (form = scm.read (port); !scm_is_eq (form, SCM_EOF_VAL);
+       form = scm.read (port))
+    value = scm.primitive_eval (form);
+  return value;
+}
+
 void
 cs_module_make (struct cs_module_disk *image)
 {
@@ -147,7 +160,7 @@ cs_module_make (struct cs_module_disk *image)
   image->answer_signals = SCM_UNPACK (define (image, 1, module));
   for (size_t i = 2; i < NR_PRIMITIVES; i++)
     define (image, i, module);
-  scm.c_eval_string (cs_module_text);
+  cs_module_evaluate (cs_module_text);
   scm.set_current_module (outer);
   image->before_checkpoint = hook ("before-checkpoint-hook");
   image->after_resume = hook ("after-resume-hook");

@@ -37,6 +37,11 @@ void cs_module_bind (const struct cs_module_disk *image);
 /* In Guile mode, once in the life of a store: make the module.  */
 void cs_module_make (struct cs_module_disk *image);
 
+/* In Guile mode: evaluate the expressions of TEXT (UTF-8) in the current
+   module; returns the last one's value.  scm_c_eval_string would load the
+   compiler, which every collection would then have to mark.  */
+SCM cs_module_evaluate (const char *text);
+
 /* In Guile mode: run a hook.  An error in it is reported on the current
    error port and otherwise ignored.  */
 void cs_module_run_hook (uint64_t hook);
