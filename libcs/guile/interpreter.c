@@ -188,9 +188,9 @@ record_port (void *unused, SCM port)
     cs_process_record_descriptor (scm.to_int32 (scm.fileno (port)));
 }
 
-/* In Guile mode: note the open ports, keep the workspace thread's dynamic state (another thread
-   that exits keeps what the last run left), and stop the finalizer
-   thread.  */
+/* In Guile mode: note the open ports, keep the workspace thread's dynamic
+   state (another thread that exits keeps what the last run left), and stop
+   the finalizer thread.  */
 static void *
 settle (void *unused)
 {

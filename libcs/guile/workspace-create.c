@@ -98,7 +98,7 @@ open_libraries (struct making *m, struct cs_err *err)
 
   if (!libguile)
     {
-      if (cs_library_find (LIBGUILE, NULL, found, sizeof found) != 0)
+      if (cs_library_find (LIBGUILE, found, sizeof found) != 0)
         {
           cs_err_set (err, CS_E_INCOMPATIBLE,
                       "cannot find the interpreter, '%s'", LIBGUILE);

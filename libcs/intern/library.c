@@ -153,30 +153,21 @@ cs_library_name (const struct cs_libraries_disk *libraries, uint32_t off)
                                     : "";
 }
 
-static bool
-try_folder (const char *folder, size_t folder_len, const char *soname,
-            char *path, size_t len)
-{
-  int n = snprintf (path, len, "%.*s/%s", (int) folder_len, folder, soname);
-
-  return n > 0 && (size_t) n < len && access (path, R_OK) == 0;
-}
-
 int
-cs_library_find (const char *soname, const char *near, char *path,
-                 size_t len)
+cs_library_find (const char *soname, char *path, size_t len)
 {
   /* ld.so(8) and, for the first two, the multiarch folders of Debian.  */
   static const char *const folders[] = {
     "/lib/" CS_MACHINE_TRIPLET, "/usr/lib/" CS_MACHINE_TRIPLET,
     "/usr/local/lib", "/lib64", "/usr/lib64", "/lib", "/usr/lib"
   };
-  const char *slash = near ? strrchr (near, '/') : NULL;
+  int n;
 
-  if (slash && try_folder (near, (size_t) (slash - near), soname, path, len))
-    return 0;
   for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
-    if (try_folder (folders[i], strlen (folders[i]), soname, path, len))
-      return 0;
+    {
+      n = snprintf (path, len, "%s/%s", folders[i], soname);
+      if (n > 0 && (size_t) n < len && access (path, R_OK) == 0)
+        return 0;
+    }
   return -ENOENT;
 }

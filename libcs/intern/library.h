@@ -164,10 +164,8 @@ int cs_library_load (struct cs_store *store, struct cs_table_disk *table,
    loading them took.  What their pages say comes back from the store.  */
 int cs_library_settle (struct cs_store *store, struct cs_err *err);
 
-/* Where ld.so would find SONAME: first in the folder of the file NEAR (if
-   not NULL), then in this machine's standard folders.  Writes its path.
-   Returns 0, or -ENOENT.  */
-int cs_library_find (const char *soname, const char *near, char *path,
-                     size_t len);
+/* Where ld.so would find SONAME: in this machine's standard folders.  Writes
+   its path.  Returns 0, or -ENOENT.  */
+int cs_library_find (const char *soname, char *path, size_t len);
 
 #endif

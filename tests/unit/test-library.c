@@ -436,21 +436,12 @@ no_section (void)
 static void
 finding (void)
 {
-  char path[4096], near[4096];
-  FILE *file = fopen ("libc.so.6", "w");
+  char path[4096];
 
-  CHECK (file && fclose (file) == 0);
-  CHECK (cs_library_find ("libc.so.6", NULL, path, sizeof path) == 0);
-  CHECK (path[0] == '/');
-  CHECK (getcwd (near, sizeof near - 20));
-  strcat (near, "/other.so");
-  CHECK (cs_library_find ("libc.so.6", near, path, sizeof path) == 0);
-  CHECK (!strncmp (path, near, strlen (near) - 8));
-  CHECK (cs_library_find ("libc.so.6", "other.so", path, sizeof path) == 0);
-  CHECK (strncmp (path, near, strlen (near) - 8) != 0);
-  CHECK (cs_library_find ("libnone.so.0", near, path, sizeof path)
-         == -ENOENT);
-  CHECK (cs_library_find ("libc.so.6", NULL, path, 5) == -ENOENT);
+  CHECK (cs_library_find ("libc.so.6", path, sizeof path) == 0);
+  CHECK (path[0] == '/' && access (path, R_OK) == 0);
+  CHECK (cs_library_find ("libnone.so.0", path, sizeof path) == -ENOENT);
+  CHECK (cs_library_find ("libc.so.6", path, 5) == -ENOENT);
 }
 
 /* Damage: each changes one word of the section, or all words of a part to
