@@ -262,6 +262,7 @@ leaving (int status)
   scm.with_guile (flush_ports, NULL);
   if (cs_process.child)
     return;
+  cs_signals_hold ();
   scm.with_guile (settle, NULL);
   scm.with_guile (park_others, NULL);
   if (!on_workspace)
@@ -500,10 +501,12 @@ cs_interpreter_checkpoint (struct cs_err *err)
                        cs_store_path (cs_process.store));
   cs_module_run_hook (workspace.image->module.before_checkpoint);
   scm.with_guile (flush_ports, NULL);
+  cs_signals_hold ();
   settle (NULL);
   park_others (NULL);
   code = commit (cs_process.store, false, err);
   cs_module_release ();
+  cs_signals_release ();
   scm.set_automatic_finalization_enabled (1);
   return code;
 }

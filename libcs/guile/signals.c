@@ -32,6 +32,20 @@ static struct
   pthread_t workspace;
 } requests;
 
+static pthread_mutex_t in_guile = PTHREAD_MUTEX_INITIALIZER;
+
+void
+cs_signals_hold (void)
+{
+  pthread_mutex_lock (&in_guile);
+}
+
+void
+cs_signals_release (void)
+{
+  pthread_mutex_unlock (&in_guile);
+}
+
 /* Handler.  A forked child has no thread to wake: there it is as if nothing
    had been installed.  */
 static void
@@ -91,8 +105,10 @@ wait_for_requests (void *unused)
   for (;;)
     if (sem_wait (&requests.arrived) == 0)
       {
+        cs_signals_hold ();
         scm.with_guile (mark_async, NULL);
         cs_interpreter_leave_thread ();
+        cs_signals_release ();
         wake_up ();
       }
   return unused;

@@ -17,6 +17,13 @@
    with the error when a save that SIGUSR1 asked for fails; may be NULL.  */
 void cs_signals_begin (SCM answer, int (*failed) (const struct cs_err *err));
 
+/* Keep the thread that serves signals out of Guile, from before the threads
+   are held until the image is written: it would otherwise be written while
+   that thread holds a lock of libguile's.  A thread that leaves for good
+   need not release it.  */
+void cs_signals_hold (void);
+void cs_signals_release (void);
+
 /* In Guile mode: do what has been asked for since the last call.  */
 void cs_signals_answer (void);
 
