@@ -44,4 +44,4 @@
     (if (= i n)
         last
         (loop (+ i 1)
-              (list (fib 27) (tak 16 10 4) (queens 7) (apply-all 1000000))))))
+              (list (fib 30) (tak 22 14 6) (queens 10) (apply-all 400000))))))
