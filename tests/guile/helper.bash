@@ -58,6 +58,14 @@ store_new ()
   fi
 }
 
+# Make the case's store anew.  libguile reads GUILE_JIT_THRESHOLD when it is
+# booted, so the store keeps the one of its cs-create.
+store_fresh ()
+{
+  rm -f "$STORE"
+  bounded cs-create "$STORE" < /dev/null
+}
+
 # Run a command that must end in time, without the descriptor bats keeps
 # for itself.
 bounded ()

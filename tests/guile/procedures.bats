@@ -43,21 +43,29 @@ compiled_sum='(use-modules (system base compile))
 }
 
 @test "code the JIT compiled at once, threshold 0, is called again" {
-  export GUILE_JIT_THRESHOLD=0
+  GUILE_JIT_THRESHOLD=0 store_fresh
   persist "$compiled_sum (sum 1000)"
   answers '499500' '(write (sum 1000))'
   persist '(define total (sum 5000))'
   answers '(12497500 499500)' '(write (list total (sum 1000)))'
 }
 
-@test "the JIT may be on in one process and off in the next" {
-  GUILE_JIT_THRESHOLD=0 persist "$compiled_sum (sum 1000)"
-  GUILE_JIT_THRESHOLD=-1 answers '499500' '(write (sum 1000))'
-  GUILE_JIT_THRESHOLD=0 answers '499500' '(write (sum 1000))'
+@test "everything is compiled by the JIT at once, the evaluator too" {
+  GUILE_JIT_THRESHOLD=0 store_fresh
+  persist "(use-modules (ice-9 match) (srfi srfi-1) (ice-9 format)) (define (f l) (match l ((a . r) (fold + a r)))) (f '(1 2 3))"
+  answers '6 10' "(format #t \"~a ~a\" (f '(1 2 3)) (f '(1 2 3 4)))"
+  answers '(6 caught)' "(gc) (write (list (f '(1 2 3)) (catch #t (lambda () (f 1)) (lambda _ 'caught))))"
 }
 
-@test "code interpreted in one process is compiled by the JIT in the next" {
-  GUILE_JIT_THRESHOLD=-1 persist "$compiled_sum (sum 1000)"
+@test "a workspace without the JIT" {
+  GUILE_JIT_THRESHOLD=-1 store_fresh
+  persist "$compiled_sum (sum 1000)"
+  answers '499500' '(write (sum 1000))'
+}
+
+@test "the threshold of the JIT may be named differently in each process" {
+  GUILE_JIT_THRESHOLD=0 persist "$compiled_sum (sum 1000)"
+  GUILE_JIT_THRESHOLD=-1 answers '499500' '(write (sum 1000))'
   GUILE_JIT_THRESHOLD=0 answers '499500' '(write (sum 1000))'
 }
 
