@@ -38,6 +38,7 @@ static struct
   pthread_t thread;
   sigjmp_buf start;             /* where leaving() jumps to */
   int status;
+  bool left;                    /* exit() was called: a hook may call it again */
 } workspace;
 
 static SCM
@@ -250,21 +251,32 @@ park_others (void *unused)
   return NULL;
 }
 
+/* Bring the interpreter to where its image can be written.  An error in a
+   step is reported by scm_with_guile, and the next one is taken.  */
+static void
+quiesce (void)
+{
+  cs_signals_hold ();
+  scm.with_guile (settle, NULL);
+  scm.with_guile (park_others, NULL);
+}
+
 /* exit() was called in Guile mode.  Returns in a forked child only: it ends
    like any process, and leaves the store alone.  */
 static void
 leaving (int status)
 {
   bool on_workspace = pthread_equal (pthread_self (), workspace.thread);
+  bool again = workspace.left;
 
-  if (will_save ())
+  workspace.left = true;
+  if (will_save () && !again)
     cs_module_run_hook (workspace.image->module.before_checkpoint);
   scm.with_guile (flush_ports, NULL);
   if (cs_process.child)
     return;
-  cs_signals_hold ();
-  scm.with_guile (settle, NULL);
-  scm.with_guile (park_others, NULL);
+  if (will_save () || !workspace.params)
+    quiesce ();
   if (!on_workspace)
     workspace.finish (status);
   workspace.status = status;
@@ -501,9 +513,7 @@ cs_interpreter_checkpoint (struct cs_err *err)
                        cs_store_path (cs_process.store));
   cs_module_run_hook (workspace.image->module.before_checkpoint);
   scm.with_guile (flush_ports, NULL);
-  cs_signals_hold ();
-  settle (NULL);
-  park_others (NULL);
+  quiesce ();
   code = commit (cs_process.store, false, err);
   cs_module_release ();
   cs_signals_release ();
