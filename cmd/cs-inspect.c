@@ -24,6 +24,7 @@ enum
   OPTION_CHECK = 256,
   OPTION_FILES,
   OPTION_HEAP,
+  OPTION_HISTORY,
   OPTION_JSON,
   OPTION_LIBRARIES,
   OPTION_MODULES,
@@ -39,6 +40,8 @@ static struct poptOption option_table[] = {
     "Print the file descriptors that the workspace holds", NULL },
   { "heap", 0, POPT_ARG_NONE, NULL, OPTION_HEAP,
     "Print the ranges of memory that are in use", NULL },
+  { "history", 0, POPT_ARG_NONE, NULL, OPTION_HISTORY,
+    "Print what was told at resumes", NULL },
   { "json", 0, POPT_ARG_NONE, NULL, OPTION_JSON, "Print as JSON", NULL },
   { "libraries", 0, POPT_ARG_NONE, NULL, OPTION_LIBRARIES,
     "Print the libraries: carried, opened at run time, needed", NULL },
@@ -725,6 +728,58 @@ show_heap (struct run *run)
     cs_json_end (run->json);
 }
 
+/* --history */
+
+static void
+show_event (struct run *run, const struct cs_report_entry_disk *event)
+{
+  char when[64], text[512];
+
+  if (!run->json)
+    {
+      printf ("%12" PRIu64 "  %-23s  %-8s  %s\n", event->generation,
+              time_text (when, event->when), cs_report_word (event->kind),
+              visible (text, event->text));
+      return;
+    }
+  cs_json_object (run->json, NULL);
+  cs_json_number (run->json, "generation", event->generation);
+  cs_json_signed (run->json, "time", event->when);
+  cs_json_string (run->json, "event", cs_report_word (event->kind));
+  cs_json_string (run->json, "text", event->text);
+  cs_json_end (run->json);
+}
+
+static void
+show_resumes (struct run *run)
+{
+  struct cs_err err = CS_ERR_INIT;
+  const struct cs_report_disk *report = cs_inspect_report (run->store, &err);
+  const struct cs_report_entry_disk *event;
+  uint64_t n = 0;
+
+  if (!report)
+    return failed (run, "resumes", &err);
+  if (run->json)
+    cs_json_array (run->json, "resumes");
+  else
+    {
+      begin_table (run);
+      printf ("%12s  %-23s  %-8s  %s\n", "RESUMED FROM", "TIME", "EVENT",
+              "OF");
+    }
+  while ((event = cs_report_next (report, &n)))
+    show_event (run, event);
+  if (run->json)
+    cs_json_end (run->json);
+}
+
+static void
+show_history (struct run *run)
+{
+  show_resumes (run);
+}
+
 /* --check */
 
 static void
@@ -939,6 +994,7 @@ static const struct
   { OPTION_SYMBOLS, show_symbols },
   { OPTION_MODULES, show_modules },
   { OPTION_HEAP, show_heap },
+  { OPTION_HISTORY, show_history },
   { OPTION_CHECK, show_check }
 };
 

@@ -84,6 +84,12 @@ install_locale (void)
     cs_cmd_warn ("failed to install locale");
 }
 
+static void
+note (const char *event, const char *text)
+{
+  cs_cmd_note ("%s: %s", event, text);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -92,7 +98,7 @@ main (int argc, char **argv)
   struct cs_run_params params = {
     .ephemeral = cs_cmd_given (OPTION_EPHEMERAL),
     .no_save = cs_cmd_given (OPTION_NO_SAVE),
-    .verbose = line->verbose,
+    .note = line->verbose ? note : NULL,
     .stack_len = stack_len (),
     .argc = line->nr_operands,
     .argv = guile_arguments (argc, argv, line->nr_operands - 1),

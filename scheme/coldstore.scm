@@ -8,6 +8,7 @@
   #:export (workspace-file
             workspace-generation
             checkpoint!
+            resume-report
             before-checkpoint-hook
             after-resume-hook))
 
@@ -26,6 +27,13 @@ more after each."
 is on stable storage then.  Raise an error if it cannot be saved: the last
 generation stands."
   (%checkpoint!))
+
+(define (resume-report)
+  "Return what was not at this resume as the last process had left it, as a
+list of pairs: a symbol (weeded, reopened, closed, missing, changed or
+stopped) and a string that says what.  The empty list if there is nothing to
+say."
+  (%resume-report))
 
 ;; Run without arguments in the workspace thread: the first before the ports
 ;; are flushed and the image is written, the second when the workspace has

@@ -7,6 +7,8 @@ complete -c cs-inspect -l files \
   -d 'Print the file descriptors that the workspace holds'
 complete -c cs-inspect -l heap \
   -d 'Print the ranges of memory that are in use'
+complete -c cs-inspect -l history \
+  -d 'Print what was told at resumes'
 complete -c cs-inspect -l json \
   -d 'Print as JSON'
 complete -c cs-inspect -l libraries \

@@ -48,6 +48,7 @@
   F (primitive_eval)                                                    \
   F (procedure_p)                                                       \
   F (read)                                                              \
+  F (reverse_x)                                                         \
   F (set_automatic_finalization_enabled)                                \
   F (set_current_dynamic_state)                                         \
   F (set_current_module)                                                \

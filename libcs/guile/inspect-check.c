@@ -161,6 +161,12 @@ check_threads (struct cs_store *store, struct cs_err *err)
 }
 
 static int
+check_report (struct cs_store *store, struct cs_err *err)
+{
+  return cs_inspect_report (store, err) ? 0 : err->code;
+}
+
+static int
 check_imports (struct cs_store *store, struct cs_err *err)
 {
   return cs_inspect_imports (store, err) ? 0 : err->code;
@@ -199,7 +205,7 @@ check_modules (struct cs_store *store, struct cs_err *err)
 }
 
 size_t
-cs_inspect_check (struct cs_store *store, cs_inspect_report *report,
+cs_inspect_check (struct cs_store *store, cs_inspect_found *found,
                   void *closure)
 {
   static const struct
@@ -214,6 +220,7 @@ cs_inspect_check (struct cs_store *store, cs_inspect_report *report,
     { "imports", check_imports },
     { "process", check_process },
     { "threads", check_threads },
+    { "report", check_report },
     { "modules", check_modules }
   };
   size_t wrong = 0;
@@ -224,7 +231,7 @@ cs_inspect_check (struct cs_store *store, cs_inspect_report *report,
       bool sound = subjects[i].check (store, &err) == 0;
 
       wrong += !sound;
-      report (closure, subjects[i].name, sound ? NULL : &err);
+      found (closure, subjects[i].name, sound ? NULL : &err);
     }
   return wrong;
 }

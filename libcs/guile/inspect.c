@@ -211,6 +211,17 @@ cs_inspect_imports (const struct cs_store *store, struct cs_err *err)
   return i;
 }
 
+const struct cs_report_disk *
+cs_inspect_report (const struct cs_store *store, struct cs_err *err)
+{
+  size_t len = 0;
+  const struct cs_report_disk *ring = cs_store_section (store, "report",
+                                                        &len);
+
+  return cs_report_check (ring, len, cs_store_path (store), err) == 0 ? ring
+                                                                     : NULL;
+}
+
 static const char *
 string_at (const char *strings, uint32_t len, uint32_t off)
 {

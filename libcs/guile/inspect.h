@@ -9,6 +9,7 @@
 
 #include "intern/imports.h"
 #include "process/process.h"
+#include "report.h"
 #include "store/store.h"
 
 /* The directory and its extent table, which opening has checked (S1 to S3);
@@ -37,7 +38,7 @@ size_t cs_inspect_extent_totals (const struct cs_store *store,
 const char *cs_inspect_extent_kind (uint32_t kind);
 const char *cs_inspect_protection (uint32_t prot);
 
-/* Sections "process", "threads" and "imports", after a check of what
+/* Sections "process", "threads", "imports" and "report", after a check of what
    readers rely on.  NULL with ERR set: -CS_E_DAMAGED, -CS_E_INCOMPATIBLE.  */
 const struct cs_process_disk *
 cs_inspect_process (const struct cs_store *store, struct cs_err *err);
@@ -45,6 +46,8 @@ const struct cs_threads_disk *
 cs_inspect_threads (const struct cs_store *store, struct cs_err *err);
 const struct cs_imports_disk *
 cs_inspect_imports (const struct cs_store *store, struct cs_err *err);
+const struct cs_report_disk *
+cs_inspect_report (const struct cs_store *store, struct cs_err *err);
 
 /* A handle's path and a descriptor's; "" if OFF leads nowhere.  */
 const char *cs_inspect_string (const struct cs_process_disk *process,
@@ -66,12 +69,12 @@ struct cs_symbol_counts
 cs_inspect_symbols (const struct cs_table_disk *table);
 
 /* Check everything that can be checked without the interpreter, each subject
-   whatever the others gave.  REPORT is called once for each: NAME is a word
+   whatever the others gave.  FOUND is called once for each: NAME is a word
    for it, ERR is NULL or says what is wrong first.  Returns the number of
    subjects that something is wrong with.  */
-typedef void cs_inspect_report (void *closure, const char *name,
-                                const struct cs_err *err);
-size_t cs_inspect_check (struct cs_store *store, cs_inspect_report *report,
+typedef void cs_inspect_found (void *closure, const char *name,
+                               const struct cs_err *err);
+size_t cs_inspect_check (struct cs_store *store, cs_inspect_found *found,
                          void *closure);
 
 #endif

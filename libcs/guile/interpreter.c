@@ -28,6 +28,7 @@
 #include "guile/signals.h"
 #include "intern/imports.h"
 #include "process/process.h"
+#include "report.h"
 
 /* The workspace thread of this process.  */
 static struct
@@ -328,6 +329,17 @@ install_handlers (void)
     }
 }
 
+/* The resume is complete: say what there was to say about it.  */
+static void
+tell_report (void (*note) (const char *event, const char *text))
+{
+  const struct cs_report_entry_disk *line;
+  uint64_t n = 0;
+
+  while (note && (line = cs_report_own (&n)))
+    note (cs_report_word (line->kind), line->text);
+}
+
 static void *
 run_shell (void *unused)
 {
@@ -339,6 +351,7 @@ run_shell (void *unused)
   if (will_save ())
     cs_signals_begin (scm_of (workspace.image->module.answer_signals),
                       workspace.params->checkpoint_failed);
+  tell_report (workspace.params->note);
   cs_module_run_hook (workspace.image->module.after_resume);
   scm.shell (workspace.params->argc, workspace.params->argv);
   return NULL;
@@ -374,6 +387,7 @@ workspace_thread (void *unused)
 
   (void) unused;
   workspace.thread = pthread_self ();
+  cs_process_own_thread = true;
   if (sigsetjmp (workspace.start, 0) == 0)
     {
       if (!workspace.params)

@@ -9,6 +9,7 @@
 #include "guile/module.h"
 #include "guile/signals.h"
 #include "process/process.h"
+#include "report.h"
 
 static atomic_uint parked, releases;
 
@@ -74,6 +75,21 @@ workspace_generation (void)
   return scm.from_uint64 (cs_store_superblock (cs_process.store)->generation);
 }
 
+/* Pairs of a symbol and a string, oldest first.  */
+static SCM
+resume_report (void)
+{
+  const struct cs_report_entry_disk *line;
+  SCM list = SCM_EOL;
+  uint64_t n = 0;
+
+  while ((line = cs_report_own (&n)))
+    list = scm.cons (scm.cons (scm.from_utf8_symbol
+                                 (cs_report_word (line->kind)),
+                               scm.from_locale_string (line->text)), list);
+  return scm.reverse_x (list, SCM_EOL);
+}
+
 static const struct
 {
   const char *name;             /* in the intern table, and of the procedure */
@@ -83,7 +99,8 @@ static const struct
   { "%answer-signals", answer_signals },
   { "%checkpoint!", checkpoint },
   { "%workspace-file", workspace_file },
-  { "%workspace-generation", workspace_generation }
+  { "%workspace-generation", workspace_generation },
+  { "%resume-report", resume_report }
 };
 
 #define NR_PRIMITIVES (sizeof primitives / sizeof *primitives)

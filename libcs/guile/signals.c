@@ -102,6 +102,7 @@ wake_up (void)
 static void *
 wait_for_requests (void *unused)
 {
+  cs_process_own_thread = true;
   for (;;)
     if (sem_wait (&requests.arrived) == 0)
       {

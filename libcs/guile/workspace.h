@@ -36,10 +36,12 @@ struct cs_run_params
 {
   bool ephemeral;               /* no lock, nothing is ever written */
   bool no_save;                 /* lock, but leave without a checkpoint */
-  bool verbose;
   size_t stack_len;             /* of the workspace thread, bytes; 0: RLIMIT_STACK */
   int argc;                     /* Guile's own arguments, argv[0] included */
   char **argv;                  /* must stay until the process ends */
+  /* Called for each line of the resume report (report.h) before Guile looks
+     at its arguments: the kind's word, the text.  May be NULL.  */
+  void (*note) (const char *event, const char *text);
   /* Called with the error when the checkpoint on leaving fails; returns the
      exit status to leave with.  May be NULL.  */
   int (*checkpoint_failed) (const struct cs_err *err);

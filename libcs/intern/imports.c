@@ -14,6 +14,7 @@
 
 #include "intern/arch.h"
 #include "intern/imports.h"
+#include "report.h"
 
 #define OBJECTS_MAX 64
 
@@ -454,6 +455,37 @@ write_words (struct binder *b, const struct object *o,
   return code;
 }
 
+/* The last start had another build of this library: say so.  */
+static void
+use_record (struct cs_imports_disk *imports,
+            struct cs_import_record_disk *record)
+{
+  struct cs_import_record_disk *r = imports->records;
+
+  if (record->in_use || record->build_id_len == 0)
+    return;
+  record->in_use = 1;
+  for (uint32_t i = 0; i < imports->nr_records; i++, r++)
+    if (r != record && r->in_use && strcmp (r->soname, record->soname) == 0)
+      {
+        r->in_use = 0;
+        cs_report (CS_REPORT_CHANGED, "library '%s': another build of it",
+                   record->soname);
+      }
+}
+
+/* A library that is never changed.  */
+static void
+note_object (struct binder *b, const struct object *o)
+{
+  struct cs_import_record_disk *record = find_record (b, o);
+
+  if (!record && o->build_id_len > 0)
+    record = add_record (b->imports, o);
+  if (record)
+    use_record (b->imports, record);
+}
+
 static int
 bind_object (struct binder *b, const struct object *o, struct cs_err *err)
 {
@@ -464,6 +496,7 @@ bind_object (struct binder *b, const struct object *o, struct cs_err *err)
     code = check_words (b, o, record, err);
   if (code != 0)
     return code;
+  use_record (b->imports, record);
   code = write_words (b, o, record);
   if (record->build_id_len == 0)
     drop_record (b->imports, record);
@@ -512,6 +545,9 @@ cs_imports_bind (struct cs_store *store, const struct cs_library_set *set,
   for (size_t i = 0; code == 0 && i < b.nr; i++)
     if (b.objects[i].needed && !b.objects[i].never)
       code = bind_object (&b, &b.objects[i], err);
+    else if (b.objects[i].needed
+             && !cs_store_contains (store, b.objects[i].dynamic))
+      note_object (&b, &b.objects[i]);
   cs_policy_free (b.policy);
   return code;
 }

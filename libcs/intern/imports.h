@@ -12,7 +12,8 @@
    libraries stay the same, a start only writes them.  When one changed, the
    policy in section "policy" is asked again.
 
-   libc and ld.so are never changed.  */
+   libc and ld.so are never changed; their builds are known too, so that the
+   resume report can tell when another one is there.  */
 #ifndef CS_IMPORTS_H
 #define CS_IMPORTS_H
 
@@ -30,7 +31,7 @@ struct cs_import_record_disk
   uint32_t build_id_len;        /* not 0: without one, or with one that is
                                    too long, nothing is kept */
   uint32_t first_slot, nr_slots;
-  uint32_t reserved;
+  uint32_t in_use;              /* 1: the last start had this build */
 };
 
 struct cs_import_slot_disk

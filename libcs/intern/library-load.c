@@ -14,6 +14,7 @@
 
 #include "intern/intern.h"
 #include "intern/library.h"
+#include "report.h"
 
 #define SLOTS_MAX 8192          /* of one library; libguile 3.0.8 has 562 */
 
@@ -336,6 +337,9 @@ bind_floats (const struct loader *loader, const struct cs_library_set *set)
       else
         addr = find_today (set, cs_library_name (libraries, f->name),
                            cs_library_name (libraries, f->symver));
+      if (!addr)
+        cs_report (CS_REPORT_MISSING, "function '%s' of the libraries that"
+                   " Guile needs", cs_library_name (libraries, f->name));
       cs_intern_bind_anew (loader->table, f->entry, (uintptr_t) addr);
     }
 }

@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +25,7 @@
 #include <unistd.h>
 
 #include "private.h"
+#include "report.h"
 
 /* Keep PATH for this checkpoint; 0 when there is no room.  */
 static uint32_t
@@ -78,37 +80,59 @@ cs_process_forget_descriptors (void)
   cs_process.image->paths_len = 1;
 }
 
-/* Open D's file again; -1 if it is not the same file any more.  */
+/* Open D's file again; -1 with *WHY if it cannot be.  */
 static int
-reopen (const struct cs_descriptor_disk *d)
+reopen (const struct cs_descriptor_disk *d, const char **why)
 {
   const char *path = cs_process.image->paths + d->path;
   struct stat status;
   int fd = open (path, ((int) d->flags & ~(O_CREAT | O_EXCL | O_TRUNC))
                          | O_NOCTTY | O_NONBLOCK);
 
+  *why = NULL;
   if (fd < 0)
-    return -1;
-  if (fstat (fd, &status) != 0 || status.st_dev != d->dev
-      || status.st_ino != d->ino
-      || lseek (fd, (off_t) d->offset, SEEK_SET) < 0
-      || fcntl (fd, F_SETFL, (int) d->flags) != 0)
-    {
-      close (fd);
-      return -1;
-    }
-  return fd;
+    *why = strerror (errno);
+  else if (fstat (fd, &status) != 0 || status.st_dev != d->dev
+           || status.st_ino != d->ino)
+    *why = "another file has its name";
+  else if (lseek (fd, (off_t) d->offset, SEEK_SET) < 0
+           || fcntl (fd, F_SETFL, (int) d->flags) != 0)
+    *why = strerror (errno);
+  if (*why && fd >= 0)
+    close (fd);
+  return *why ? -1 : fd;
+}
+
+/* One that was only held by its number was told of before.  */
+static void
+tell (const struct cs_descriptor_disk *d, const char *why)
+{
+  const char *path = cs_process.image->paths + d->path;
+
+  if (d->flags & O_PATH)
+    return;
+  if (d->kind != CS_DESCRIPTOR_FILE)
+    cs_report (CS_REPORT_CLOSED, "descriptor %d ('%s'): not a regular file",
+               d->fd, d->path ? path : "");
+  else if (why)
+    cs_report (CS_REPORT_CLOSED, "file '%s' (descriptor %d): %s", path,
+               d->fd, why);
+  else
+    cs_report (CS_REPORT_REOPENED, "file '%s' (descriptor %d) at offset %"
+               PRIu64, path, d->fd, d->offset);
 }
 
 static int
 occupy (const struct cs_descriptor_disk *d)
 {
+  const char *why = NULL;
   int fd = -1, code = cs_store_yield_descriptor (cs_process.store, d->fd);
 
   if (code != 0)
     return code;
   if (d->kind == CS_DESCRIPTOR_FILE)
-    fd = reopen (d);
+    fd = reopen (d, &why);
+  tell (d, why);
   if (fd < 0)
     fd = open ("/", O_PATH | O_CLOEXEC);
   if (fd < 0)

@@ -24,6 +24,7 @@
 
 #include "intern/imports.h"
 #include "private.h"
+#include "report.h"
 
 static void *real[CS_PROCESS_HANDLES_MAX];      /* today's handles */
 static pthread_mutex_t foreign_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -277,29 +278,42 @@ bind_entry (uint32_t i)
   struct cs_process_disk *image = cs_process.image;
   const char *path = cs_table_string (table, entry->library);
   const char *name = cs_table_string (table, entry->name);
+  bool loaded = false;
   void *addr = NULL;
 
   for (uint32_t h = 0; h < image->nr_handles; h++)
     if (real[h] && strcmp (path_of (&image->handles[h]), path) == 0)
-      addr = dlsym (real[h], name);
+      {
+        loaded = true;
+        addr = dlsym (real[h], name);
+      }
+  if (loaded && !addr)
+    cs_report (CS_REPORT_MISSING, "function '%s' of '%s'", name, path);
   cs_intern_bind (table, i, (uintptr_t) addr);
+}
+
+static void
+open_again (uint32_t h)
+{
+  const struct cs_handle_disk *handle = &cs_process.image->handles[h];
+  const char *path = path_of (handle);
+
+  if (handle->references == 0)
+    return;
+  real[h] = dlopen (path[0] ? path : NULL, (int) handle->flags);
+  if (!real[h])
+    cs_report (CS_REPORT_MISSING, "library '%s': %s", path, dlerror ());
 }
 
 void
 cs_foreign_resume (void)
 {
   struct cs_process_disk *image = cs_process.image;
-  const char *path;
 
   if (image->nr_handles == 0)
     return;
   for (uint32_t h = 0; h < image->nr_handles; h++)
-    {
-      path = path_of (&image->handles[h]);
-      if (image->handles[h].references > 0)
-        real[h] = dlopen (path[0] ? path : NULL,
-                          (int) image->handles[h].flags);
-    }
+    open_again (h);
   for (uint32_t i = 0; i < cs_process.table->count; i++)
     if (cs_table_entry (cs_process.table, i)->flags & CS_TABLE_DYNAMIC)
       bind_entry (i);

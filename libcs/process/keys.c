@@ -13,11 +13,13 @@
    of all threads and frees its stack (Guile 3.0.8, libguile/threads.c).  */
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "private.h"
+#include "report.h"
 
 static pthread_mutex_t keys_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_key_t end_key;
@@ -50,7 +52,8 @@ record (uint32_t key, const void *value)
         .pthread = (uint64_t) pthread_self (),
         .key = key,
         .tid = (uint32_t) gettid (),
-        .since = (int64_t) time (NULL)
+        .since = (int64_t) time (NULL),
+        .is_own = cs_process_own_thread
       };
       if (i == threads->count)
         threads->count++;
@@ -219,6 +222,27 @@ cs_keys_set (pthread_key_t key, const void *value)
   return 0;
 }
 
+/* Tell how many of the program's threads have gone: those that have a value
+   under the key that most have one under.  */
+static void
+report_stale (const struct cs_threads_disk *threads)
+{
+  uint64_t of_key[CS_PROCESS_KEYS_MAX] = { 0 };
+  uint64_t nr = 0;
+
+  for (uint64_t i = 0; i < nr_stale; i++)
+    {
+      const struct cs_thread_disk *t = &threads->threads[i];
+
+      if (t->value != 0 && !t->is_own && t->key < CS_PROCESS_KEYS_MAX
+          && ++of_key[t->key] > nr)
+        nr = of_key[t->key];
+    }
+  if (nr > 0)
+    cs_report (CS_REPORT_WEEDED, "threads: %" PRIu64 " of the last process",
+               nr);
+}
+
 /* Destructors may set keys of the calling thread: those records come after
    the stale ones.  */
 void
@@ -227,6 +251,7 @@ cs_process_weed (void)
   struct cs_threads_disk *threads = cs_process.threads;
   struct cs_thread_disk stale;
 
+  report_stale (threads);
   cs_process.weeding = true;
   for (uint64_t i = 0; i < nr_stale; i++)
     {

@@ -7,6 +7,8 @@
    scm_i_ensure_signal_delivery_thread).  A control whose routine created a
    thread is therefore remembered, and armed again at each resume.  */
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "private.h"
@@ -53,11 +55,46 @@ cs_once_run (pthread_once_t *control, void (*routine) (void))
   return code;
 }
 
+struct start
+{
+  void *(*body) (void *);
+  void *argument;
+};
+
+static void *
+run_own (void *closure)
+{
+  struct start start = *(struct start *) closure;
+
+  free (closure);
+  cs_process_own_thread = true;
+  return start.body (start.argument);
+}
+
+/* A thread that is started under a once-control is the interpreter's own.  */
+static int
+create_own (pthread_t *thread, const pthread_attr_t *attr,
+            void *(*body) (void *), void *argument)
+{
+  struct start *start = malloc (sizeof *start);
+  int code;
+
+  if (!start)
+    return EAGAIN;
+  *start = (struct start) { body, argument };
+  code = pthread_create (thread, attr, run_own, start);
+  if (code != 0)
+    free (start);
+  return code;
+}
+
 int
 cs_once_create_thread (pthread_t *thread, const pthread_attr_t *attr,
                        void *(*body) (void *), void *argument)
 {
   threads_created++;
+  if (current_control)
+    return create_own (thread, attr, body, argument);
   return pthread_create (thread, attr, body, argument);
 }
 

@@ -5,9 +5,11 @@
 #include <sys/mman.h>
 
 #include "private.h"
+#include "report.h"
 
 struct cs_process cs_process;
 __thread bool cs_process_registered;
+__thread bool cs_process_own_thread;
 
 static int
 start (struct cs_store *store, struct cs_table_disk *table,
@@ -30,7 +32,7 @@ int
 cs_process_create (struct cs_store *store, struct cs_table_disk *table,
                    struct cs_err *err)
 {
-  void *image, *threads;
+  void *image, *threads, *report;
   int code = cs_store_section_create (store, "process",
                                       sizeof *cs_process.image,
                                       PROT_READ | PROT_WRITE, &image);
@@ -39,6 +41,10 @@ cs_process_create (struct cs_store *store, struct cs_table_disk *table,
     code = cs_store_section_create (store, "threads",
                                     sizeof *cs_process.threads,
                                     PROT_READ | PROT_WRITE, &threads);
+  if (code == 0)
+    code = cs_store_section_create (store, "report",
+                                    sizeof (struct cs_report_disk),
+                                    PROT_READ | PROT_WRITE, &report);
   if (code != 0)
     return cs_err_sys (err, -code, "cannot make the process section");
   cs_process.image = image;
@@ -47,6 +53,7 @@ cs_process_create (struct cs_store *store, struct cs_table_disk *table,
           sizeof cs_process.image->magic);
   cs_process.image->version = CS_PROCESS_VERSION;
   cs_process.image->strings_len = cs_process.image->paths_len = 1;
+  cs_report_init (report);
   return start (store, table, err);
 }
 
@@ -122,6 +129,19 @@ counts_fit (const struct cs_process_disk *image)
              || image->paths[image->paths_len - 1] == '\0');
 }
 
+static int
+begin_report (struct cs_store *store, struct cs_err *err)
+{
+  size_t len;
+  struct cs_report_disk *ring = cs_store_section (store, "report", &len);
+  int code = cs_report_check (ring, ring ? len : 0, cs_store_path (store),
+                              err);
+
+  if (code == 0)
+    cs_report_begin (ring, cs_store_superblock (store)->generation);
+  return code;
+}
+
 int
 cs_process_open (struct cs_store *store, struct cs_table_disk *table,
                  struct cs_err *err)
@@ -146,7 +166,9 @@ cs_process_open (struct cs_store *store, struct cs_table_disk *table,
                        "'%s': process section of version %u, expected %d",
                        cs_store_path (store), cs_process.image->version,
                        CS_PROCESS_VERSION);
-  code = start (store, table, err);
+  code = begin_report (store, err);
+  if (code == 0)
+    code = start (store, table, err);
   return code == 0 ? cs_descriptors_resume (err) : code;
 }
 

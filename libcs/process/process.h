@@ -25,6 +25,7 @@
 
    What must be remembered from one process to the next lies in the store's
    section "process" (struct cs_process_disk) and, for threads, "threads".
+   What became of it at a resume is told by cs_report() (report.h).
    What this process has only one of lies in `cs_process`.  */
 #ifndef CS_PROCESS_H
 #define CS_PROCESS_H
@@ -158,6 +159,9 @@ struct cs_thread_disk
   uint32_t key;
   uint32_t tid;                 /* the kernel's number in that process */
   int64_t since;                /* seconds since 1970 */
+  uint32_t is_own;              /* 1: not one of the program's: the workspace
+                                   thread, or one of Guile's own */
+  uint32_t reserved;
 };
 
 #define CS_PROCESS_THREADS_MAX 16384
@@ -234,6 +238,10 @@ void *cs_process_replacement (const char *name);
 /* Can this thread allocate from the collector?  Set for threads that are
    registered with it.  */
 extern __thread bool cs_process_registered;
+
+/* Is this thread none that the program has started?  Nobody misses it when
+   it is gone.  */
+extern __thread bool cs_process_own_thread;
 
 /* Store a string for good.  Returns its offset, 0 when there is no room or
    for "".  */

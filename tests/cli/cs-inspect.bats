@@ -62,7 +62,7 @@ section ()
   try cs-inspect --help
   ended 0 && complained ''
   printed_part 'Usage: cs-inspect [OPTION...] STORE'
-  for option in check files heap json libraries modules roots symbols \
+  for option in check files heap history json libraries modules roots symbols \
     threads quiet verbose help version
   do
     printed_part "--$option"
@@ -77,9 +77,9 @@ section ()
   ended 2 && printed ''
   complained "cs-inspect: missing operand, expected: STORE
 $hint"
-  try cs-inspect --history a.store
+  try cs-inspect --everything a.store
   ended 2 && printed ''
-  complained "cs-inspect: unknown option '--history'
+  complained "cs-inspect: unknown option '--everything'
 $hint"
 }
 
@@ -190,6 +190,40 @@ END
   [[ $output =~ THREAD\ +SINCE\ +KEY\ +VALUE$ ]]
 }
 
+@test "--history: resumes with nothing to tell leave nothing" {
+  workspace '(define x 1)'
+  workspace '(set! x 2)'
+  try cs-inspect --history a.store
+  ended 0 && complained ''
+  [[ $output =~ ^RESUMED\ FROM\ +TIME\ +EVENT\ +OF$ ]]
+  try cs-inspect --history --json a.store
+  ended 0 && complained ''
+  [ "$(json '(ref d "resumes")')" = '#()' ]
+}
+
+@test "--history: what a resume told, once it was committed" {
+  seq 9 >numbers
+  workspace '(define p (open-input-file "numbers"))'
+  rm numbers
+  timeout -k 5 "$CS_TEST_TIMEOUT" cs-run --no-save a.store -c 1 </dev/null 3>&-
+  try cs-inspect --history a.store
+  ended 0
+  [ "${#lines[@]}" -eq 1 ]
+  workspace '(close-port p)'
+  try cs-inspect --history a.store
+  ended 0 && complained ''
+  [ "${#lines[@]}" -eq 2 ]
+  [[ ${lines[1]} =~ ^\ +2\ \ 2[0-9]{3}-[-0-9]{5}\ [0-9:]{8}\ UTC\ \ closed\ \ \ \ file\ \'$PWD/numbers\'\ .descriptor\ [0-9]+.:\ No\ such\ file ]]
+  try cs-inspect --history --json a.store
+  ended 0 && complained ''
+  [ "$(json '(vector-length (ref d "resumes"))' \
+         '(ref d "resumes" 0 "generation")' '(ref d "resumes" 0 "event")' \
+         '(> (ref d "resumes" 0 "time") (ref d "created"))')" = '1
+2
+"closed"
+#t' ]
+}
+
 @test "--heap: extents do not overlap and add up" {
   try cs-inspect --heap --json a.store
   ended 0
@@ -226,14 +260,15 @@ END
 
 @test "--json: each part has the documented members" {
   workspace '(define m (dynamic-link "libm.so.6")) (define p (open-input-file "/etc/passwd"))'
+  workspace 1
   try cs-inspect --json --roots --files --libraries --symbols --modules \
-    --heap --check a.store
+    --heap --history --check a.store
   ended 0 && complained ''
   [ "$(json '(list-tail (keys d) 14)' \
          '(map (lambda (part) (keys (ref d part 0)))
                (list-tail (keys d) 14))' | tr ')' '\n')" = \
-    "$(printf '%s\n' '("roots" "files" "libraries" "handles" "imports" "symbols" "modules" "extent_totals" "extents" "check")' \
-      '(("kind" "name" "address" "bytes" "pointers") ("descriptor" "kind" "offset" "flags" "path") ("soname" "build_id" "address" "bytes" "data_address" "data_bytes" "copy_bytes" "slots" "path") ("path" "references" "flags") ("soname" "build_id" "slots") ("symbol" "version" "library" "kind" "size" "persistent" "used" "missing" "dynamic" "trampoline" "address") ("name" "kind" "bindings" "exports" "uses" "submodules" "address" "interface" "file") ("kind" "protection" "extents" "bytes") ("address" "bytes" "protection" "kind") ("subject" "ok" "found"))' \
+    "$(printf '%s\n' '("roots" "files" "libraries" "handles" "imports" "symbols" "modules" "extent_totals" "extents" "resumes" "check")' \
+      '(("kind" "name" "address" "bytes" "pointers") ("descriptor" "kind" "offset" "flags" "path") ("soname" "build_id" "address" "bytes" "data_address" "data_bytes" "copy_bytes" "slots" "path") ("path" "references" "flags") ("soname" "build_id" "slots") ("symbol" "version" "library" "kind" "size" "persistent" "used" "missing" "dynamic" "trampoline" "address") ("name" "kind" "bindings" "exports" "uses" "submodules" "address" "interface" "file") ("kind" "protection" "extents" "bytes") ("address" "bytes" "protection" "kind") ("generation" "time" "event" "text") ("subject" "ok" "found"))' \
       | tr ')' '\n')" ]
 }
 
@@ -248,11 +283,12 @@ symbols     ok
 imports     ok
 process     ok
 threads     ok
+report      ok
 modules     ok' ]
 }
 
 @test "--check: each damaged section is found, and named" {
-  for name in libs intern process guile imports; do
+  for name in libs intern process guile imports report; do
     cp --sparse=always "$PRISTINE" a.store
     damage "$(section "$name")" 'XXXXXXXX'
     try cs-inspect --check a.store
@@ -336,7 +372,7 @@ modules     ok' ]
 @test "flipped bytes never end it by a signal" {
   size=$(stat -c %s a.store)
   parts=(--roots --threads --files --libraries --symbols --modules --heap
-    --check)
+    --history --check)
   RANDOM=1
   for ((i = 0; i < 30; i++)); do
     # The head of the file, the sections, then anywhere.

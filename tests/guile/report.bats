@@ -1,0 +1,93 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# report.bats -- the resume report: what is told, to whom, and when nothing is.
+
+load helper
+
+# Run EXPR with --verbose; stderr is the report.
+verbosely ()
+{
+  run --separate-stderr bounded cs-run --verbose "$STORE" -c "$1" < /dev/null
+  [ "$status" -eq 0 ] || show
+}
+
+# Stderr is exactly this.
+reported ()
+{
+  # shellcheck disable=SC2154   # set by run
+  [ "$stderr" = "$1" ] || { printf 'wanted in stderr: %s\n' "$1"; show; }
+}
+
+told='(use-modules (coldstore)) (write (resume-report))'
+
+@test "nothing to say: nothing printed, an empty list, no history" {
+  persist "(define x 1) (sigaction SIGUSR2 (lambda (s) (set! x s)))"
+  verbosely "$told"
+  printed '()' && reported ''
+  # The thread that ran the program goes on; the one that delivers signals is
+  # Guile's own.
+  run_in "$STORE" '(checkpoint!) (kill (getpid) SIGKILL)'
+  [ "$status" -eq 137 ]
+  verbosely "$told"
+  printed '()' && reported ''
+  [ "$(cs-inspect --history "$STORE" | wc -l)" -eq 1 ]
+}
+
+@test "threads that were alive are counted, after an exit and after a kill" {
+  persist '(use-modules (ice-9 threads) (coldstore)) (define (go) (call-with-new-thread (lambda () (sleep 1000)))) (define a (go)) (define b (go))'
+  verbosely "$told"
+  printed '((weeded . "threads: 2 of the last process"))'
+  reported 'cs-run: weeded: threads: 2 of the last process'
+  answers '()' "$told"
+  run_in "$STORE" '(go) (go) (go) (checkpoint!) (kill (getpid) SIGKILL)'
+  [ "$status" -eq 137 ]
+  answers '((weeded . "threads: 3 of the last process"))' "$told"
+}
+
+@test "files that are open again, and those that are not" {
+  seq 9 > a; seq 9 > b; seq 9 > c
+  persist "(define p (map open-input-file '(\"a\" \"b\" \"c\"))) (define q (pipe))"
+  rm b; mv c d; seq 9 > c
+  verbosely "$told"
+  [ "$(sed -E 's/ .descriptor [0-9]+.//; s/descriptor .*pipe.*\)/pipe/' <<< "$stderr" | sort)" = \
+"cs-run: closed: file '$PWD/b': No such file or directory
+cs-run: closed: file '$PWD/c': another file has its name
+cs-run: closed: pipe: not a regular file
+cs-run: closed: pipe: not a regular file
+cs-run: reopened: file '$PWD/a' at offset 0" ] || show
+  # What was closed then is told once.
+  answers '(reopened)' '(use-modules (coldstore)) (write (map car (resume-report)))'
+}
+
+@test "a library that is missing, and a function that a new build lacks" {
+  c_library report <<< 'int f (void) { return 1; } int g (void) { return 2; }'
+  persist "(use-modules (system foreign)) (define l (dynamic-link \"$PWD/libreport.so\")) (define f (pointer->procedure int (dynamic-func \"f\" l) '())) (define g (pointer->procedure int (dynamic-func \"g\" l) '()))"
+  answers '()12' "$told (write (f)) (write (g))"
+  c_library report <<< 'int f (void) { return 3; }'
+  answers "((missing . \"function 'g' of '$PWD/libreport.so'\"))3" "$told (write (f))"
+  rm libreport.so
+  verbosely "(use-modules (coldstore)) (write (map car (resume-report)))"
+  printed '(missing)'
+  case $stderr in
+    "cs-run: missing: library '$PWD/libreport.so': "*) ;;
+    *) show ;;
+  esac
+}
+
+@test "another build of a library that Guile needs" {
+  local real id
+  real=$(ldconfig -p | awk '$1 ~ /^libgmp[.]so/ && /x86-64/ { print $NF; exit }')
+  [ -e "$real" ] || skip "libgmp is not found"
+  mkdir new
+  cp "$real" new/
+  # The first bytes of the build id, after the name in its note.
+  id=$(grep -obUaP '\x03\0\0\0GNU\0' "$real" | head -n 1 | cut -d : -f 1)
+  printf XXXX | dd of="new/${real##*/}" bs=1 seek=$((id + 8)) conv=notrunc status=none
+  local changed="((changed . \"library '${real##*/}': another build of it\"))"
+  answers '()' "$told"
+  export LD_LIBRARY_PATH=$PWD/new
+  answers "$changed" "$told"
+  answers '()' "$told"
+  unset LD_LIBRARY_PATH
+  answers "$changed" "$told"
+}
