@@ -5,6 +5,7 @@
 ;;; procedures whose names begin with % are made by libcs/guile/module.c.
 
 (define-module (coldstore)
+  #:use-module (ice-9 ports internal)
   #:export (workspace-file
             workspace-generation
             checkpoint!
@@ -40,3 +41,16 @@ say."
 ;; been resumed, before Guile's command line is looked at.
 (define before-checkpoint-hook (make-hook))
 (define after-resume-hook (make-hook))
+
+;; Called by libcs/guile/ports.c with a port that is connected to something
+;; else from now on: what it had read ahead, what it had not written, and
+;; where it stood in its lines are forgotten.
+(define (begin-anew! port)
+  (define (empty! buffer)
+    (set-port-buffer-cur! buffer 0)
+    (set-port-buffer-end! buffer 0)
+    (set-port-buffer-has-eof?! buffer #f))
+  (empty! (port-read-buffer port))
+  (empty! (port-write-buffer port))
+  (set-port-line! port 0)
+  (set-port-column! port 0))

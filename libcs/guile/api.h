@@ -19,12 +19,14 @@
 /* Each is called scm_NAME in libguile.  */
 #define CS_GUILE_FUNCTIONS(F)                                           \
   F (all_threads)                                                       \
-  F (c_make_gsubr)                                                      \
   F (c_define_module)                                                   \
-  F (c_public_lookup)                                                   \
-  F (c_run_hook)                                                        \
+  F (c_make_gsubr)                                                      \
   F (c_module_define)                                                   \
   F (c_port_for_each)                                                   \
+  F (c_private_lookup)                                                  \
+  F (c_public_lookup)                                                   \
+  F (c_run_hook)                                                        \
+  F (call_1)                                                            \
   F (cons)                                                              \
   F (current_dynamic_state)                                             \
   F (current_error_port)                                                \
@@ -32,32 +34,36 @@
   F (current_module)                                                    \
   F (current_output_port)                                               \
   F (current_thread)                                                    \
-  F (drain_input)                                                       \
+  F (current_warning_port)                                              \
+  F (fdes_to_port)                                                      \
   F (file_port_p)                                                       \
-  F (fileno)                                                            \
-  F (flush_all_ports)                                                   \
+  F (flush)                                                             \
   F (from_int32)                                                        \
   F (from_locale_string)                                                \
   F (from_uint64)                                                       \
   F (from_utf8_string)                                                  \
   F (from_utf8_symbol)                                                  \
   F (hook_to_list)                                                      \
+  F (internal_catch)                                                    \
   F (misc_error)                                                        \
   F (open_input_string)                                                 \
-  F (port_closed_p)                                                     \
   F (primitive_eval)                                                    \
   F (procedure_p)                                                       \
   F (read)                                                              \
   F (reverse_x)                                                         \
   F (set_automatic_finalization_enabled)                                \
   F (set_current_dynamic_state)                                         \
+  F (set_current_error_port)                                            \
+  F (set_current_input_port)                                            \
   F (set_current_module)                                                \
+  F (set_current_output_port)                                           \
+  F (set_current_warning_port)                                          \
   F (setlocale)                                                         \
   F (setvbuf)                                                           \
   F (shell)                                                             \
   F (sigaction_for_thread)                                              \
   F (system_async_mark_for_thread)                                      \
-  F (to_int32)                                                          \
+  F (throw)                                                             \
   F (variable_ref)                                                      \
   F (with_guile)                                                        \
   F (without_guile)

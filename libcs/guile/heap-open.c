@@ -28,7 +28,7 @@ read_record (struct cs_heap *heap, struct cs_err *err)
                        "'%.300s': section 'guile' of version %u, expected %d",
                        path, guile->version, CS_GUILE_VERSION);
   heap->dynamic_state = guile->dynamic_state;
-  memcpy (heap->ports, guile->ports, sizeof heap->ports);
+  memcpy (heap->ports, guile->ports.standard, sizeof heap->ports);
   heap->modules = guile->modules;
   heap->park = guile->module.park;
   heap->before_checkpoint = guile->module.before_checkpoint;

@@ -14,14 +14,13 @@
    are not needed any more.  The thread then leaves Guile like any other.  */
 
 #include <errno.h>
-#include <locale.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "guile/api.h"
 #include "guile/interpreter.h"
@@ -40,6 +39,7 @@ static struct
   sigjmp_buf start;             /* where leaving() jumps to */
   int status;
   bool left;                    /* exit() was called: a hook may call it again */
+  bool broken_pipe;             /* a port's reader had gone by then */
 } workspace;
 
 static SCM
@@ -172,37 +172,32 @@ cs_interpreter_load (struct cs_store *store, struct cs_table_disk *table,
   return code;
 }
 
-/* In Guile mode; a failure is reported as plain Guile does at exit.  */
 static void *
 flush_ports (void *unused)
 {
-  (void) unused;
-  scm.flush_all_ports ();
-  return NULL;
+  if (cs_ports_flush ())
+    workspace.broken_pipe = true;
+  return unused;
 }
 
-static void
-record_port (void *unused, SCM port)
-{
-  (void) unused;
-  if (scm_is_true (scm.file_port_p (port))
-      && scm_is_false (scm.port_closed_p (port)))
-    cs_process_record_descriptor (scm.to_int32 (scm.fileno (port)));
-}
-
-/* In Guile mode: note the open ports, keep the workspace thread's dynamic
-   state (another thread that exits keeps what the last run left), and stop
-   the finalizer thread.  */
+/* In Guile mode: keep the workspace thread's dynamic state (another thread
+   that exits keeps what the last run left), and stop the finalizer
+   thread.  */
 static void *
 settle (void *unused)
 {
   (void) unused;
   if (pthread_equal (pthread_self (), workspace.thread))
     workspace.image->dynamic_state = bits_of (scm.current_dynamic_state ());
-  cs_process_forget_descriptors ();
-  scm.c_port_for_each (record_port, NULL);
   scm.set_automatic_finalization_enabled (0);
   return NULL;
+}
+
+static void *
+record_ports (void *unused)
+{
+  cs_ports_record (&workspace.image->ports);
+  return unused;
 }
 
 static void *
@@ -260,6 +255,7 @@ quiesce (void)
   cs_signals_hold ();
   scm.with_guile (settle, NULL);
   scm.with_guile (park_others, NULL);
+  scm.with_guile (record_ports, NULL);
 }
 
 /* exit() was called in Guile mode.  Returns in a forked child only: it ends
@@ -275,34 +271,17 @@ leaving (int status)
     cs_module_run_hook (workspace.image->module.before_checkpoint);
   scm.with_guile (flush_ports, NULL);
   if (cs_process.child)
-    return;
+    {
+      if (workspace.broken_pipe)
+        raise (SIGPIPE);
+      return;
+    }
   if (will_save () || !workspace.params)
     quiesce ();
   if (!on_workspace)
     workspace.finish (status);
   workspace.status = status;
   siglongjmp (workspace.start, 1);
-}
-
-/* The workspace thread follows the new process: encodings and buffers of the
-   standard ports, as plain Guile sets them when it begins (libguile/init.c,
-   scm_init_standard_ports), but for standard error in a file: lines reach it
-   at once, in order with what was written to the same file before.  */
-static void
-follow_process (void)
-{
-  SCM mode, port;
-
-  for (int fd = 0; fd < 3; fd++)
-    {
-      port = scm_of (workspace.image->ports[fd]);
-      mode = scm.from_utf8_symbol (isatty (fd) ? "none"
-                                   : fd == STDERR_FILENO ? "line" : "block");
-      if (fd == 0)
-        scm.drain_input (port);
-      scm.setvbuf (port, mode, SCM_UNDEFINED);
-    }
-  scm.setlocale (scm.from_int32 (LC_ALL), SCM_UNDEFINED);
 }
 
 /* Handlers that Scheme code installed run on the thread that is named in
@@ -341,11 +320,11 @@ tell_report (void (*note) (const char *event, const char *text))
 }
 
 static void *
-run_shell (void *unused)
+take_up (void *unused)
 {
   (void) unused;
   scm.set_current_dynamic_state (scm_of (workspace.image->dynamic_state));
-  follow_process ();
+  cs_ports_follow (&workspace.image->ports);
   install_handlers ();
   scm.set_automatic_finalization_enabled (1);
   if (will_save ())
@@ -353,6 +332,16 @@ run_shell (void *unused)
                       workspace.params->checkpoint_failed);
   tell_report (workspace.params->note);
   cs_module_run_hook (workspace.image->module.after_resume);
+  return NULL;
+}
+
+/* Entered apart from take_up(): errors that nobody catches are reported on
+   what is the current error port on entry (Guile 3.0.8,
+   libguile/continuations.c, scm_i_with_continuation_barrier).  */
+static void *
+run_shell (void *unused)
+{
+  (void) unused;
   scm.shell (workspace.params->argc, workspace.params->argv);
   return NULL;
 }
@@ -369,9 +358,7 @@ boot_body (void *unused)
   (void) unused;
   cs_module_evaluate (preload);
   cs_module_make (&workspace.image->module);
-  workspace.image->ports[0] = bits_of (scm.current_input_port ());
-  workspace.image->ports[1] = bits_of (scm.current_output_port ());
-  workspace.image->ports[2] = bits_of (scm.current_error_port ());
+  cs_ports_make (&workspace.image->ports);
   workspace.image->modules
     = bits_of (cs_module_evaluate ("(resolve-module '() #f)"));
   leaving (0);
@@ -395,6 +382,8 @@ workspace_thread (void *unused)
           gc.get_stack_base (&base);
           register_my_thread (&base);
         }
+      if (workspace.params)
+        scm.with_guile (take_up, NULL);
       scm.with_guile (workspace.params ? run_shell : boot_body, NULL);
       /* Both leave by exit(), unless an error ended them: then plain Guile
          exits with 1 (libguile/init.c, scm_boot_guile).  */
@@ -527,6 +516,7 @@ cs_interpreter_checkpoint (struct cs_err *err)
                        cs_store_path (cs_process.store));
   cs_module_run_hook (workspace.image->module.before_checkpoint);
   scm.with_guile (flush_ports, NULL);
+  workspace.broken_pipe = false;
   quiesce ();
   code = commit (cs_process.store, false, err);
   cs_module_release ();
@@ -546,4 +536,12 @@ int
 cs_interpreter_save (struct cs_store *store, struct cs_err *err)
 {
   return commit (store, true, err);
+}
+
+void
+cs_interpreter_exit (int status)
+{
+  if (workspace.broken_pipe)
+    raise (SIGPIPE);
+  exit (status);
 }

@@ -13,12 +13,13 @@
 
 #include "err.h"
 #include "guile/module.h"
+#include "guile/ports.h"
 #include "guile/workspace.h"
 #include "intern/library.h"
 #include "store/store.h"
 
 #define CS_GUILE_MAGIC "ColdGui"        /* 8 bytes with its NUL */
-#define CS_GUILE_VERSION 1
+#define CS_GUILE_VERSION 2
 
 /* SCM values are widened to 64 bits.  */
 struct cs_guile_disk
@@ -27,7 +28,7 @@ struct cs_guile_disk
   uint32_t version;
   uint32_t reserved;
   uint64_t dynamic_state;       /* the workspace thread's when it ended */
-  uint64_t ports[3];            /* standard input, output, error */
+  struct cs_ports_disk ports;
   uint64_t modules;             /* the root of the module tree */
   struct cs_module_disk module;
 };
@@ -61,6 +62,10 @@ void cs_interpreter_leave_thread (void);
    The process must end soon; the collector can be used meanwhile, by this
    thread.  */
 int cs_interpreter_save (struct cs_store *store, struct cs_err *err);
+
+/* End the process, as plain Guile would have ended: by SIGPIPE if the reader
+   of a port had gone when it was left, else with STATUS.  */
+void cs_interpreter_exit (int status) __attribute__ ((noreturn));
 
 /* The function that a `replace` rule names: those of process.h, and
      guile:register_my_thread, guile:unregister_my_thread

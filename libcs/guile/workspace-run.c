@@ -46,7 +46,7 @@ finish (int status)
       else if (status == 0)
         status = EXIT_FAILURE;
     }
-  exit (status);
+  cs_interpreter_exit (status);
 }
 
 int
