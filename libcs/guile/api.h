@@ -73,6 +73,8 @@
   F (add_roots)                                                         \
   F (allow_register_threads)                                            \
   F (base)                                                              \
+  F (disable)                                                           \
+  F (enable)                                                            \
   F (free)                                                              \
   F (get_stack_base)                                                    \
   F (get_suspend_signal)                                                \

@@ -83,9 +83,29 @@ unregister_my_thread (void)
   return gc.unregister_my_thread ();
 }
 
+/* libguile makes a thread known between these two (3.0.8, libguile/threads.c,
+   guilify_self_1): an image from in between would never be collected.  */
+static void
+disable_collector (void)
+{
+  cs_process_defer_stop ();
+  gc.disable ();
+}
+
+static void
+enable_collector (void)
+{
+  gc.enable ();
+  cs_process_allow_stop ();
+}
+
 void *
 cs_interpreter_replacement (const char *name)
 {
+  if (strcmp (name, "guile:disable_collector") == 0)
+    return disable_collector;
+  if (strcmp (name, "guile:enable_collector") == 0)
+    return enable_collector;
   if (strcmp (name, "guile:register_my_thread") == 0)
     return register_my_thread;
   if (strcmp (name, "guile:unregister_my_thread") == 0)
@@ -494,14 +514,14 @@ commit (struct cs_store *store, bool last, struct cs_err *err)
 {
   int code;
 
+  cs_process_stop_threads (gc.get_suspend_signal ());
   cs_process_run_prepare ();
-  cs_process_stop_threads ();
   if (last)
     cs_process_trim ();
   code = cs_store_commit (store, err);
+  cs_process_run_parent ();
   if (!last)
     cs_process_release_threads ();
-  cs_process_run_parent ();
   return code;
 }
 

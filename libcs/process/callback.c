@@ -50,13 +50,13 @@ static pthread_mutex_t callback_lock = PTHREAD_MUTEX_INITIALIZER;
 void
 cs_callback_hold (void)
 {
-  pthread_mutex_lock (&callback_lock);
+  cs_locks_lock (&callback_lock);
 }
 
 void
 cs_callback_release (void)
 {
-  pthread_mutex_unlock (&callback_lock);
+  cs_locks_unlock (&callback_lock);
 }
 
 /* The slot at ADDR, or NULL if there is none.  */
@@ -133,11 +133,11 @@ cs_callback_alloc (size_t len, void **code)
 
   if (len == 0 || len > CLOSURE_MAX)
     return NULL;
-  pthread_mutex_lock (&callback_lock);
+  cs_locks_lock (&callback_lock);
   slot = take ();
   if (slot)
     *slot = (struct slot) { .len = (uint32_t) len };
-  pthread_mutex_unlock (&callback_lock);
+  cs_locks_unlock (&callback_lock);
   if (slot)
     *code = slot;
   return slot;
@@ -170,9 +170,9 @@ cs_callback_prepare (void *closure, void *cif, void *fun, void *data,
   prepare_function *function;
   int status;
 
-  pthread_mutex_lock (&callback_lock);
+  cs_locks_lock (&callback_lock);
   slot = slot_at ((uintptr_t) closure);
-  pthread_mutex_unlock (&callback_lock);
+  cs_locks_unlock (&callback_lock);
   if (!slot)
     {
       function = (prepare_function *) libffi ("ffi_prep_closure_loc");
@@ -206,11 +206,11 @@ cs_callback_free (void *closure)
   void (*function) (void *);
   struct slot *slot;
 
-  pthread_mutex_lock (&callback_lock);
+  cs_locks_lock (&callback_lock);
   slot = slot_at ((uintptr_t) closure);
   if (slot)
     give_back (slot);
-  pthread_mutex_unlock (&callback_lock);
+  cs_locks_unlock (&callback_lock);
   if (slot || !closure)
     return;
   function = (void (*) (void *)) libffi ("ffi_closure_free");

@@ -32,13 +32,13 @@ static pthread_mutex_t foreign_lock = PTHREAD_MUTEX_INITIALIZER;
 void
 cs_foreign_hold (void)
 {
-  pthread_mutex_lock (&foreign_lock);
+  cs_locks_lock (&foreign_lock);
 }
 
 void
 cs_foreign_release (void)
 {
-  pthread_mutex_unlock (&foreign_lock);
+  cs_locks_unlock (&foreign_lock);
 }
 
 static const char *
@@ -203,7 +203,7 @@ cs_foreign_open (const char *path, int flags)
     return NULL;
   if (path && strchr (path, '/') && realpath (path, absolute))
     path = absolute;
-  pthread_mutex_lock (&foreign_lock);
+  cs_locks_lock (&foreign_lock);
   handle = handle_for (path ? path : "");
   if (handle)
     {
@@ -222,7 +222,7 @@ cs_foreign_open (const char *path, int flags)
                                      (void *) path);
         }
     }
-  pthread_mutex_unlock (&foreign_lock);
+  cs_locks_unlock (&foreign_lock);
   if (!handle)
     full ("the store has no room for another library opened at run time");
   return handle;
@@ -245,9 +245,9 @@ cs_foreign_symbol (void *handle, const char *name)
   addr = dlsym (real[number_of (known)], name);
   if (!addr || !is_code (addr) || is_data_symbol (addr))
     return addr;
-  pthread_mutex_lock (&foreign_lock);
+  cs_locks_lock (&foreign_lock);
   result = trampoline_for (path_of (known), name, addr);
-  pthread_mutex_unlock (&foreign_lock);
+  cs_locks_unlock (&foreign_lock);
   if (!result)
     full ("the store's intern table is full");
   return result;

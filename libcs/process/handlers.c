@@ -54,6 +54,7 @@ before_fork (void)
   cs_foreign_hold ();
   cs_callback_hold ();
   cs_keys_hold ();
+  cs_stop_hold ();
   cs_store_hold (cs_process.store);
 }
 
@@ -61,6 +62,7 @@ static void
 release_locks (void)
 {
   cs_store_release (cs_process.store);
+  cs_stop_release ();
   cs_keys_release ();
   cs_callback_release ();
   cs_foreign_release ();
@@ -76,6 +78,7 @@ after_fork_in_parent (void)
 static void
 after_fork_in_child (void)
 {
+  cs_stop_forked ();
   release_locks ();
   cs_process.child = true;
   cs_store_disown (cs_process.store);

@@ -41,7 +41,7 @@ record (uint32_t key, const void *value)
   struct cs_threads_disk *threads = cs_process.threads;
   uint64_t i;
 
-  pthread_mutex_lock (&keys_lock);
+  cs_locks_lock (&keys_lock);
   i = nr_stale;
   while (i < threads->count && threads->threads[i].value != 0)
     i++;
@@ -58,7 +58,7 @@ record (uint32_t key, const void *value)
       if (i == threads->count)
         threads->count++;
     }
-  pthread_mutex_unlock (&keys_lock);
+  cs_locks_unlock (&keys_lock);
 }
 
 /* Drop free entries at the end.  Under the lock.  */
@@ -75,7 +75,7 @@ forget (uint32_t key, const void *value)
 {
   struct cs_threads_disk *threads = cs_process.threads;
 
-  pthread_mutex_lock (&keys_lock);
+  cs_locks_lock (&keys_lock);
   for (uint64_t i = nr_stale; i < threads->count; i++)
     if (threads->threads[i].value == (uintptr_t) value
         && threads->threads[i].key == key)
@@ -84,7 +84,7 @@ forget (uint32_t key, const void *value)
         break;
       }
   shorten (threads);
-  pthread_mutex_unlock (&keys_lock);
+  cs_locks_unlock (&keys_lock);
 }
 
 static key_destructor *
@@ -110,31 +110,15 @@ run_destructors (void *unused)
           if (!value || !destructor_of (key))
             continue;
           values[key] = NULL;
+          /* The record and what it stands for go together.  */
+          cs_process_defer_stop ();
           forget (key, value);
           destructor_of (key) (value);
+          cs_process_allow_stop ();
           again = true;
         }
     }
-}
-
-/* Send SIGNUM to every recorded thread but the calling one.  Returns how many
-   there are.  While a record is there its thread has not ended: forget()
-   takes the lock first.  */
-unsigned
-cs_keys_signal_others (int signum)
-{
-  struct cs_threads_disk *threads = cs_process.threads;
-  uint64_t self = (uint64_t) pthread_self ();
-  unsigned sent = 0;
-
-  pthread_mutex_lock (&keys_lock);
-  for (uint64_t i = nr_stale; i < threads->count; i++)
-    if (threads->threads[i].value != 0 && threads->threads[i].pthread != self
-        && pthread_kill ((pthread_t) threads->threads[i].pthread, signum)
-             == 0)
-      sent++;
-  pthread_mutex_unlock (&keys_lock);
-  return sent;
+  cs_stop_leave ();
 }
 
 void
@@ -151,12 +135,18 @@ cs_keys_start (void)
   return -pthread_key_create (&end_key, run_destructors);
 }
 
+void
+cs_keys_watch_end (void)
+{
+  pthread_setspecific (end_key, values);
+}
+
 int
 cs_keys_create (pthread_key_t *key, void (*destructor) (void *))
 {
   int code = EAGAIN;
 
-  pthread_mutex_lock (&keys_lock);
+  cs_locks_lock (&keys_lock);
   for (uint32_t i = 0; code != 0 && i < CS_PROCESS_KEYS_MAX; i++)
     if (!cs_process.image->keys[i].in_use && !retired[i])
       {
@@ -165,7 +155,7 @@ cs_keys_create (pthread_key_t *key, void (*destructor) (void *))
         *key = i;
         code = 0;
       }
-  pthread_mutex_unlock (&keys_lock);
+  cs_locks_unlock (&keys_lock);
   return code;
 }
 
@@ -176,27 +166,27 @@ cs_keys_delete (pthread_key_t key)
 
   if (key >= CS_PROCESS_KEYS_MAX || !cs_process.image->keys[key].in_use)
     return EINVAL;
-  pthread_mutex_lock (&keys_lock);
+  cs_locks_lock (&keys_lock);
   cs_process.image->keys[key] = (struct cs_key_disk) { 0, 0, 0 };
   retired[key] = true;
   for (uint64_t i = 0; i < threads->count; i++)
     if (threads->threads[i].key == key)
       threads->threads[i].value = 0;
   shorten (threads);
-  pthread_mutex_unlock (&keys_lock);
+  cs_locks_unlock (&keys_lock);
   return 0;
 }
 
 void
 cs_keys_hold (void)
 {
-  pthread_mutex_lock (&keys_lock);
+  cs_locks_lock (&keys_lock);
 }
 
 void
 cs_keys_release (void)
 {
-  pthread_mutex_unlock (&keys_lock);
+  cs_locks_unlock (&keys_lock);
 }
 
 void *
@@ -212,11 +202,13 @@ cs_keys_set (pthread_key_t key, const void *value)
     return EINVAL;
   if (cs_process.image->keys[key].destructor != 0 && values[key] != value)
     {
-      pthread_setspecific (end_key, values);
+      cs_keys_watch_end ();
+      cs_stop_enlist ();
       if (values[key])
         forget (key, values[key]);
       if (value)
         record (key, value);
+      cs_stop_settled ();
     }
   values[key] = (void *) value;
   return 0;
@@ -262,8 +254,8 @@ cs_process_weed (void)
         destructor_of (stale.key) ((void *) (uintptr_t) stale.value);
     }
   cs_process.weeding = false;
-  pthread_mutex_lock (&keys_lock);
+  cs_locks_lock (&keys_lock);
   nr_stale = 0;
   shorten (threads);
-  pthread_mutex_unlock (&keys_lock);
+  cs_locks_unlock (&keys_lock);
 }

@@ -67,11 +67,11 @@ note_arena (const void *addr, size_t len)
 {
   struct cs_process_disk *image = cs_process.image;
 
-  pthread_mutex_lock (&arenas_lock);
+  cs_locks_lock (&arenas_lock);
   if (image->nr_arenas < CS_PROCESS_ARENAS_MAX)
     image->arenas[image->nr_arenas++]
       = (struct cs_arena_disk) { (uintptr_t) addr, to_pages (len) };
-  pthread_mutex_unlock (&arenas_lock);
+  cs_locks_unlock (&arenas_lock);
 }
 
 /* [ADDR, ADDR + LEN) becomes something else: forget arenas there.  */
@@ -82,14 +82,14 @@ forget_arenas (const void *addr, size_t len)
   uint64_t start = (uintptr_t) addr, end = start + to_pages (len);
   uint32_t i = 0;
 
-  pthread_mutex_lock (&arenas_lock);
+  cs_locks_lock (&arenas_lock);
   while (i < image->nr_arenas)
     if (image->arenas[i].addr < end
         && image->arenas[i].addr + image->arenas[i].len > start)
       image->arenas[i] = image->arenas[--image->nr_arenas];
     else
       i++;
-  pthread_mutex_unlock (&arenas_lock);
+  cs_locks_unlock (&arenas_lock);
 }
 
 /* The protection a range of the store gets for PROT.  */
@@ -136,13 +136,9 @@ libc_result (int code)
   return -1;
 }
 
-void *
-cs_mapping_mmap (void *addr, size_t len, int prot, int flags, int fd,
-                 off_t off)
+static void *
+map (void *addr, size_t len, int prot, int flags, int fd, off_t off)
 {
-  if ((flags & MAP_SHARED) || len == 0
-      || ((flags & MAP_FIXED) && !in_store (addr)))
-    return mmap (addr, len, prot, flags, fd, off);
   if (!(flags & MAP_FIXED))
     return map_anywhere (len, prot, flags, fd, off);
   if (!(flags & MAP_ANONYMOUS))
@@ -157,32 +153,63 @@ cs_mapping_mmap (void *addr, size_t len, int prot, int flags, int fd,
   return addr;
 }
 
+/* The store has a lock of its own, which whoever writes the image takes
+   too.  */
+
+void *
+cs_mapping_mmap (void *addr, size_t len, int prot, int flags, int fd,
+                 off_t off)
+{
+  if ((flags & MAP_SHARED) || len == 0
+      || ((flags & MAP_FIXED) && !in_store (addr)))
+    return mmap (addr, len, prot, flags, fd, off);
+  cs_process_defer_stop ();
+  addr = map (addr, len, prot, flags, fd, off);
+  cs_process_allow_stop ();
+  return addr;
+}
+
 int
 cs_mapping_munmap (void *addr, size_t len)
 {
+  int code;
+
   if (!in_store (addr))
     return munmap (addr, len);
+  cs_process_defer_stop ();
   forget_arenas (addr, len);
-  return libc_result (cs_store_unmap (cs_process.store, addr, len));
+  code = libc_result (cs_store_unmap (cs_process.store, addr, len));
+  cs_process_allow_stop ();
+  return code;
 }
 
 int
 cs_mapping_mprotect (void *addr, size_t len, int prot)
 {
+  int code;
+
   if (!in_store (addr))
     return mprotect (addr, len, prot);
-  return libc_result (cs_store_protect (cs_process.store, addr, len,
+  cs_process_defer_stop ();
+  code = libc_result (cs_store_protect (cs_process.store, addr, len,
                                         store_prot (prot)));
+  cs_process_allow_stop ();
+  return code;
 }
 
 int
 cs_mapping_madvise (void *addr, size_t len, int advice)
 {
+  int code;
+
   if (!in_store (addr))
     return madvise (addr, len, advice);
   if (advice != MADV_DONTNEED && advice != MADV_FREE)
     return 0;
-  return libc_result (cs_store_clear (cs_process.store, addr, len));
+  cs_process_defer_stop ();
+  code = libc_result (cs_store_clear (cs_process.store, addr, len));
+  cs_process_allow_stop ();
+  return code;
 }
 
 /* Bytes from ADDR to behind the last one that is not zero.  */

@@ -5,10 +5,11 @@
    what it left in the heap, and wrong for a thread it started: libguile
    starts its signal delivery thread under one (3.0.8, libguile/scmsigs.c,
    scm_i_ensure_signal_delivery_thread).  A control whose routine created a
-   thread is therefore remembered, and armed again at each resume.  */
+   thread is therefore remembered, and armed again at each resume.
 
-#include <errno.h>
-#include <stdlib.h>
+   A control whose routine runs is never in an image: another process would
+   wait for its end (glibc 2.36, nptl/pthread_once.c).  */
+
 #include <string.h>
 
 #include "private.h"
@@ -49,53 +50,20 @@ cs_once_run (pthread_once_t *control, void (*routine) (void))
 
   current_routine = routine;
   current_control = control;
+  cs_process_defer_stop ();
   code = pthread_once (control, run_routine);
+  cs_process_allow_stop ();
   current_routine = outer_routine;
   current_control = outer_control;
   return code;
 }
 
-struct start
-{
-  void *(*body) (void *);
-  void *argument;
-};
-
-static void *
-run_own (void *closure)
-{
-  struct start start = *(struct start *) closure;
-
-  free (closure);
-  cs_process_own_thread = true;
-  return start.body (start.argument);
-}
-
-/* A thread that is started under a once-control is the interpreter's own.  */
-static int
-create_own (pthread_t *thread, const pthread_attr_t *attr,
-            void *(*body) (void *), void *argument)
-{
-  struct start *start = malloc (sizeof *start);
-  int code;
-
-  if (!start)
-    return EAGAIN;
-  *start = (struct start) { body, argument };
-  code = pthread_create (thread, attr, run_own, start);
-  if (code != 0)
-    free (start);
-  return code;
-}
-
-int
-cs_once_create_thread (pthread_t *thread, const pthread_attr_t *attr,
-                       void *(*body) (void *), void *argument)
+/* Called for each thread that is started.  Is that done under a control?  */
+bool
+cs_once_starts_thread (void)
 {
   threads_created++;
-  if (current_control)
-    return create_own (thread, attr, body, argument);
-  return pthread_create (thread, attr, body, argument);
+  return current_control != NULL;
 }
 
 void

@@ -5,7 +5,9 @@
 
 #include <iconv.h>
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/select.h>
 #include <sys/types.h>
 
 #include "process/process.h"
@@ -36,15 +38,71 @@ int cs_keys_delete (pthread_key_t key);
 void *cs_keys_get (pthread_key_t key);
 int cs_keys_set (pthread_key_t key, const void *value);
 
-unsigned cs_keys_signal_others (int signum);
+void cs_keys_watch_end (void);  /* the end of this thread is to be seen */
 
-/* stop.c */
+/* stop.c: what a thread tells its own signal handler.  The thread alone
+   writes it, but for `next` (under the list's lock).  */
+#define CS_STOP_HELD_MAX 16
+
+struct cs_stop_thread
+{
+  struct cs_stop_thread *next;
+  pthread_t pthread;
+  pid_t tid;
+  bool is_enlisted;
+  bool is_starting;             /* it has not set a key yet */
+  volatile bool wanted;         /* it was to stop, and could not */
+  volatile unsigned deferred;   /* calls of cs_process_defer_stop() */
+  volatile unsigned nr_held;    /* locks in the list below */
+  volatile unsigned nr_more;    /* locks for which it had no room */
+  pthread_mutex_t *held[CS_STOP_HELD_MAX];
+  pthread_mutex_t *volatile awaited;    /* a lock that it is taking */
+  pthread_mutex_t *volatile waiting;    /* that of a condition variable which
+                                           it waits for */
+  volatile unsigned nr_stops;
+  atomic_uint stopped_in;       /* the round it is, or was last, stopped in */
+};
+
+extern __thread struct cs_stop_thread cs_stop_self;
+
+/* Holds it nothing, and is it in the middle of nothing?  */
+static inline bool
+cs_stop_is_free (const struct cs_stop_thread *t)
+{
+  return t->nr_held == 0 && t->nr_more == 0 && t->deferred == 0;
+}
+
+void cs_stop_enlist (void);
+void cs_stop_leave (void);
+void cs_stop_here (void);       /* stop, if all are to */
+void cs_stop_starting (void);   /* a thread is about to be started, */
+void cs_stop_not_started (void);        /* was not, */
+void cs_stop_settled (void);    /* or is this one, and has set a key */
+void cs_stop_hold (void);       /* around a fork */
+void cs_stop_release (void);
+void cs_stop_forked (void);
 int cs_stop_sigmask (int how, const sigset_t *set, sigset_t *old);
+int cs_stop_select (int nr, fd_set *in, fd_set *out, fd_set *except,
+                    struct timeval *timeout);
+int cs_stop_poll (struct pollfd *fds, nfds_t nr, int timeout);
+
+/* locks.c */
+int cs_locks_lock (pthread_mutex_t *mutex);
+int cs_locks_trylock (pthread_mutex_t *mutex);
+int cs_locks_unlock (pthread_mutex_t *mutex);
+int cs_locks_wait (pthread_cond_t *condition, pthread_mutex_t *mutex);
+int cs_locks_timedwait (pthread_cond_t *condition, pthread_mutex_t *mutex,
+                        const struct timespec *end);
+void cs_locks_note (const struct cs_stop_thread *thread);
+void cs_locks_resume (void);
+
+/* thread.c */
+int cs_thread_create (pthread_t *thread, const pthread_attr_t *attr,
+                      void *(*body) (void *), void *argument);
 
 /* once.c */
 int cs_once_run (pthread_once_t *control, void (*routine) (void));
-int cs_once_create_thread (pthread_t *thread, const pthread_attr_t *attr,
-                           void *(*body) (void *), void *argument);
+bool cs_once_starts_thread (void);
 void cs_once_rearm (void);
 
 /* handlers.c */

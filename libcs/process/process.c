@@ -95,6 +95,9 @@ entries_fit (const struct cs_store *store,
   for (uint32_t i = 0; i < image->nr_onces; i++)
     if (!in_region (store, image->onces[i].control, sizeof (pthread_once_t)))
       return false;
+  for (uint32_t i = 0; i < image->nr_locks; i++)
+    if (!in_region (store, image->locks[i], sizeof (pthread_mutex_t)))
+      return false;
   for (uint32_t i = 0; i < image->nr_arenas; i++)
     if (!in_region (store, image->arenas[i].addr, image->arenas[i].len)
         || image->arenas[i].addr % CS_STORE_PAGE_LEN != 0)
@@ -114,6 +117,7 @@ static bool
 counts_fit (const struct cs_process_disk *image)
 {
   return image->nr_onces <= CS_PROCESS_ONCES_MAX
+         && image->nr_locks <= CS_PROCESS_LOCKS_MAX
          && image->nr_atforks <= CS_PROCESS_ATFORKS_MAX
          && image->nr_atexits <= CS_PROCESS_ATEXITS_MAX
          && image->nr_arenas <= CS_PROCESS_ARENAS_MAX
@@ -180,6 +184,7 @@ cs_process_resume (void)
   cs_callback_resume ();
   cs_signals_resume ();
   cs_once_rearm ();
+  cs_locks_resume ();
 }
 
 uint32_t
@@ -229,7 +234,14 @@ static const struct replacement replacements[] = {
   { "process:close", cs_descriptors_close },
   { "process:pthread_once", cs_once_run },
   { "process:pthread_sigmask", cs_stop_sigmask },
-  { "process:pthread_create", cs_once_create_thread },
+  { "process:pthread_create", cs_thread_create },
+  { "process:pthread_mutex_lock", cs_locks_lock },
+  { "process:pthread_mutex_trylock", cs_locks_trylock },
+  { "process:pthread_mutex_unlock", cs_locks_unlock },
+  { "process:pthread_cond_wait", cs_locks_wait },
+  { "process:pthread_cond_timedwait", cs_locks_timedwait },
+  { "process:select", cs_stop_select },
+  { "process:poll", cs_stop_poll },
   { "process:register_atfork", cs_handlers_atfork },
   { "process:cxa_atexit", cs_handlers_cxa_atexit },
   { "process:atexit", cs_handlers_atexit },

@@ -10,7 +10,9 @@
      keys.c         thread keys: numbers that stay, and for each live thread
                     that set one a record, so that after a resume the key's
                     destructor can run for the threads that are gone
-     stop.c         stopping the other threads before the last commit
+     thread.c, stop.c, locks.c
+                    the threads that work in the interpreter, stopping them
+                    while an image is written, and the locks they hold
      once.c         pthread_once: controls whose routine started a thread are
                     armed again
      handlers.c     fork and exit handlers: kept in the store, run from here
@@ -53,6 +55,7 @@
 #define CS_PROCESS_CALLBACK_LEN 128
 #define CS_PROCESS_HANDLES_MAX 256
 #define CS_PROCESS_DESCRIPTORS_MAX 1024
+#define CS_PROCESS_LOCKS_MAX 64
 #define CS_PROCESS_STRINGS_MAX (128 * 1024)
 
 /* All addresses are widened to 64 bits, so that a store can be read on a
@@ -142,6 +145,10 @@ struct cs_process_disk
   uint64_t nr_callbacks;        /* areas */
   uint64_t free_callback;       /* address of the first free slot, or 0 */
   struct cs_callbacks_disk callbacks[CS_PROCESS_CALLBACKS_MAX];
+  uint32_t nr_locks;
+  uint32_t reserved_2;
+  uint64_t locks[CS_PROCESS_LOCKS_MAX]; /* addresses of mutexes that are held
+                                           in the image */
   /* What every start reads ends here, within a few pages.  */
   char strings[CS_PROCESS_STRINGS_MAX]; /* of handles: they only grow */
   struct cs_arena_disk arenas[CS_PROCESS_ARENAS_MAX];
@@ -250,10 +257,20 @@ uint32_t cs_process_string (const char *text);
 /* signals.c: has a carried library a handler for SIGNUM (not SIG_IGN)?  */
 bool cs_process_handles_signal (int signum);
 
-/* stop.c: make every other thread that has a record wait until it is
-   released.  Returns how many did not obey within a second.  */
-unsigned cs_process_stop_threads (void);
+/* stop.c: make every other thread that works in the interpreter wait until
+   it is released, with none of the interpreter's locks in its hands.  Signal
+   ALSO (none if it is 0) gets through to them meanwhile.  Returns how many
+   did not obey within a second: they go on.  */
+unsigned cs_process_stop_threads (int also);
 void cs_process_release_threads (void);
+
+/* stop.c: around what a thread must do in full or not at all: it is not
+   stopped in between.  They nest.  */
+void cs_process_defer_stop (void);
+void cs_process_allow_stop (void);
+
+/* locks.c: make a mutex in the store free, whoever held it.  */
+void cs_process_free_lock (pthread_mutex_t *mutex);
 
 /* handlers.c: what exit() of a carried library does.  */
 void cs_process_exit (int status) __attribute__ ((noreturn));

@@ -4,24 +4,55 @@
    Nothing must change between one page and the next, so every other thread
    that works in the interpreter waits in a signal handler until it is
    released, or until the process is gone.
-   The caller holds the collector's lock (it has run the fork handler
-   `prepare`), so none of them is in the middle of an allocation or a
-   collection.
 
-   Threads are those with a record in section "threads".  libguile's signal
-   thread blocks all signals (3.0.8, libguile/scmsigs.c,
+   Threads enlist here when a carried library starts them, or when they set a
+   thread key that has a destructor (keys.c), and leave when they end.
+
+   A thread is stopped only where it may be.  While it holds a lock of a
+   carried library or of ours (locks.c), or is inside of what must be done in
+   full or not at all (cs_process_defer_stop), the handler only notes that a stop is
+   wanted, and the thread stops itself afterwards.  So nothing that a lock
+   guards is half done in the image, and whoever writes the image finds no
+   lock taken that it needs itself.
+
+   The collector works until the last thread has stopped, as a thread that
+   holds a lock may have to allocate before it can give it back.  Therefore
+   the collector's own stop signal gets through to threads that wait here
+   (libgc 8.2.2, pthread_stop_world.c, GC_suspend_handler), and the caller
+   takes the collector's lock (the fork handler `prepare`) after this, not
+   before.
+
+   libguile's signal thread blocks all signals (3.0.8, libguile/scmsigs.c,
    signal_delivery_thread); its masks go through here, so that this one stays
    deliverable.  */
 
 #include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <poll.h>
+#include <sched.h>
+#include <sys/select.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "private.h"
 
-#define POLLS 1000              /* times a millisecond: then go on without */
+#define YIELDS 100              /* looks before the first millisecond */
+#define POLLS 1000              /* milliseconds, then go on without */
+#define RESEND 8                /* milliseconds between signals to one thread */
 
-static atomic_uint stopped;     /* threads in the handler */
-static atomic_uint releases;
+__thread struct cs_stop_thread cs_stop_self;
+
+static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct cs_stop_thread *list;
+
+/* Odd while threads shall be stopped.  They wait for it to change.  */
+static atomic_uint round_number;
+
+static _Atomic pid_t writer;    /* the thread that stops the others, or 0 */
+
+/* Threads that were started and have not set a key yet.  */
+static atomic_uint starting;
 
 static int
 stop_signal (void)
@@ -29,18 +60,161 @@ stop_signal (void)
   return SIGRTMAX - 1;
 }
 
-/* Handler: must not allocate, lock, print or enter Guile.  */
-static void
-wait_for_release (int signum)
+/* In a handler or in its place: must not allocate, lock, print or enter
+   Guile.  */
+void
+cs_stop_here (void)
 {
-  unsigned before = atomic_load (&releases);
+  unsigned now = atomic_load (&round_number);
   int code = errno;
 
-  (void) signum;
-  atomic_fetch_add (&stopped, 1);
-  while (atomic_load (&releases) == before)
-    poll (NULL, 0, 1);
+  cs_stop_self.wanted = false;
+  if (now % 2 == 1 && atomic_load (&writer) != gettid ())
+    {
+      cs_stop_self.nr_stops++;
+      atomic_store (&cs_stop_self.stopped_in, now);
+      while (atomic_load (&round_number) == now)
+        syscall (SYS_futex, &round_number, FUTEX_WAIT_PRIVATE, now, NULL,
+                 NULL, 0);
+    }
   errno = code;
+}
+
+/* Whose lock is it?  libc writes that down after it has got it and before it
+   gives it back (glibc 2.36, nptl/pthread_mutex_lock.c: __owner).  */
+static bool
+is_owner (const pthread_mutex_t *mutex, pid_t tid)
+{
+  return mutex->__data.__owner == tid;
+}
+
+/* A thread that takes a lock gets it from another one that may not stop
+   before: so it will soon be on.  But not if the writer has it.  */
+static bool
+may_stop (const struct cs_stop_thread *t)
+{
+  const pthread_mutex_t *awaited = t->awaited, *waiting = t->waiting;
+
+  return cs_stop_is_free (t)
+         && !(awaited && !is_owner (awaited, atomic_load (&writer)))
+         && !(waiting && is_owner (waiting, t->tid));
+}
+
+static void
+handle_stop (int signum)
+{
+  (void) signum;
+  if (may_stop (&cs_stop_self))
+    cs_stop_here ();
+  else
+    cs_stop_self.wanted = true;
+}
+
+void
+cs_process_defer_stop (void)
+{
+  cs_stop_self.deferred++;
+}
+
+void
+cs_process_allow_stop (void)
+{
+  cs_stop_self.deferred--;
+  if (cs_stop_self.wanted && cs_stop_is_free (&cs_stop_self))
+    cs_stop_here ();
+}
+
+/* Threads whose handler must not run while the list is theirs.  */
+static void
+lock_list (void)
+{
+  cs_process_defer_stop ();
+  pthread_mutex_lock (&list_lock);
+}
+
+static void
+unlock_list (void)
+{
+  pthread_mutex_unlock (&list_lock);
+  cs_process_allow_stop ();
+}
+
+void
+cs_stop_hold (void)
+{
+  lock_list ();
+}
+
+void
+cs_stop_release (void)
+{
+  unlock_list ();
+}
+
+void
+cs_stop_enlist (void)
+{
+  struct cs_stop_thread *self = &cs_stop_self;
+
+  if (self->is_enlisted)
+    return;
+  self->pthread = pthread_self ();
+  self->tid = gettid ();
+  self->is_enlisted = true;
+  lock_list ();
+  self->next = list;
+  list = self;
+  unlock_list ();
+  /* It may have been started just before all were stopped.  */
+  if (cs_stop_is_free (self))
+    cs_stop_here ();
+}
+
+void
+cs_stop_leave (void)
+{
+  struct cs_stop_thread **place = &list;
+
+  cs_stop_settled ();
+  if (!cs_stop_self.is_enlisted)
+    return;
+  lock_list ();
+  while (*place != &cs_stop_self)
+    place = &(*place)->next;
+  *place = cs_stop_self.next;
+  cs_stop_self.is_enlisted = false;
+  unlock_list ();
+}
+
+/* In the child of a fork, under the lock: the others are not there.  */
+void
+cs_stop_forked (void)
+{
+  list = cs_stop_self.is_enlisted ? &cs_stop_self : NULL;
+  cs_stop_self.next = NULL;
+  cs_stop_self.tid = gettid ();
+  atomic_store (&starting, cs_stop_self.is_starting);
+}
+
+void
+cs_stop_starting (void)
+{
+  atomic_fetch_add (&starting, 1);
+}
+
+void
+cs_stop_not_started (void)
+{
+  atomic_fetch_sub (&starting, 1);
+}
+
+void
+cs_stop_settled (void)
+{
+  if (!cs_stop_self.is_starting)
+    return;
+  cs_stop_self.is_starting = false;
+  atomic_fetch_sub (&starting, 1);
 }
 
 int
@@ -55,25 +229,142 @@ cs_stop_sigmask (int how, const sigset_t *set, sigset_t *old)
   return pthread_sigmask (how, &allowed, old);
 }
 
-unsigned
-cs_process_stop_threads (void)
+/* These two return early after a handler has run, also under SA_RESTART
+   (signal(7)).  A stop is none of the program's business: it goes on
+   waiting.  select() has taken off the time that has passed; poll() begins
+   again, unless it waits for ever or not at all.  */
+int
+cs_stop_select (int nr, fd_set *in, fd_set *out, fd_set *except,
+                struct timeval *timeout)
+{
+  unsigned before;
+  int code;
+
+  do
+    {
+      before = cs_stop_self.nr_stops;
+      code = select (nr, in, out, except, timeout);
+    }
+  while (code < 0 && errno == EINTR && cs_stop_self.nr_stops != before);
+  return code;
+}
+
+static int64_t
+milliseconds (void)
+{
+  struct timespec now;
+
+  clock_gettime (CLOCK_MONOTONIC, &now);
+  return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int
+cs_stop_poll (struct pollfd *fds, nfds_t nr, int timeout)
+{
+  int64_t end = timeout > 0 ? milliseconds () + timeout : 0;
+  unsigned before;
+  int code;
+
+  for (;;)
+    {
+      before = cs_stop_self.nr_stops;
+      code = poll (fds, nr, timeout);
+      if (code >= 0 || errno != EINTR || cs_stop_self.nr_stops == before)
+        return code;
+      if (timeout > 0)
+        timeout = (int) (end > milliseconds () ? end - milliseconds () : 0);
+    }
+}
+
+static void
+install (int also)
 {
   struct sigaction action = {
-    .sa_handler = wait_for_release, .sa_flags = SA_RESTART
+    .sa_handler = handle_stop, .sa_flags = SA_RESTART
   };
-  unsigned asked;
 
   sigfillset (&action.sa_mask);
+  if (also > 0)
+    sigdelset (&action.sa_mask, also);
   sigaction (stop_signal (), &action, NULL);
-  atomic_store (&stopped, 0);
-  asked = cs_keys_signal_others (stop_signal ());
-  for (int i = 0; i < POLLS && atomic_load (&stopped) < asked; i++)
+}
+
+/* Threads that are not stopped yet; each gets the signal if SEND.  */
+static unsigned
+count_running (unsigned now, bool send)
+{
+  unsigned running = 0;
+
+  lock_list ();
+  for (struct cs_stop_thread *t = list; t; t = t->next)
+    if (t != &cs_stop_self && atomic_load (&t->stopped_in) != now)
+      {
+        running++;
+        if (send)
+          pthread_kill (t->pthread, stop_signal ());
+      }
+  unlock_list ();
+  return running;
+}
+
+/* A thread between its start and its first key is not known to the next
+   process, which could not weed it: let it come that far.  */
+static void
+wait_for_starting (void)
+{
+  for (int i = 0; i < POLLS / 10 && atomic_load (&starting) > 0; i++)
     poll (NULL, 0, 1);
-  return asked - atomic_load (&stopped);
+}
+
+static unsigned
+wait_for_stop (unsigned now)
+{
+  unsigned running = count_running (now, true);
+
+  for (int i = 0; running > 0 && i < YIELDS; i++)
+    {
+      sched_yield ();
+      running = count_running (now, false);
+    }
+  for (int i = 1; running > 0 && i < POLLS; i++)
+    {
+      poll (NULL, 0, 1);
+      running = count_running (now, i % RESEND == 0);
+    }
+  return running;
+}
+
+/* The locks of threads that hold some all the same, this one among them.  */
+static void
+note_locks (void)
+{
+  cs_process.image->nr_locks = 0;
+  cs_locks_note (&cs_stop_self);
+  lock_list ();
+  for (struct cs_stop_thread *t = list; t; t = t->next)
+    if (t != &cs_stop_self)
+      cs_locks_note (t);
+  unlock_list ();
+}
+
+unsigned
+cs_process_stop_threads (int also)
+{
+  unsigned running;
+
+  install (also);
+  atomic_store (&writer, gettid ());
+  wait_for_starting ();
+  running = wait_for_stop (atomic_fetch_add (&round_number, 1) + 1);
+  note_locks ();
+  return running;
 }
 
 void
 cs_process_release_threads (void)
 {
-  atomic_fetch_add (&releases, 1);
+  atomic_store (&writer, 0);
+  atomic_fetch_add (&round_number, 1);
+  syscall (SYS_futex, &round_number, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL,
+           0);
 }

@@ -30,7 +30,7 @@ starting_routine (void)
   pthread_t thread;
 
   nr_starting++;
-  CHECK (cs_once_create_thread (&thread, NULL, nothing, NULL) == 0);
+  CHECK (cs_thread_create (&thread, NULL, nothing, NULL) == 0);
   CHECK (pthread_join (thread, NULL) == 0);
 }
 
@@ -58,7 +58,7 @@ first (void)
   memcpy (control (0), &armed, sizeof armed);
   memcpy (control (1), &armed, sizeof armed);
   /* A thread outside of any routine concerns none.  */
-  CHECK (cs_once_create_thread (&thread, NULL, nothing, NULL) == 0);
+  CHECK (cs_thread_create (&thread, NULL, nothing, NULL) == 0);
   CHECK (pthread_join (thread, NULL) == 0);
   run_all ();
   run_all ();
@@ -101,7 +101,7 @@ starting_outer_routine (void)
   pthread_t thread;
 
   nr_outer++;
-  CHECK (cs_once_create_thread (&thread, NULL, nothing, NULL) == 0);
+  CHECK (cs_thread_create (&thread, NULL, nothing, NULL) == 0);
   CHECK (pthread_join (thread, NULL) == 0);
   CHECK (cs_once_run (control (0), plain_routine) == 0);
 }

@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* test-stop.c -- threads are stopped while an image is written, and where.  */
+
+#include <stdatomic.h>
+
+#include "process-fixture.h"
+
+#define THREADS 4
+#define ROUNDS 200
+
+static atomic_bool finish;
+static atomic_uint turns[THREADS];
+
+static pthread_t
+start (void *(*body) (void *), const void *argument)
+{
+  pthread_t thread;
+
+  CHECK (cs_thread_create (&thread, NULL, body, (void *) argument) == 0);
+  return thread;
+}
+
+static void
+join (pthread_t thread)
+{
+  CHECK (pthread_join (thread, NULL) == 0);
+}
+
+static void
+wait_until (atomic_uint *counter, unsigned value)
+{
+  while (atomic_load (counter) < value)
+    poll (NULL, 0, 1);
+}
+
+static void *
+turn (void *argument)
+{
+  atomic_uint *mine = argument;
+
+  cs_stop_settled ();
+  while (!atomic_load (&finish))
+    atomic_fetch_add (mine, 1);
+  return NULL;
+}
+
+static void
+all_stand_still (void)
+{
+  pthread_t threads[THREADS];
+  unsigned seen[THREADS];
+
+  begin ();
+  for (int i = 0; i < THREADS; i++)
+    threads[i] = start (turn, &turns[i]);
+  for (int round = 0; round < 20; round++)
+    {
+      for (int i = 0; i < THREADS; i++)
+        wait_until (&turns[i], atomic_load (&turns[i]) + 1);
+      CHECK (cs_process_stop_threads (0) == 0);
+      for (int i = 0; i < THREADS; i++)
+        seen[i] = atomic_load (&turns[i]);
+      poll (NULL, 0, 2);
+      for (int i = 0; i < THREADS; i++)
+        CHECK (seen[i] == atomic_load (&turns[i]));
+      cs_process_release_threads ();
+    }
+  atomic_store (&finish, true);
+  for (int i = 0; i < THREADS; i++)
+    join (threads[i]);
+  CHECK (cs_process_stop_threads (0) == 0);
+}
+
+/* Locks.  */
+
+static pthread_mutex_t *
+lock (int i)
+{
+  return (pthread_mutex_t *) words->text + i;
+}
+
+static void
+make_locks (void)
+{
+  static const pthread_mutex_t free_lock = PTHREAD_MUTEX_INITIALIZER;
+  static const pthread_mutex_t recursive
+    = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+
+  *lock (0) = *lock (1) = free_lock;
+  *lock (2) = recursive;
+}
+
+static bool
+is_free (int i)
+{
+  bool taken = pthread_mutex_trylock (lock (i)) == 0;
+
+  if (taken)
+    pthread_mutex_unlock (lock (i));
+  return taken;
+}
+
+/* Two words that are equal whenever nobody holds the lock.  */
+static volatile unsigned left, right;
+
+static void *
+change_both (void *argument)
+{
+  cs_stop_settled ();
+  while (!atomic_load (&finish))
+    {
+      if (argument)
+        CHECK (cs_locks_lock (lock (0)) == 0);
+      else
+        while (cs_locks_trylock (lock (0)) != 0)
+          continue;
+      left++;
+      for (volatile int i = 0; i < 100; i++)
+        continue;
+      right++;
+      CHECK (cs_locks_unlock (lock (0)) == 0);
+      atomic_fetch_add (&turns[argument != NULL], 1);
+    }
+  return NULL;
+}
+
+static void
+not_inside_a_lock (void)
+{
+  pthread_t a, b;
+
+  begin ();
+  make_locks ();
+  a = start (change_both, "lock");
+  b = start (change_both, NULL);
+  for (int round = 0; round < ROUNDS; round++)
+    {
+      CHECK (cs_process_stop_threads (0) == 0);
+      CHECK (left == right);
+      CHECK (is_free (0));
+      CHECK (cs_process.image->nr_locks == 0);
+      cs_process_release_threads ();
+      wait_until (&turns[round % 2],
+                  atomic_load (&turns[round % 2]) + 1);
+    }
+  atomic_store (&finish, true);
+  join (a);
+  join (b);
+}
+
+static pthread_cond_t wake_up = PTHREAD_COND_INITIALIZER;
+static volatile bool ready;
+
+static void *
+wait_and_time_out (void *argument)
+{
+  struct timespec end;
+
+  cs_stop_settled ();
+  CHECK (cs_locks_lock (lock (0)) == 0);
+  while (!ready)
+    {
+      atomic_fetch_add (&turns[0], 1);
+      clock_gettime (CLOCK_REALTIME, &end);
+      end.tv_nsec += argument ? 1000000 : 0;
+      end.tv_sec += end.tv_nsec / 1000000000;
+      end.tv_nsec %= 1000000000;
+      if (argument)
+        cs_locks_timedwait (&wake_up, lock (0), &end);
+      else
+        cs_locks_wait (&wake_up, lock (0));
+    }
+  CHECK (cs_locks_unlock (lock (0)) == 0);
+  return NULL;
+}
+
+/* Whoever waits for a condition variable holds nothing, wherever it is in
+   its wait when the others stop.  */
+static void
+inside_a_wait (void)
+{
+  pthread_t threads[THREADS];
+
+  begin ();
+  make_locks ();
+  for (int i = 0; i < THREADS; i++)
+    threads[i] = start (wait_and_time_out, i % 2 ? "timed" : NULL);
+  for (int round = 0; round < ROUNDS; round++)
+    {
+      if (round % 3 == 0)
+        pthread_cond_broadcast (&wake_up);
+      CHECK (cs_process_stop_threads (0) == 0);
+      CHECK (cs_process.image->nr_locks == 0);
+      cs_process_release_threads ();
+    }
+  CHECK (cs_locks_lock (lock (0)) == 0);
+  ready = true;
+  CHECK (cs_locks_unlock (lock (0)) == 0);
+  pthread_cond_broadcast (&wake_up);
+  for (int i = 0; i < THREADS; i++)
+    join (threads[i]);
+  CHECK (is_free (0));
+}
+
+static void *
+hold_seventeen (void *unused)
+{
+  static pthread_mutex_t many[CS_STOP_HELD_MAX + 1];
+
+  cs_stop_settled ();
+  for (int i = 0; i <= CS_STOP_HELD_MAX; i++)
+    CHECK (cs_locks_lock (&many[i]) == 0);
+  CHECK (cs_stop_self.nr_held == CS_STOP_HELD_MAX);
+  CHECK (cs_stop_self.nr_more == 1);
+  for (int i = 0; i <= CS_STOP_HELD_MAX; i++)
+    CHECK (cs_locks_unlock (&many[i]) == 0);
+  CHECK (cs_stop_is_free (&cs_stop_self));
+  /* One that was taken behind our back changes nothing.  */
+  CHECK (cs_locks_lock (lock (1)) == 0);
+  pthread_mutex_lock (lock (0));
+  CHECK (cs_locks_unlock (lock (0)) == 0);
+  CHECK (cs_stop_self.nr_held == 1);
+  CHECK (cs_locks_unlock (lock (1)) == 0);
+  CHECK (cs_stop_is_free (&cs_stop_self));
+  return unused;
+}
+
+static void
+many_locks (void)
+{
+  begin ();
+  make_locks ();
+  join (start (hold_seventeen, NULL));
+}
+
+/* A thread that cannot be stopped.  */
+
+static void *
+hold_deaf (void *unused)
+{
+  sigset_t all;
+
+  sigfillset (&all);
+  pthread_sigmask (SIG_SETMASK, &all, NULL);
+  CHECK (cs_locks_lock (lock (1)) == 0);
+  CHECK (cs_locks_lock (lock (2)) == 0 && cs_locks_lock (lock (2)) == 0);
+  cs_stop_settled ();
+  atomic_fetch_add (&turns[0], 1);
+  pause ();
+  return unused;
+}
+
+static void
+leave_locks_held (void)
+{
+  begin ();
+  make_locks ();
+  start (hold_deaf, NULL);
+  wait_until (&turns[0], 1);
+  CHECK (cs_locks_lock (lock (0)) == 0);
+  CHECK (cs_process_stop_threads (0) == 1);
+  CHECK (!is_free (0) && !is_free (1) && !is_free (2));
+  CHECK (cs_process.image->nr_locks == 4);
+  save_and_leave ();
+}
+
+static void
+find_locks_free (void)
+{
+  resume ();
+  CHECK (is_free (0) && is_free (1) && is_free (2));
+  /* Of the kind it was.  */
+  CHECK (pthread_mutex_lock (lock (2)) == 0);
+  CHECK (pthread_mutex_trylock (lock (2)) == 0);
+  CHECK (cs_process.image->nr_locks == 0);
+}
+
+static void
+locks_of_another_process (void)
+{
+  CHECK (in_child (leave_locks_held) == 0);
+  CHECK (in_child (find_locks_free) == 0);
+}
+
+/* What may not be cut in two.  */
+
+static void
+long_routine (void)
+{
+  atomic_fetch_add (&turns[0], 1);
+  left++;
+  for (int i = 0; i < 20; i++)
+    poll (NULL, 0, 1);
+  right++;
+}
+
+static void *
+run_once (void *unused)
+{
+  static pthread_once_t control = PTHREAD_ONCE_INIT;
+
+  cs_stop_settled ();
+  CHECK (cs_once_run (&control, long_routine) == 0);
+  return unused;
+}
+
+static void
+not_inside_a_routine (void)
+{
+  pthread_t thread;
+
+  begin ();
+  thread = start (run_once, NULL);
+  wait_until (&turns[0], 1);
+  CHECK (cs_process_stop_threads (0) == 0);
+  CHECK (left == 1 && right == 1);
+  cs_process_release_threads ();
+  join (thread);
+}
+
+static pthread_key_t key;
+
+static void
+slow_destructor (void *value)
+{
+  (void) value;
+  atomic_fetch_add (&turns[0], 1);
+  left++;
+  poll (NULL, 0, 1);
+  right++;
+}
+
+static void *
+set_key (void *value)
+{
+  CHECK (cs_keys_set (key, value) == 0);
+  return NULL;
+}
+
+/* The record of a thread is there until its destructor has run.  */
+static void
+threads_come_and_go (void)
+{
+  pthread_t threads[THREADS];
+
+  begin ();
+  CHECK (cs_keys_create (&key, slow_destructor) == 0);
+  for (int round = 0; round < ROUNDS / 4; round++)
+    {
+      for (int i = 0; i < THREADS; i++)
+        threads[i] = start (set_key, &key);
+      CHECK (cs_process_stop_threads (0) == 0);
+      CHECK (left == right);
+      CHECK (cs_process.image->nr_locks == 0);
+      cs_process_release_threads ();
+      for (int i = 0; i < THREADS; i++)
+        join (threads[i]);
+    }
+  CHECK (left == THREADS * (ROUNDS / 4));
+  CHECK (cs_process.threads->count == 0);
+}
+
+/* Waiting goes on.  */
+
+static int64_t
+milliseconds (void)
+{
+  struct timespec now;
+
+  clock_gettime (CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void *
+wait_its_time (void *argument)
+{
+  struct timeval timeout = { 0, 200000 };
+  int64_t begin_time;
+
+  cs_stop_settled ();
+  begin_time = milliseconds ();
+  atomic_fetch_add (&turns[0], 1);
+  if (argument)
+    CHECK (cs_stop_select (0, NULL, NULL, NULL, &timeout) == 0);
+  else
+    CHECK (cs_stop_poll (NULL, 0, 200) == 0);
+  CHECK (milliseconds () - begin_time >= 199);
+  return NULL;
+}
+
+static void
+waits_are_not_cut (void)
+{
+  pthread_t a, b;
+
+  begin ();
+  a = start (wait_its_time, "select");
+  b = start (wait_its_time, NULL);
+  wait_until (&turns[0], 2);
+  for (int round = 0; round < 20; round++)
+    {
+      CHECK (cs_process_stop_threads (0) == 0);
+      poll (NULL, 0, 2);
+      cs_process_release_threads ();
+      poll (NULL, 0, 2);
+    }
+  join (a);
+  join (b);
+}
+
+static void
+note_signal (int signum)
+{
+  (void) signum;
+  atomic_fetch_add (&turns[1], 1);
+}
+
+static void *
+wait_for_ever (void *unused)
+{
+  cs_stop_settled ();
+  atomic_fetch_add (&turns[0], 1);
+  CHECK (cs_stop_poll (NULL, 0, -1) == -1 && errno == EINTR);
+  return unused;
+}
+
+/* Any other signal ends the wait.  */
+static void
+other_signals (void)
+{
+  struct sigaction action = { .sa_handler = note_signal };
+  pthread_t thread;
+
+  begin ();
+  sigaction (SIGUSR1, &action, NULL);
+  thread = start (wait_for_ever, NULL);
+  wait_until (&turns[0], 1);
+  CHECK (cs_process_stop_threads (SIGUSR1) == 0);
+  /* Delivered to a thread that is stopped, as the collector's is.  */
+  pthread_kill (thread, SIGUSR1);
+  wait_until (&turns[1], 1);
+  cs_process_release_threads ();
+  /* It was inside of a stop, so it counts as one; now it is not.  */
+  while (pthread_tryjoin_np (thread, NULL) != 0)
+    {
+      pthread_kill (thread, SIGUSR1);
+      poll (NULL, 0, 1);
+    }
+}
+
+/* A forked child has one thread.  */
+static void
+forked_child (void)
+{
+  pthread_t thread;
+  int status;
+  pid_t pid;
+
+  begin ();
+  thread = start (turn, &turns[0]);
+  wait_until (&turns[0], 1);
+  pid = fork ();
+  if (pid == 0)
+    {
+      CHECK (cs_process_stop_threads (0) == 0);
+      cs_process_release_threads ();
+      finish = false;
+      thread = start (turn, &turns[1]);
+      wait_until (&turns[1], 1);
+      CHECK (cs_process_stop_threads (0) == 0);
+      _exit (0);
+    }
+  CHECK (waitpid (pid, &status, 0) == pid && status == 0);
+  atomic_store (&finish, true);
+  join (thread);
+}
+
+static const struct test_case cases[] = {
+  { "threads stand still until they are released", all_stand_still },
+  { "a thread that holds a lock gives it back first", not_inside_a_lock },
+  { "a thread that waits for a condition variable holds nothing",
+    inside_a_wait },
+  { "locks are counted", many_locks },
+  { "locks of a thread that cannot be stopped are free in the next process",
+    locks_of_another_process },
+  { "the routine of a once-control ends first", not_inside_a_routine },
+  { "threads that begin and end while others stop them",
+    threads_come_and_go },
+  { "select and poll wait on after a stop", waits_are_not_cut },
+  { "other signals reach a stopped thread and end a wait", other_signals },
+  { "a forked child stops its own threads only", forked_child },
+};
+
+int
+main (void)
+{
+  return run_cases (cases, sizeof cases / sizeof *cases);
+}
