@@ -240,7 +240,10 @@ add_to_store (struct run *run, struct cs_err *err)
                          run->compiled->count);
   cs_cmd_note ("'%s': %" PRIu32 " symbols added, %" PRIu32 " in all",
                options.store, run->table->count - before, run->table->count);
-  return run->table->count > before ? cs_store_commit (run->store, err) : 0;
+  if (run->table->count == before)
+    return 0;
+  r = cs_store_commit (run->store, err);
+  return r < 0 ? r : cs_store_settle (run->store, err);
 }
 
 /* Printing.  */

@@ -31,11 +31,11 @@ check_extents (struct cs_store *store, struct cs_err *err)
   if (stat (cs_store_path (store), &status) != 0)
     return cs_err_sys (err, errno, "cannot look at '%.300s'",
                        cs_store_path (store));
-  if ((uint64_t) status.st_size < CS_STORE_IMAGE_OFF + sb->committed)
+  if ((uint64_t) status.st_size < cs_store_image_off (sb) + sb->committed)
     return cs_err_set (err, CS_E_DAMAGED,
                        "'%.300s': expected %" PRIu64 " bytes, found %" PRIu64,
                        cs_store_path (store),
-                       CS_STORE_IMAGE_OFF + sb->committed,
+                       cs_store_image_off (sb) + sb->committed,
                        (uint64_t) status.st_size);
   for (uint32_t i = 0; i < nr; i++)
     if (extents[i].kind != CS_EXTENT_LIBRARY_TEXT && extents[i].prot != 0

@@ -23,6 +23,7 @@
 #include <time.h>
 
 #include "guile/api.h"
+#include "guile/applier.h"
 #include "guile/interpreter.h"
 #include "guile/signals.h"
 #include "intern/imports.h"
@@ -542,6 +543,8 @@ cs_interpreter_checkpoint (struct cs_err *err)
   cs_module_release ();
   cs_signals_release ();
   scm.set_automatic_finalization_enabled (1);
+  if (code == 0)
+    cs_applier_start (cs_process.store, workspace.params->checkpoint_failed);
   return code;
 }
 

@@ -221,6 +221,8 @@ fill_store (struct making *m, struct cs_err *err)
     code = cs_interpreter_boot (m->store, err);
   if (code == 0)
     code = cs_interpreter_save (m->store, err);
+  if (code == 0)
+    code = cs_store_settle (m->store, err);
   return code;
 }
 
@@ -250,7 +252,8 @@ cs_workspace_create (const char *path, const struct cs_create_params *params,
   int code;
 
   if (params->from)
-    return cs_store_clone (params->from, path, params->force, err);
+    return cs_store_clone (params->from, CS_STORE_NEWEST, path, params->force,
+                           err);
   code = create (&m, path, err);
   cs_elf_list_fini (&m.list);
   cs_policy_free (m.policy);

@@ -39,7 +39,8 @@ finish (int status)
   struct cs_err err = CS_ERR_INIT;
 
   if (!running.params->ephemeral && !running.params->no_save
-      && cs_interpreter_save (running.store, &err) != 0)
+      && (cs_interpreter_save (running.store, &err) != 0
+          || cs_store_settle (running.store, &err) != 0))
     {
       if (running.params->checkpoint_failed)
         status = running.params->checkpoint_failed (&err);

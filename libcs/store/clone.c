@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* clone.c -- a copy of a store under another name.
 
-   A commit never changes a file that has a name, but replaces it (S4): the
-   descriptor of the source is one committed state for as long as it is
-   open, whatever its writer does meanwhile.  Only the lock record changes
-   in place; it is not copied.
+   Whoever has the source open as a reader has its image as it is, whatever
+   its writer does meanwhile (L4).  Pages that are not in the image but in
+   the log, or that were others in the generation asked for, are put over
+   the copy.  The lock record is not copied.
 
    The copy takes its name exactly as a first commit does (new-file.c).
    Signals are blocked all the while, so that no file is left behind; those
@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "store/store-private.h"
+#include "store/history.h"
 #include "store/sys.h"
 
 #define PIECE_MAX ((uint64_t) 64 << 20) /* bytes between looks at signals */
@@ -108,11 +108,11 @@ next_data (int fd, uint64_t *off, uint64_t end, bool *sure)
   return end - *off;
 }
 
-/* Copy the image, which ends at END in the file.  0 or -errno.  */
+/* Copy sums and image, which end at END in the file.  0 or -errno.  */
 static int
 copy_image (int to, int from, uint64_t end)
 {
-  uint64_t off = CS_STORE_IMAGE_OFF, len;
+  uint64_t off = CS_STORE_SUMS_OFF, len;
   char *buf = malloc (BUF_LEN);
   bool sure = true;
   int r = buf ? 0 : -ENOMEM;
@@ -143,6 +143,31 @@ share_image (int to, int from)
   return cs_file_write (to, &none, sizeof none, CS_STORE_LOCK_OFF);
 }
 
+/* Write the pages that have patches.  0 or -errno.  */
+static int
+write_patches (int to, const struct cs_store *source)
+{
+  uint64_t image_off = cs_store_image_off (&source->superblock);
+  uint64_t end = source->superblock.committed / CS_STORE_PAGE_LEN, page;
+  char buf[CS_STORE_PAGE_LEN] __attribute__ ((aligned (8)));
+  uint32_t sum;
+  int r = 0;
+
+  for (page = cs_patch_next (source, 0, end); page < end && r == 0;
+       page = cs_patch_next (source, page + 1, end))
+    {
+      r = cs_committed_read (source, page, 1, buf);
+      if (r == 0)
+        r = cs_committed_sums (source, page, 1, &sum);
+      if (r == 0)
+        r = cs_file_write (to, buf, sizeof buf,
+                           image_off + page * CS_STORE_PAGE_LEN);
+      if (r == 0)
+        r = cs_sums_write (to, page, 1, &sum);
+    }
+  return r;
+}
+
 static struct cs_superblock_disk
 new_superblock (const struct cs_store *source)
 {
@@ -158,13 +183,15 @@ static int
 write_copy (const struct cs_store *source, int fd, struct cs_err *err)
 {
   struct cs_superblock_disk sb = new_superblock (source);
-  uint64_t end = CS_STORE_IMAGE_OFF + sb.committed;
+  uint64_t end = cs_store_image_off (&sb) + sb.committed;
   bool shared = share_image (fd, source->fd) == 0;
   int r;
 
   if (cs_sys.ftruncate (fd, (off_t) end) < 0)
     return cs_err_sys (err, errno, "set the length of the new file");
   r = shared ? 0 : copy_image (fd, source->fd, end);
+  if (r == 0)
+    r = write_patches (fd, source);
   if (r == 0)
     r = cs_superblock_write (fd, &sb);
   if (r < 0)
@@ -210,7 +237,10 @@ copy_store (const struct cs_store *source, struct cs_store *target,
   if (r == 0)
     r = cs_new_file_publish (target, &file, err);
   if (r == 0)
-    r = cs_new_file_settle (&file, err);
+    {
+      cs_history_forget (target);
+      r = cs_new_file_settle (&file, err);
+    }
   cs_new_file_end (target, &file);
   return r;
 }
@@ -237,8 +267,8 @@ clone_store (const struct cs_store *source, struct cs_store *target,
 }
 
 int
-cs_store_clone (const char *from, const char *to, bool force,
-                struct cs_err *err)
+cs_store_clone (const char *from, uint64_t generation, const char *to,
+                bool force, struct cs_err *err)
 {
   struct cs_err own = CS_ERR_INIT;
   struct cs_store *source, *target;
@@ -246,7 +276,7 @@ cs_store_clone (const char *from, const char *to, bool force,
 
   if (!err)
     err = &own;
-  r = cs_store_open (from, CS_STORE_READ, &source, err);
+  r = cs_store_open_at (from, CS_STORE_READ, generation, &source, err);
   if (r < 0)
     return r;
   target = cs_store_new (to, CS_STORE_WRITE);

@@ -1,173 +1,94 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* commit.c -- a new generation: a whole new file in place of the old.
+/* commit.c -- a new generation: what changed, appended to the log.
 
-   The states of the new file, and what makes each transition:
+   The states of a commit, and what makes each transition:
 
-     (none) --cs_new_file_begin---> unnamed, or NAME.tmp-PID-N
-            --write_file----------> complete, and on stable storage
-            --cs_new_file_publish-> NAME; what had that name is gone (S4)
-            --cs_new_file_settle--> stays NAME through a power failure
+     (none) --cs_changes_find--> known, in memory
+            --cs_log_append----> written, then synced: committed (L1)
+            --cs_store_apply---> in the image, at leisure (apply.c)
 
-   Until it is published any failure removes the new file and leaves the old
-   one untouched.  The new file is locked before it gets a name: there is no
-   moment at which another writer could take the store.  An opener that
-   locks the old file just after we let go of it notices that it has lost
-   its name (store.c).
+   The first commit of a store, and those after the log's disk has failed
+   (L5), write a whole new file instead (rewrite.c).
 
    Nothing here allocates, or takes memory from the region: the world is
    stopped.  */
 
 #include <errno.h>
-#include <inttypes.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "store/store-private.h"
+#include "store/changes.h"
 #include "store/sys.h"
 
-/* Write the LEN bytes at DATA to image offset OFF, but for zero pages.  */
-static int
-write_pages (int fd, const char *data, uint64_t off, uint64_t len)
-{
-  return cs_file_write_pages (fd, data, len, CS_STORE_IMAGE_OFF + off);
-}
-
-/* Write one page of a library that is not loaded, or only in part.  */
-static int
-write_library_page (const struct cs_store *store, int fd, uint64_t off)
-{
-  char page[CS_STORE_PAGE_LEN] __attribute__ ((aligned (8))) = { 0 };
-  ssize_t n;
-
-  if (cs_sys.msync (store->image + off, sizeof page, MS_ASYNC) == 0)
-    return write_pages (fd, store->image + off, off, sizeof page);
-  if (off + sizeof page > store->superblock.committed)
-    return 0;
-  n = cs_file_read (store->fd, page, sizeof page, CS_STORE_IMAGE_OFF + off);
-  return n < 0 ? (int) n : write_pages (fd, page, off, sizeof page);
-}
-
-static int
-write_library (const struct cs_store *store, int fd,
-               const struct cs_extent_disk *e)
-{
-  int r = 0;
-
-  /* msync is the cheapest question whether all of a range is mapped.  */
-  if (cs_sys.msync (store->image + e->off, (size_t) e->len, MS_ASYNC) == 0)
-    return write_pages (fd, store->image + e->off, e->off, e->len);
-  for (uint64_t off = e->off; off < cs_extent_end (e) && r == 0;
-       off += CS_STORE_PAGE_LEN)
-    r = write_library_page (store, fd, off);
-  return r;
-}
-
-static int
-write_extent (const struct cs_store *store, int fd,
-              const struct cs_extent_disk *e)
-{
-  char *data = store->image + e->off;
-  bool hidden = !(e->prot & PROT_READ);
-  int r;
-
-  if (!cs_extent_in_file (e))
-    return 0;
-  if (hidden && cs_sys.mprotect (data, (size_t) e->len,
-                                 (int) e->prot | PROT_READ) < 0)
-    return -errno;
-  r = (e->kind == CS_EXTENT_LIBRARY_DATA ? write_library (store, fd, e)
-       : write_pages (fd, data, e->off, e->len));
-  if (hidden
-      && cs_sys.mprotect (data, (size_t) e->len, (int) e->prot) < 0
-      && r == 0)
-    r = -errno;
-  return r;
-}
-
-/* What the superblock will be.  */
-static struct cs_superblock_disk
-next_superblock (const struct cs_store *store)
+struct cs_superblock_disk
+cs_commit_superblock (const struct cs_store *store)
 {
   const struct cs_extent_disk *table = cs_extent_table (store);
   struct cs_superblock_disk sb = store->superblock;
+  int64_t now = time (NULL);
 
   sb.generation++;
-  sb.committed_at = time (NULL);
-  sb.committed = 0;
+  /* A clock that goes backwards must not confuse who reads the history.  */
+  sb.committed_at = now > sb.committed_at ? now : sb.committed_at;
+  /* Never less: older generations may have had more.  */
   for (size_t i = 0; i < cs_directory (store)->nr_extents; i++)
-    if (cs_extent_in_file (&table[i]))
+    if (cs_extent_in_file (&table[i])
+        && cs_extent_end (&table[i]) > sb.committed)
       sb.committed = cs_extent_end (&table[i]);
   cs_superblock_seal (&sb);
   return sb;
 }
 
-/* Mode, owner and group of the new file: those of the old.  */
+/* Does the file that would be written to still have the store's name?  1 if
+   nothing has that name.  */
 static int
-keep_owner (const struct cs_store *store, int fd)
+check_name (const struct cs_store *store, struct cs_err *err)
 {
-  struct stat old, new;
-  mode_t mode;
+  bool exists;
+  int r = cs_file_is_current (store, store->fd, &exists);
 
-  if (store->created)
+  if (r < 0)
+    return cs_err_sys (err, -r, "status of the file");
+  if (r == 1)
     return 0;
-  if (cs_sys.fstat (store->fd, &old) < 0 || cs_sys.fstat (fd, &new) < 0)
-    return -errno;
-  mode = old.st_mode & 07777;
-  if ((old.st_uid != new.st_uid || old.st_gid != new.st_gid)
-      && cs_sys.fchown (fd, old.st_uid, old.st_gid) < 0
-      && cs_sys.fchown (fd, (uid_t) -1, old.st_gid) < 0)
-    mode &= ~(mode_t) S_IRWXG;  /* what the old group may, ours may not */
-  return cs_sys.fchmod (fd, mode) < 0 ? -errno : 0;
+  if (exists)
+    return cs_err_set (err, CS_E_REFUSED, "its name has gone to another file "
+                       "since it was opened");
+  return 1;
 }
 
-/* Write everything to FD and make it stable.  */
+/* Append what changed to the log; if nothing did, there is no commit.  */
 static int
-write_file (const struct cs_store *store, int fd,
-            const struct cs_superblock_disk *sb, struct cs_err *err)
+append (struct cs_store *store, struct cs_changes *changes,
+        struct cs_err *err)
 {
-  const struct cs_extent_disk *table = cs_extent_table (store);
-  int r = 0;
+  struct cs_superblock_disk sb;
+  int r = cs_changes_find (store, changes);
 
-  if (cs_sys.ftruncate (fd, (off_t) (CS_STORE_IMAGE_OFF + sb->committed)) < 0)
-    return cs_err_sys (err, errno, "set the length of the new file");
-  for (size_t i = 0; i < cs_directory (store)->nr_extents && r == 0; i++)
-    r = write_extent (store, fd, &table[i]);
-  if (r == 0)
-    r = cs_superblock_write (fd, sb);
-  if (r == 0)
-    r = cs_lock_record (store, fd);
   if (r < 0)
-    return cs_err_sys (err, -r, "write the new file");
-  r = keep_owner (store, fd);
-  if (r < 0)
-    return cs_err_sys (err, -r, "set the mode of the new file");
-  if (cs_sys.fsync (fd) < 0)
-    return cs_err_sys (err, errno, "sync the new file");
-  return 0;
+    return cs_err_sys (err, -r, "find what has changed");
+  if (changes->nr == 0)
+    return 0;
+  sb = cs_commit_superblock (store);
+  return cs_log_append (store, &sb, changes->index, changes->nr, err);
 }
 
 static int
 commit (struct cs_store *store, struct cs_err *err)
 {
-  struct cs_superblock_disk sb = next_superblock (store);
-  struct cs_new_file file;
-  int r = cs_new_file_begin (store, &file, err);
+  struct cs_changes changes;
+  int r;
 
-  if (r < 0)
-    return r;
-  r = cs_lock_take (file.fd, err);
-  if (r == 0)
-    r = write_file (store, file.fd, &sb, err);
-  if (r == 0)
-    r = cs_new_file_publish (store, &file, err);
-  if (r == 0)
-    {
-      store->superblock = sb;
-      r = cs_new_file_settle (&file, err);
-    }
-  cs_new_file_end (store, &file);
+  if (store->created || store->log.broken)
+    return cs_rewrite (store, err);
+  r = check_name (store, err);
+  if (r != 0)
+    return r < 0 ? r : cs_rewrite (store, err);
+  if (cs_changes_begin (store, &changes) < 0)
+    return cs_rewrite (store, err);     /* the address space is limited */
+  r = append (store, &changes, err);
+  cs_changes_end (&changes);
   return r;
 }
 
@@ -187,12 +108,14 @@ cs_store_commit (struct cs_store *store, struct cs_err *err)
                     "holds it");
   else
     {
+      pthread_mutex_lock (&store->applying);
       cs_space_enter (store, &mask);
       sigpending (&pending);
       r = commit (store, err);
       if (r < 0)
         cs_new_file_calm (&pending);
       cs_space_leave (store, &mask);
+      pthread_mutex_unlock (&store->applying);
     }
   return r < 0 ? cs_err_prefix (err, "cannot save '%s'", store->path) : 0;
 }

@@ -28,15 +28,15 @@ _Static_assert (sizeof (struct cs_directory_disk) <= CS_STORE_PAGE_LEN, "");
 #define PROT_RW (PROT_READ | PROT_WRITE)
 #define PROT_ALL (PROT_READ | PROT_WRITE | PROT_EXEC)
 
-/* Checks.  Offsets in messages are those in the file.  */
+/* Checks.  Offsets in messages are those in the image.  */
 
 static int
 wrong (struct cs_err *err, const char *structure, uint64_t off,
        const char *field, const char *expected, uint64_t found)
 {
   return cs_err_set (err, CS_E_DAMAGED, "%s at offset %" PRIu64
-                     ": %s: expected %s, found %" PRIu64, structure,
-                     CS_STORE_IMAGE_OFF + off, field, expected, found);
+                     " of the image: %s: expected %s, found %" PRIu64,
+                     structure, off, field, expected, found);
 }
 
 uint64_t
@@ -53,8 +53,8 @@ cs_directory_check_head (const struct cs_directory_disk *d,
                          struct cs_err *err)
 {
   if (memcmp (d->magic, CS_DIRECTORY_MAGIC, sizeof d->magic) != 0)
-    return cs_err_set (err, CS_E_DAMAGED, "directory at offset %d: magic: "
-                       "expected '%s', found '%.8s'", CS_STORE_IMAGE_OFF,
+    return cs_err_set (err, CS_E_DAMAGED, "directory at offset 0 of the "
+                       "image: magic: expected '%s', found '%.8s'",
                        CS_DIRECTORY_MAGIC, d->magic);
   if (d->nr_sections > CS_STORE_SECTIONS_MAX)
     return wrong (err, "directory", 0, "number of sections", "at most 32",
@@ -172,8 +172,8 @@ check_section (const struct cs_directory_disk *d,
   for (size_t k = 0; k < i; k++)
     if (memcmp (d->sections[k].name, s->name, sizeof s->name) == 0)
       return cs_err_set (err, CS_E_DAMAGED, "section at offset %" PRIu64
-                         ": name: expected only one '%.8s', found another",
-                         CS_STORE_IMAGE_OFF + at, s->name);
+                         " of the image: name: expected only one '%.8s', "
+                         "found another", at, s->name);
   if (s->len == 0 || s->len % CS_STORE_PAGE_LEN
       || s->off % CS_STORE_PAGE_LEN)
     return wrong (err, "section", at, "length", "pages (S3)", s->len);

@@ -54,19 +54,32 @@ cs_file_move_high (int fd)
 bool
 cs_store_owns_descriptor (const struct cs_store *store, int fd)
 {
-  return fd >= 0 && (fd == store->fd || fd == store->dirfd);
+  return fd >= 0 && (fd == store->fd || fd == store->dirfd
+                     || fd == store->share);
 }
 
 int
 cs_store_yield_descriptor (struct cs_store *store, int fd)
 {
   int *own = fd == store->fd ? &store->fd
-             : fd == store->dirfd ? &store->dirfd : NULL;
+             : fd == store->dirfd ? &store->dirfd
+             : fd == store->share ? &store->share : NULL;
 
   if (!own || fd < 0)
     return 0;
   *own = move (fd, YIELD_FD);
   return *own == fd ? -EMFILE : 0;
+}
+
+int
+cs_file_reopen (int fd)
+{
+  char path[64];
+  int copy;
+
+  snprintf (path, sizeof path, "/proc/self/fd/%d", fd);
+  copy = cs_sys.openat (AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+  return copy < 0 ? -errno : cs_file_move_high (copy);
 }
 
 void
@@ -115,8 +128,45 @@ cs_file_write (int fd, const void *buf, size_t len, uint64_t off)
   return 0;
 }
 
-static bool
-is_zero (const char *page)
+/* Skip what was written of NR runs.  */
+static void
+advance (struct iovec **runs, int *nr, size_t len)
+{
+  while (*nr > 0 && len >= (*runs)->iov_len)
+    {
+      len -= (*runs)->iov_len;
+      (*runs)++;
+      (*nr)--;
+    }
+  if (*nr > 0)
+    {
+      (*runs)->iov_base = (char *) (*runs)->iov_base + len;
+      (*runs)->iov_len -= len;
+    }
+}
+
+int
+cs_file_write_runs (int fd, struct iovec *runs, int nr, uint64_t off)
+{
+  while (nr > 0)
+    {
+      ssize_t n = cs_sys.pwritev (fd, runs, nr, (off_t) off);
+
+      if (n == 0)
+        return -EIO;
+      if (n < 0 && errno != EINTR)
+        return -errno;
+      if (n > 0)
+        {
+          advance (&runs, &nr, (size_t) n);
+          off += (uint64_t) n;
+        }
+    }
+  return 0;
+}
+
+bool
+cs_page_is_zero (const char *page)
 {
   const uint64_t *words = (const void *) page;
 
@@ -136,9 +186,9 @@ cs_file_write_pages (int fd, const char *data, uint64_t len, uint64_t off)
   for (; pos < len && r == 0; pos += run)
     {
       run = 0;
-      while (pos < len && is_zero (data + pos))
+      while (pos < len && cs_page_is_zero (data + pos))
         pos += CS_STORE_PAGE_LEN;
-      while (pos + run < len && run < RUN_MAX && !is_zero (data + pos + run))
+      while (pos + run < len && run < RUN_MAX && !cs_page_is_zero (data + pos + run))
         run += CS_STORE_PAGE_LEN;
       r = cs_file_write (fd, data + pos, (size_t) run, off + pos);
     }

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* lock.c -- one writer a store.
+/* lock.c -- one writer a store, and nobody under whom the image changes.
 
    What holds is an OFD lock on the record's bytes: the kernel drops it with
    the last descriptor of the open file, so that the lock of a dead process
    never holds.  The record in these bytes only tells the loser whom to
    look for; F_OFD_GETLK knows no process.  It is written just after the
    lock was taken, so a loser may for a moment find no record or that of a
-   process long gone; it then looks again a few times.  */
+   process long gone; it then looks again a few times.
+
+   Whoever maps the image without being its writer shares another lock, on
+   one byte, for as long as the mapping lasts; the writer takes that one for
+   itself while it changes the image (L4).  */
 
 #include <errno.h>
 #include <stddef.h>
@@ -20,6 +24,7 @@
 #include "store/store-private.h"
 #include "store/sys.h"
 
+#define READERS_OFF 1024        /* from the record: what readers lock */
 #define LOOKS 5                 /* at the record, a millisecond apart */
 
 static uint32_t
@@ -119,6 +124,47 @@ cs_lock_record (const struct cs_store *store, int fd)
 {
   return cs_file_write (fd, &store->lock, sizeof store->lock,
                         CS_STORE_LOCK_OFF);
+}
+
+/* The readers' lock is on one byte behind the record.  */
+static struct flock
+readers (short type)
+{
+  return (struct flock) {
+    .l_type = type,
+    .l_whence = SEEK_SET,
+    .l_start = CS_STORE_LOCK_OFF + READERS_OFF,
+    .l_len = 1
+  };
+}
+
+int
+cs_lock_share (int fd)
+{
+  struct flock lock = readers (F_RDLCK);
+
+  while (cs_sys.lock (fd, F_OFD_SETLKW, &lock) < 0)
+    if (errno != EINTR)
+      return -errno;
+  return 0;
+}
+
+int
+cs_lock_readers (int fd)
+{
+  struct flock lock = readers (F_WRLCK);
+
+  if (cs_sys.lock (fd, F_OFD_SETLK, &lock) == 0)
+    return 1;
+  return errno == EAGAIN || errno == EACCES ? 0 : -errno;
+}
+
+void
+cs_lock_admit_readers (int fd)
+{
+  struct flock lock = readers (F_UNLCK);
+
+  cs_sys.lock (fd, F_OFD_SETLK, &lock);
 }
 
 void

@@ -23,9 +23,9 @@
 
 /* The file offset of image offset OFF; the only place that knows.  */
 static off_t
-file_off (int fd, uint64_t off)
+file_off (const struct cs_store *store, int fd, uint64_t off)
 {
-  return fd < 0 ? 0 : (off_t) (CS_STORE_IMAGE_OFF + off);
+  return fd < 0 ? 0 : (off_t) (cs_store_image_off (&store->superblock) + off);
 }
 
 /* Map at OFF; 0 or -errno, -EEXIST if something is in the way.  */
@@ -41,7 +41,7 @@ map (struct cs_store *store, uint64_t off, uint64_t len, int prot, int fd,
     return -ENOMEM;
   if (fd < 0)
     flags |= MAP_ANONYMOUS;
-  got = cs_sys.mmap (want, (size_t) len, prot, flags, fd, file_off (fd, off));
+  got = cs_sys.mmap (want, (size_t) len, prot, flags, fd, file_off (store, fd, off));
   if (got == MAP_FAILED)
     return -errno;
   if (got == want)
@@ -140,6 +140,27 @@ cs_region_map_over (struct cs_store *store, uint64_t off, uint64_t len,
   return map (store, off, len, prot, fd, MAP_FIXED);
 }
 
+int
+cs_region_overlay (struct cs_store *store, uint64_t off, uint64_t len,
+                   int prot, struct cs_err *err)
+{
+  uint64_t page = off / CS_STORE_PAGE_LEN;
+  uint64_t end = page + len / CS_STORE_PAGE_LEN;
+  bool open = (prot & (PROT_READ | PROT_WRITE)) == (PROT_READ | PROT_WRITE);
+  char *start = store->image + off;
+  int r;
+
+  if (cs_patch_next (store, page, end) == end)
+    return 0;
+  if (!open
+      && cs_sys.mprotect (start, (size_t) len, PROT_READ | PROT_WRITE) < 0)
+    return cs_err_sys (err, errno, "make pages writable");
+  r = cs_patch_overlay (store, start, off, len);
+  if (r == 0 && !open && cs_sys.mprotect (start, (size_t) len, prot) < 0)
+    r = -errno;
+  return r == 0 ? 0 : cs_err_sys (err, -r, "read pages of the log");
+}
+
 /* Leave [OFF, OFF + LEN) to ld.so.  */
 static int
 leave_free (struct cs_store *store, uint64_t off, uint64_t len,
@@ -181,6 +202,8 @@ static int
 map_run (struct cs_store *store, enum run_kind kind, uint64_t off,
          uint64_t len, int prot, struct cs_err *err)
 {
+  int r;
+
   if (len == 0)
     return 0;
   switch (kind)
@@ -188,10 +211,12 @@ map_run (struct cs_store *store, enum run_kind kind, uint64_t off,
     case RUN_FREE:
       return leave_free (store, off, len, err);
     case RUN_HELD:
+      cs_detached_set (store, off, len, true);
       return (store->held ? 0
               : cs_region_map_new (store, off, len, PROT_NONE, -1, err));
     default:
-      return cs_region_map_new (store, off, len, prot, store->fd, err);
+      r = cs_region_map_new (store, off, len, prot, store->fd, err);
+      return r < 0 ? r : cs_region_overlay (store, off, len, prot, err);
     }
 }
 

@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "store/store-private.h"
 #include "store/sys.h"
@@ -52,13 +53,30 @@ cs_space_leave (struct cs_store *store, const sigset_t *mask)
   pthread_sigmask (SIG_SETMASK, mask, NULL);
 }
 
+/* What the child of a writer maps must not change (L4).  It cannot take the
+   readers' lock itself, as the image may be changed before it can do so.  */
+static void
+share_for_child (struct cs_store *store)
+{
+  if (store->mode != CS_STORE_WRITE || store->created
+      || store->owner != getpid ())
+    return;
+  store->share = cs_file_reopen (store->fd);
+  if (store->share < 0 || cs_lock_share (store->share) < 0)
+    store->log.held_back = true;
+}
+
 void
 cs_store_hold (struct cs_store *store)
 {
-  sigset_t mask;
+  sigset_t all, old, mask;
 
+  sigfillset (&all);
+  pthread_sigmask (SIG_BLOCK, &all, &old);
+  pthread_mutex_lock (&store->applying);
   cs_space_enter (store, &mask);
-  store->mask = mask;
+  store->mask = old;
+  share_for_child (store);
 }
 
 void
@@ -66,6 +84,8 @@ cs_store_release (struct cs_store *store)
 {
   sigset_t mask = store->mask;
 
+  cs_file_close (&store->share);
+  pthread_mutex_unlock (&store->applying);
   cs_space_leave (store, &mask);
 }
 
@@ -161,7 +181,10 @@ place (struct cs_store *store, const struct cs_extent_disk *range)
        : cs_region_map_over (store, range->off, range->len,
                              (int) range->prot, -1));
   if (r == 0)
-    cs_extent_set (store, range);
+    {
+      cs_extent_set (store, range);
+      cs_detached_set (store, range->off, range->len, true);
+    }
   else if (!store->held)
     unclaim (store, range->off, cs_extent_end (range));
   return r;
@@ -277,7 +300,10 @@ cs_store_unmap (struct cs_store *store, void *addr, size_t len)
   else
     r = unmap_range (store, &range);
   if (r == 0)
-    cs_extent_set_free (store, range.off, range.len);
+    {
+      cs_extent_set_free (store, range.off, range.len);
+      cs_detached_set (store, range.off, range.len, true);
+    }
   cs_space_leave (store, &mask);
   return r;
 }
@@ -353,8 +379,12 @@ clear_range (struct cs_store *store, const struct cs_extent_disk *range)
   for (off = range->off; r == 0
        && cs_extent_next_used (store, off, end, &piece);
        off = cs_extent_end (&piece))
-    r = cs_region_map_over (store, piece.off, piece.len, (int) piece.prot,
-                            -1);
+    {
+      r = cs_region_map_over (store, piece.off, piece.len, (int) piece.prot,
+                              -1);
+      if (r == 0)
+        cs_detached_set (store, piece.off, piece.len, true);
+    }
   return r;
 }
 

@@ -2,13 +2,23 @@
 /* store-private.h -- what the files of the store layer share.
 
    file.c         places, opening, descriptors, reading and writing in full
-   lock.c         one writer a store
+   lock.c         one writer a store; nobody under whom the image changes
    superblock.c   the two slots
+   sums.c         the table of page sums
    directory.c    S1 to S3; looking up and editing the extent table; sections
    region.c       the address range: reserving it, mapping a file into it
    space.c        the public operations on ranges
-   new-file.c     a file that takes the store's name once it is complete
+   detached.c     which pages are not mapped from the file
+   dirty.c        which pages this process has written to
+   changes.c      which pages differ from the last commit
+   record.c       the form in which pages lie in log and history
+   log.c          commits that are not in the image yet
+   patch.c        pages to be found elsewhere than in the image
    commit.c       a new generation
+   apply.c        from the log into the image
+   history.c      older generations
+   rewrite.c      a new generation as a whole new file
+   new-file.c     a file that takes the store's name once it is complete
    clone.c        a copy under another name
    store.c        create, open, close, and what only looks  */
 #ifndef CS_STORE_PRIVATE_H
@@ -19,14 +29,30 @@
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include "store/store.h"
 
 #define CS_STORE_SLOT_LEN 4096          /* from one superblock to the next */
 #define CS_STORE_EXTENTS_MAX 65536      /* capacity of a new extent table */
 #define CS_STORE_RESERVED_MIN (16 << 20)
+#define CS_STORE_RESERVED_MAX ((uint64_t) 1 << 44)      /* 2^32 pages */
 #define CS_DIRECTORY_MAGIC "ColdDir"    /* 8 bytes with its NUL */
 #define CS_LOCK_MAGIC "ColdLock"        /* 8 bytes, no terminator */
+
+struct cs_patch;
+struct cs_entry_disk;
+struct cs_record;
+
+/* What this process knows of the log; a writer guards it by `applying`.  */
+struct cs_log
+{
+  uint64_t first;               /* generation of the first record */
+  uint64_t len;                 /* bytes of all records; 0: no log */
+  bool broken;                  /* not to be used any more (L5) */
+  bool held_back;               /* not to be applied any more: a child that
+                                   could not be given the readers' lock */
+};
 
 struct cs_store
 {
@@ -45,6 +71,12 @@ struct cs_store
                                    with its extent table */
   struct cs_superblock_disk superblock;
   struct cs_lock_disk lock;     /* our own record */
+  struct cs_log log;
+  struct cs_patch *patches;     /* patch.c; NULL: none */
+  uint64_t *detached;           /* detached.c; NULL unless WRITE */
+  bool forget_history;          /* it belongs to a file that was replaced */
+  int share;                    /* the readers' lock for a child; -1 */
+  pthread_mutex_t applying;     /* taken before `mutex` */
   pthread_mutex_t mutex;        /* guards the directory; see space.c */
   sigset_t mask;                /* of the thread in cs_store_hold() */
 };
@@ -128,6 +160,15 @@ int cs_file_write (int fd, const void *buf, size_t len, uint64_t off);
 int cs_file_write_pages (int fd, const char *data, uint64_t len,
                          uint64_t off);
 
+/* Write NR runs one behind the other; RUNS is changed.  0 or -errno.  */
+int cs_file_write_runs (int fd, struct iovec *runs, int nr, uint64_t off);
+
+/* Open for reading what FD has open.  A descriptor or -errno.  */
+int cs_file_reopen (int fd);
+
+/* PAGE is aligned to 8 bytes.  */
+bool cs_page_is_zero (const char *page);
+
 /* lock.c */
 
 /* Fill STORE's lock record with this process.  */
@@ -142,6 +183,15 @@ int cs_lock_record (const struct cs_store *store, int fd);
 /* Give up the lock on FD, also for those who inherited the descriptor.  */
 void cs_lock_drop (int fd);
 
+/* Share the readers' lock on FD with other readers; waits while the image is
+   changed.  0 or -errno.  */
+int cs_lock_share (int fd);
+
+/* Take the readers' lock, to change the image: 1, 0 if there are readers,
+   -errno.  */
+int cs_lock_readers (int fd);
+void cs_lock_admit_readers (int fd);
+
 /* superblock.c */
 
 /* Fill SB for a new store.  */
@@ -154,6 +204,16 @@ void cs_superblock_christen (struct cs_superblock_disk *sb);
 /* Set the CRC.  */
 void cs_superblock_seal (struct cs_superblock_disk *sb);
 
+/* Is the CRC right?  */
+bool cs_superblock_is_sealed (const struct cs_superblock_disk *sb);
+
+/* Read STORE's superblock in force again.  */
+int cs_superblock_reread (struct cs_store *store, struct cs_err *err);
+
+/* Write it to slot 0 or 1.  0 or -errno.  */
+int cs_superblock_write_slot (int fd, const struct cs_superblock_disk *sb,
+                              int slot);
+
 /* Write it to both slots.  0 or -errno.  */
 int cs_superblock_write (int fd, const struct cs_superblock_disk *sb);
 
@@ -164,6 +224,100 @@ int cs_superblock_read (int fd, uint64_t file_len,
 /* Can this process map the store?  0 or -CS_E_INCOMPATIBLE.  */
 int cs_superblock_check_native (const struct cs_superblock_disk *sb,
                                 struct cs_err *err);
+
+/* sums.c: sums of NR pages from PAGE on in the table; behind its end they
+   are 0.  0 or -errno.  */
+int cs_sums_read (int fd, uint64_t page, uint64_t nr, uint32_t *sums);
+int cs_sums_write (int fd, uint64_t page, uint64_t nr, const uint32_t *sums);
+
+/* patch.c */
+
+static inline uint64_t
+cs_region_pages (const struct cs_store *store)
+{
+  return store->superblock.reserved / CS_STORE_PAGE_LEN;
+}
+
+/* Zeroed memory of LEN bytes, given as it is touched; NULL: none.  The
+   second may be called with NULL.  */
+void *cs_scratch_map (uint64_t len);
+void cs_scratch_unmap (void *scratch, uint64_t len);
+
+/* Have an array for patches; forget all; free it.  0 or -ENOMEM.  */
+int cs_patch_prepare (struct cs_store *store);
+void cs_patch_forget (struct cs_store *store);
+void cs_patch_free (struct cs_store *store);
+
+/* Enter RECORD, which is loaded, over what was there.  Its data is at
+   address DATA, or if that is NULL in the store's file.  */
+void cs_patch_enter (struct cs_store *store, const struct cs_record *record,
+                     const char *data);
+
+bool cs_patch_exists (const struct cs_store *store, uint64_t page);
+
+/* The first page of [PAGE, END) with a patch; END if there is none.  */
+uint64_t cs_patch_next (const struct cs_store *store, uint64_t page,
+                        uint64_t end);
+
+/* Copy the patches of [OFF, OFF + LEN) over the memory at TO, which begins
+   with page OFF.  0 or -errno.  */
+int cs_patch_overlay (const struct cs_store *store, char *to, uint64_t off,
+                      uint64_t len);
+
+/* Read NR pages from PAGE on, or their sums, as the generation in force has
+   them.  0 or -errno.  */
+int cs_committed_read (const struct cs_store *store, uint64_t page,
+                       uint64_t nr, char *buf);
+int cs_committed_sums (const struct cs_store *store, uint64_t page,
+                       uint64_t nr, uint32_t *sums);
+
+/* detached.c */
+
+int cs_detached_begin (struct cs_store *store);
+void cs_detached_end (struct cs_store *store);
+
+/* Note what the pages of [OFF, OFF + LEN) are from now on.  */
+void cs_detached_set (struct cs_store *store, uint64_t off, uint64_t len,
+                      bool detached);
+bool cs_detached_get (const struct cs_store *store, uint64_t off);
+
+/* Where the stretch of pages like the one at OFF ends, at END at last.  */
+uint64_t cs_detached_stretch (const struct cs_store *store, uint64_t off,
+                              uint64_t end);
+
+/* log.c */
+
+/* Where it begins in the file.  */
+uint64_t cs_log_off (const struct cs_store *store);
+
+/* Read the log, if the file of FILE_LEN bytes has one: the superblock in
+   force is then that of its last record, and its pages are patches.  Errors:
+   -CS_E_DAMAGED, -errno.  */
+int cs_log_open (struct cs_store *store, uint64_t file_len,
+                 struct cs_err *err);
+
+/* The same up to generation LIMIT.  */
+int cs_log_scan (struct cs_store *store, uint64_t limit, struct cs_err *err);
+
+/* Append and sync a record that leads to SB (L1).  INDEX has room for zeros
+   up to the next page.  */
+int cs_log_append (struct cs_store *store,
+                   const struct cs_superblock_disk *sb,
+                   struct cs_entry_disk *index, uint64_t nr,
+                   struct cs_err *err);
+
+/* Write zeros over the head at OFF.  0 or -errno.  */
+int cs_log_wipe (const struct cs_store *store, uint64_t off);
+
+/* commit.c: what the superblock of the next generation is.  */
+struct cs_superblock_disk
+cs_commit_superblock (const struct cs_store *store);
+
+/* rewrite.c: commit by writing a whole new file.  */
+int cs_rewrite (struct cs_store *store, struct cs_err *err);
+
+/* apply.c: cs_store_apply() when it is already known to be allowed.  */
+int cs_apply_unless_read (struct cs_store *store, struct cs_err *err);
 
 /* directory.c */
 
@@ -280,6 +434,10 @@ int cs_region_map_new (struct cs_store *store, uint64_t off, uint64_t len,
 /* The same over whatever is there.  0 or -errno.  */
 int cs_region_map_over (struct cs_store *store, uint64_t off, uint64_t len,
                         int prot, int fd);
+
+/* Copy the patches of what was just mapped from the file over it.  */
+int cs_region_overlay (struct cs_store *store, uint64_t off, uint64_t len,
+                       int prot, struct cs_err *err);
 
 /* Map every extent of the directory, which lies mapped at the start of the
    region, from the committed file.  */

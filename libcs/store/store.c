@@ -19,7 +19,7 @@
 
 #include "machine.h"
 
-#include "store/store-private.h"
+#include "store/history.h"
 #include "store/sys.h"
 
 #define OPEN_TRIES 64           /* against one that commits all the time */
@@ -38,8 +38,9 @@ cs_store_new (const char *path, enum cs_store_mode mode)
       return NULL;
     }
   store->mode = mode;
-  store->fd = store->dirfd = -1;
+  store->fd = store->dirfd = store->share = -1;
   pthread_mutex_init (&store->mutex, NULL);
+  pthread_mutex_init (&store->applying, NULL);
   return store;
 }
 
@@ -48,7 +49,11 @@ cs_store_free (struct cs_store *store)
 {
   cs_file_close (&store->fd);
   cs_file_close (&store->dirfd);
+  cs_file_close (&store->share);
+  cs_patch_free (store);
+  cs_detached_end (store);
   pthread_mutex_destroy (&store->mutex);
+  pthread_mutex_destroy (&store->applying);
   free (store->name);
   free (store->path);
   free (store);
@@ -85,6 +90,24 @@ open_locked (struct cs_store *store, struct stat *st, bool check_owner,
   return cs_err_sys (err, EBUSY, "replaced again and again");
 }
 
+/* Go back to an older generation, for one who does not write.  */
+static int
+open_generation (struct cs_store *store, uint64_t generation,
+                 struct cs_err *err)
+{
+  int r;
+
+  if (store->mode == CS_STORE_WRITE)
+    return cs_err_set (err, CS_E_REFUSED, "only the newest generation can be "
+                       "changed");
+  r = cs_file_locate (store, err);
+  if (r == 0)
+    r = cs_history_go_back (store, generation, err);
+  if (store->mode == CS_STORE_EPHEMERAL)
+    cs_file_close (&store->dirfd);      /* the image wants its numbers */
+  return r;
+}
+
 static int
 open_file (struct cs_store *store, struct stat *st, struct cs_err *err)
 {
@@ -101,33 +124,40 @@ open_file (struct cs_store *store, struct stat *st, struct cs_err *err)
       return r;
     }
   store->fd = cs_file_open (AT_FDCWD, store->path, O_RDONLY, st, err);
-  if (store->fd < 0 || store->mode == CS_STORE_READ)
-    return store->fd < 0 ? store->fd : 0;
-  return cs_file_check_owner (store->path, st, err);
+  if (store->fd < 0)
+    return store->fd;
+  r = cs_lock_share (store->fd);
+  if (r < 0)
+    return cs_err_sys (err, -r, "lock as a reader");
+  /* Its length may have changed while we waited.  */
+  if (cs_sys.fstat (store->fd, st) < 0)
+    return cs_err_sys (err, errno, "status of the file");
+  return (store->mode == CS_STORE_READ ? cs_file_locate (store, err)
+          : cs_file_check_owner (store->path, st, err));
 }
 
 /* Map the directory, which says where everything else is.  */
 static int
 map_directory (struct cs_store *store, struct cs_err *err)
 {
-  struct cs_directory_disk head;
-  ssize_t n = cs_file_read (store->fd, &head, sizeof head,
-                            CS_STORE_IMAGE_OFF);
+  union
+  {
+    struct cs_directory_disk head;
+    char page[CS_STORE_PAGE_LEN];
+  } first;
   uint64_t len;
-  int r;
+  int r = cs_committed_read (store, 0, 1, first.page);
 
-  if (n < 0)
-    return cs_err_sys (err, (int) -n, "read the directory");
-  if ((size_t) n < sizeof head)
-    return cs_err_set (err, CS_E_DAMAGED, "directory at offset %d: expected "
-                       "%zu bytes, found %zd", CS_STORE_IMAGE_OFF,
-                       sizeof head, n);
-  r = cs_directory_check_head (&head, &store->superblock, err);
+  if (r < 0)
+    return cs_err_sys (err, -r, "read the directory");
+  r = cs_directory_check_head (&first.head, &store->superblock, err);
   if (r < 0)
     return r;
-  len = cs_directory_len (&head);
+  len = cs_directory_len (&first.head);
   r = cs_region_map_new (store, 0, len, PROT_READ | PROT_WRITE, store->fd,
                          err);
+  if (r == 0)
+    r = cs_region_overlay (store, 0, len, PROT_READ | PROT_WRITE, err);
   if (r == 0)
     store->directory_len = len;
   return r;
@@ -161,18 +191,38 @@ map_view (struct cs_store *store, struct cs_err *err)
   errno = ENOMEM;
   if (len <= SIZE_MAX / 2)
     p = cs_sys.mmap (NULL, (size_t) len, PROT_READ, MAP_PRIVATE, store->fd,
-                     CS_STORE_IMAGE_OFF);
+                     (off_t) cs_store_image_off (&store->superblock));
   if (p == MAP_FAILED)
     return cs_err_sys (err, errno, "map %" PRIu64 " bytes", len);
   store->image = p;
-  r = cs_directory_check (store->image, &store->superblock, true, err);
+  r = cs_region_overlay (store, 0, len, PROT_READ, err);
+  if (r == 0)
+    r = cs_directory_check (store->image, &store->superblock, true, err);
   if (r < 0)
     cs_sys.munmap (p, (size_t) len);
   return r;
 }
 
+/* What only a writer does before it maps.  A log that was left by one who
+   was killed is applied, if nobody reads the store.  */
 static int
-open_store (struct cs_store *store, struct cs_err *err)
+prepare_to_write (struct cs_store *store, struct cs_err *err)
+{
+  int r;
+
+  store->owner = getpid ();
+  cs_lock_init (store);
+  r = cs_lock_record (store, store->fd);
+  if (r < 0)
+    return cs_err_sys (err, -r, "write the lock record");
+  r = cs_detached_begin (store);
+  if (r < 0)
+    return cs_err_sys (err, -r, "note which pages are mapped");
+  return cs_apply_unless_read (store, err);
+}
+
+static int
+open_store (struct cs_store *store, uint64_t generation, struct cs_err *err)
 {
   struct stat st;
   int r = open_file (store, &st, err);
@@ -180,19 +230,17 @@ open_store (struct cs_store *store, struct cs_err *err)
   if (r == 0)
     r = cs_superblock_read (store->fd, (uint64_t) st.st_size,
                             &store->superblock, err);
+  if (r == 0)
+    r = cs_log_open (store, (uint64_t) st.st_size, err);
+  if (r == 0 && generation != CS_STORE_NEWEST)
+    r = open_generation (store, generation, err);
   if (r < 0)
     return r;
   if (store->mode == CS_STORE_READ)
     return map_view (store, err);
   r = cs_superblock_check_native (&store->superblock, err);
   if (r == 0 && store->mode == CS_STORE_WRITE)
-    {
-      store->owner = getpid ();
-      cs_lock_init (store);
-      r = cs_lock_record (store, store->fd);
-      if (r < 0)
-        r = cs_err_sys (err, -r, "write the lock record");
-    }
+    r = prepare_to_write (store, err);
   return r < 0 ? r : map_region (store, err);
 }
 
@@ -200,13 +248,22 @@ int
 cs_store_open (const char *path, enum cs_store_mode mode,
                struct cs_store **store, struct cs_err *err)
 {
+  return cs_store_open_at (path, mode, CS_STORE_NEWEST, store, err);
+}
+
+int
+cs_store_open_at (const char *path, enum cs_store_mode mode,
+                  uint64_t generation, struct cs_store **store,
+                  struct cs_err *err)
+{
   struct cs_err own = CS_ERR_INIT;
   struct cs_store *s = cs_store_new (path, mode);
   int r;
 
   if (!err)
     err = &own;
-  r = s ? open_store (s, err) : cs_err_sys (err, ENOMEM, "open");
+  r = s ? open_store (s, generation, err)
+      : cs_err_sys (err, ENOMEM, "open");
   if (r == 0)
     *store = s;
   else
@@ -280,6 +337,9 @@ create_store (struct cs_store *store, const struct cs_store_params *params,
   if (r < 0)
     return r;
   cs_superblock_init (&store->superblock, params);
+  r = cs_detached_begin (store);
+  if (r < 0)
+    return cs_err_sys (err, -r, "note which pages are mapped");
   r = cs_region_hold (store, err);
   if (r < 0)
     return r;
@@ -290,6 +350,7 @@ create_store (struct cs_store *store, const struct cs_store_params *params,
       return r;
     }
   store->directory_len = len;
+  cs_detached_set (store, 0, len, true);
   cs_directory_init (store);
   return 0;
 }
@@ -317,6 +378,31 @@ cs_store_create (const char *path, const struct cs_store_params *params,
   return r;
 }
 
+/* The log has been applied: what is behind the image is not needed.  A log
+   that cannot be cut off does no harm.  */
+static void
+cut_log_off (const struct cs_store *store)
+{
+  const struct cs_superblock_disk *sb = &store->superblock;
+  struct stat st;
+
+  if (store->fd >= 0 && sb->generation > 0 && store->log.len == 0
+      && !store->log.broken && cs_sys.fstat (store->fd, &st) == 0
+      && (uint64_t) st.st_size > cs_log_off (store))
+    cs_sys.ftruncate (store->fd,
+                      (off_t) (cs_store_image_off (sb) + sb->committed));
+}
+
+int
+cs_store_settle (struct cs_store *store, struct cs_err *err)
+{
+  int r = cs_store_apply (store, err);
+
+  if (r == 0)
+    cut_log_off (store);
+  return r;
+}
+
 void
 cs_store_close (struct cs_store *store)
 {
@@ -327,7 +413,10 @@ cs_store_close (struct cs_store *store)
   /* A child that inherited the descriptor keeps the lock alive unless it is
      given up; the child itself must not do that to its parent.  */
   if (store->owner == getpid ())
-    cs_lock_drop (store->fd);
+    {
+      cut_log_off (store);
+      cs_lock_drop (store->fd);
+    }
   cs_store_free (store);
 }
 
@@ -339,6 +428,13 @@ cs_store_disown (struct cs_store *store)
   store->owner = 0;
   /* Another thread of the parent may have held it.  */
   pthread_mutex_init (&store->mutex, NULL);
+  pthread_mutex_init (&store->applying, NULL);
+}
+
+void
+cs_store_set_history (struct cs_store *store, uint32_t nr)
+{
+  store->superblock.history = nr;
 }
 
 const struct cs_superblock_disk *
@@ -404,6 +500,11 @@ cs_store_map_extent (struct cs_store *store, void *addr, size_t len,
   if (store->fd < 0)
     return cs_err_sys (err, EBADF, "library data of '%s'", store->path);
   r = cs_region_map_over (store, off, rounded, (int) e.prot, store->fd);
+  if (r == 0)
+    {
+      cs_detached_set (store, off, rounded, false);
+      return cs_region_overlay (store, off, rounded, (int) e.prot, err);
+    }
   return r == 0 ? 0 : cs_err_sys (err, -r, "cannot map library data of '%s' "
                                   "at %p", store->path, addr);
 }
@@ -413,14 +514,17 @@ cs_store_map_copy (struct cs_store *store, void *to, const void *from,
                    size_t len, int prot, struct cs_err *err)
 {
   uint64_t off = (uint64_t) (uintptr_t) from - store->superblock.base;
+  uint64_t page = off / CS_STORE_PAGE_LEN;
+  uint64_t end = page + len / CS_STORE_PAGE_LEN;
   bool in_file = store->superblock.generation > 0 && store->fd >= 0
+                 && !store->log.broken && cs_patch_next (store, page, end) == end
                  && off <= store->superblock.committed
                  && len <= store->superblock.committed - off;
   int flags = MAP_PRIVATE | MAP_FIXED | (in_file ? 0 : MAP_ANONYMOUS);
+  off_t file_off = (off_t) (cs_store_image_off (&store->superblock) + off);
   void *mapped = cs_sys.mmap (to, len, in_file ? prot : PROT_WRITE, flags,
                               in_file ? store->fd : -1,
-                              in_file ? (off_t) (CS_STORE_IMAGE_OFF + off)
-                                      : 0);
+                              in_file ? file_off : 0);
 
   if (mapped == MAP_FAILED)
     return cs_err_sys (err, errno, "cannot map %zu bytes of '%s' at %p", len,

@@ -11,9 +11,17 @@
      offset 0       superblock, slot A        4096 bytes
      offset 4096    superblock, slot B        4096 bytes
      offset 8192    lock record (struct cs_lock_disk): who opened the store
-                    for writing last; the only bytes that change in place
-     offset 65536   the image: byte ADDR of the region is at file offset
-                    65536 + (ADDR - base); never-used ranges are holes
+                    for writing last
+     offset 65536   page sums: 4 bytes for each page of the region, 0 for one
+                    that is all zeros, otherwise its CRC-32 (1 if that is 0)
+     IMAGE          the image: byte ADDR of the region is at file offset
+                    IMAGE + (ADDR - base), where IMAGE is
+                    cs_store_image_off()
+     IMAGE + reserved
+                    the log (log.c): commits that are not in the image yet;
+                    cut off when a writer closes the store
+
+   Never-used ranges of sums and image are holes.
 
    The first page of the image is the directory (struct cs_directory_disk):
    sections (named areas for the layers above) and where the extent table is
@@ -25,8 +33,14 @@
    MAP_PRIVATE from it, everything newer is anonymous; nothing reaches the
    file but through cs_store_commit().
 
-   Numbered invariants, kept by store.c and space.c, checked by
-   cs_store_check() and named by the tests:
+   A commit appends the pages that changed to the log; cs_store_apply() puts
+   them into the image afterwards, when nobody else has it mapped.  The
+   pages that it overwrites go to the folder NAME-history first (history.c),
+   so that the last generations can be opened again.
+
+   Numbered invariants.  S1 to S3 are kept by store.c and space.c, checked by
+   cs_store_check() and named by the tests; L1 to L5 are in log.c, R1 and R2
+   in record.h, A1 to A3 in apply.c.
 
    S1  Extents are sorted by offset, page-aligned, not empty, do not overlap,
        and lie inside the reserved range.
@@ -34,8 +48,8 @@
    S3  Every section lies inside one extent that is in the file, and so do,
        in the first one (offset 0, CS_EXTENT_DIRECTORY, readable and
        writable), the directory and its extent table.
-   S4  The file under the store's name is always a complete commit: it is
-       replaced by rename(2) after the new one was synced.
+   S4  A file gets the store's name by rename(2) or link(2) when it holds a
+       complete commit and was synced.
    S5  Only the process that took the lock commits; a forked child never.  */
 #ifndef CS_STORE_H
 #define CS_STORE_H
@@ -47,9 +61,9 @@
 #include "err.h"
 
 #define CS_STORE_MAGIC "ColdStor"       /* 8 bytes, no terminator */
-#define CS_STORE_VERSION 1
+#define CS_STORE_VERSION 2
 #define CS_STORE_LOCK_OFF 8192
-#define CS_STORE_IMAGE_OFF 65536
+#define CS_STORE_SUMS_OFF 65536
 #define CS_STORE_PAGE_LEN 4096
 
 struct cs_store;
@@ -74,10 +88,21 @@ struct cs_superblock_disk
   int64_t created;              /* seconds since 1970 */
   int64_t committed_at;         /* the same, of this generation */
   uint8_t uuid[16];             /* names the store through all generations */
-  uint8_t reserved2[24];
+  uint32_t history;             /* older generations to keep */
+  uint8_t reserved2[20];
   uint32_t crc;                 /* CRC-32 of all bytes before this field */
   uint32_t reserved3;           /* 0 */
 };
+
+/* Where the image begins in the file.  */
+static inline uint64_t
+cs_store_image_off (const struct cs_superblock_disk *sb)
+{
+  uint64_t sums = sb->reserved / sb->page_len * sizeof (uint32_t);
+
+  return CS_STORE_SUMS_OFF + (sums + sb->page_len - 1) / sb->page_len
+                             * sb->page_len;
+}
 
 /* The lock record.  The lock itself is an OFD lock on these bytes; they tell
    who has it, if it is held, and mean nothing otherwise.  */
@@ -130,6 +155,9 @@ struct cs_directory_disk
   struct cs_section_disk sections[CS_STORE_SECTIONS_MAX];
 };
 
+#define CS_STORE_HISTORY 8      /* generations kept, if not set otherwise */
+#define CS_STORE_NEWEST UINT64_MAX
+
 enum cs_store_mode
 {
   CS_STORE_WRITE,               /* mapped at its base, locked, may commit */
@@ -162,8 +190,8 @@ int cs_store_create (const char *path, const struct cs_store_params *params,
                      bool force, struct cs_store **store,
                      struct cs_err *err);
 
-/* Make the file TO a copy of the store FROM, of its last commit: the same
-   generation and contents, but with a uuid and a time of creation of its
+/* Make the file TO a copy of the store FROM as it was at GENERATION
+   (cs_store_open_at()): the same generation and contents, but with a uuid and a time of creation of its
    own, not locked, of mode 0600 less the umask.  Nothing is mapped at its
    base.
    Blocks are shared where the file system can; holes stay holes.  FROM may
@@ -174,20 +202,27 @@ int cs_store_create (const char *path, const struct cs_store_params *params,
    Errors: those of cs_store_open() with CS_STORE_READ for FROM;
    -CS_E_REFUSED when others can write to it; those of cs_store_create() and
    of the first cs_store_commit() for TO.  */
-int cs_store_clone (const char *from, const char *to, bool force,
-                    struct cs_err *err);
+int cs_store_clone (const char *from, uint64_t generation, const char *to,
+                    bool force, struct cs_err *err);
 
-/* Open the store at PATH.
+/* Open the store at PATH, as it was at GENERATION: CS_STORE_NEWEST, or, not
+   for CS_STORE_WRITE, one that cs_store_history() lists.
    Errors, besides -errno: -CS_E_DAMAGED (not a store, truncated, no valid
    superblock, a directory that breaks S1 to S3: structure, offset, expected,
    found); -CS_E_INCOMPATIBLE (format version; with the mapping modes also
    machine or page size; CS_STORE_READ takes any machine); -CS_E_HELD
-   (CS_STORE_WRITE: pid, host and since when); -CS_E_REFUSED (not a regular
+   (CS_STORE_WRITE: pid, host and since when); -CS_E_REFUSED (no such
+   generation is kept; not a regular
    file; mapping modes: owned by neither this user nor root, or writable by
    group or others; region occupied).
    Call it, and cs_store_create(), before the process has threads: moving a
    descriptor up makes the kernel grow the descriptor table, and with threads
    that waits for an RCU grace period, which takes milliseconds.  */
+int cs_store_open_at (const char *path, enum cs_store_mode mode,
+                      uint64_t generation, struct cs_store **store,
+                      struct cs_err *err);
+
+/* The same for CS_STORE_NEWEST.  */
 int cs_store_open (const char *path, enum cs_store_mode mode,
                    struct cs_store **store, struct cs_err *err);
 
@@ -197,7 +232,9 @@ int cs_store_open (const char *path, enum cs_store_mode mode,
 void cs_store_close (struct cs_store *store);
 
 /* In a forked child: forget lock and descriptors, so that the child can
-   neither hold nor write the store (S5).  The child goes on using and
+   neither hold nor write the store (S5).  It keeps, until it ends or
+   executes something, what cs_store_hold() took for it, so that the image
+   does not change under it (L4).  The child goes on using and
    changing the region in its own memory; the functions on ranges work, all
    but cs_store_map_extent().  Async-signal-safe.  */
 void cs_store_disown (struct cs_store *store);
@@ -206,18 +243,22 @@ void cs_store_disown (struct cs_store *store);
    the parent before it, as the last lock to be taken (after libgc's);
    release in the parent after it, in the same thread; disown in the child.
    In between the thread may not use the functions on ranges, and signals
-   are blocked.  */
+   are blocked.  Waits for cs_store_apply().  */
 void cs_store_hold (struct cs_store *store);
 void cs_store_release (struct cs_store *store);
 
-/* Write the whole image to a new file beside the store and rename it into
-   place (S4).  The new file keeps mode and, if the system allows, owner and
-   group of the old one.  When it returns 0 the new generation is on stable
-   storage; otherwise the last commit stands and the store may be used
-   further, and committed again.  One failure is different: if only the sync
-   of the folder fails, at the very end, the new generation is in force and
-   complete, but which of the two a power failure leaves is open; the text
-   says so.
+/* Append what has changed since the last commit to the store's log, and sync
+   it.  When it returns 0 the new generation is on stable storage; if nothing
+   has changed there is no new one.  Otherwise the last commit stands and the
+   store may be used further, and committed again.
+   The first commit of a store that was created writes a whole new file and
+   gives it the store's name (S4).  So do commits after the log could not be
+   synced, when the name is gone, and when the address space is too small to
+   look for changes; the new file keeps mode and, if the system allows, owner
+   and group of the old one, but not its history.  One failure is different
+   for these: if only the sync of the folder fails, at the very end, the new
+   generation is in force and complete, but which of the two a power failure
+   leaves is open; the text says so.
    No other thread may write to the region meanwhile.  Signals wait.  Takes
    no memory, neither from the region nor from libc, but on failure.
    Pages of zeros become holes.  Pages without PROT_READ are made readable
@@ -227,6 +268,35 @@ void cs_store_release (struct cs_store *store);
    Errors: -CS_E_REFUSED (opened without CS_STORE_WRITE; forked child; the
    name has gone to another file), -errno.  */
 int cs_store_commit (struct cs_store *store, struct cs_err *err);
+
+/* Put the commits of the log into the image, after what they overwrite was
+   put into the history.  May run in any thread, and take as long as writing
+   and syncing the changed pages does; a commit waits for it.  Returns 0 also
+   if it has to be left for later because another process reads the store.
+   After a failure all commits are in the log still, and nothing is lost; the
+   next call tries again.  Errors: -CS_E_REFUSED (as cs_store_commit),
+   -CS_E_DAMAGED (the log is not as it was written), -errno.  */
+int cs_store_apply (struct cs_store *store, struct cs_err *err);
+
+/* The same for the end of a run: the space of an empty log is given back.  */
+int cs_store_settle (struct cs_store *store, struct cs_err *err);
+
+/* From the next commit on keep NR generations before the newest one
+   (CS_STORE_HISTORY is the default; 0: none).  */
+void cs_store_set_history (struct cs_store *store, uint32_t nr);
+
+/* One generation that can be opened.  */
+struct cs_generation
+{
+  uint64_t generation;
+  int64_t committed_at;         /* seconds since 1970 */
+  uint64_t changed;             /* pages its commit changed; 0: not known */
+};
+
+/* Copies up to MAX generations, newest first, to LIST; returns how many
+   there are.  */
+size_t cs_store_history (const struct cs_store *store,
+                         struct cs_generation *list, size_t max);
 
 /* The superblock in force: that of the last commit (generation 0 before the
    first).  Lent until the store is closed.  */

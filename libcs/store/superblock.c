@@ -50,12 +50,26 @@ cs_superblock_seal (struct cs_superblock_disk *sb)
   sb->crc = superblock_crc (sb);
 }
 
+bool
+cs_superblock_is_sealed (const struct cs_superblock_disk *sb)
+{
+  return sb->crc == superblock_crc (sb);
+}
+
+int
+cs_superblock_write_slot (int fd, const struct cs_superblock_disk *sb,
+                          int slot)
+{
+  return cs_file_write (fd, sb, sizeof *sb,
+                        (uint64_t) slot * CS_STORE_SLOT_LEN);
+}
+
 int
 cs_superblock_write (int fd, const struct cs_superblock_disk *sb)
 {
-  int r = cs_file_write (fd, sb, sizeof *sb, 0);
+  int r = cs_superblock_write_slot (fd, sb, 0);
 
-  return r < 0 ? r : cs_file_write (fd, sb, sizeof *sb, CS_STORE_SLOT_LEN);
+  return r < 0 ? r : cs_superblock_write_slot (fd, sb, 1);
 }
 
 void
@@ -88,6 +102,7 @@ cs_superblock_init (struct cs_superblock_disk *sb,
   sb->page_len = CS_STORE_PAGE_LEN;
   sb->base = params->base;
   sb->reserved = params->reserved;
+  sb->history = CS_STORE_HISTORY;
   cs_superblock_christen (sb);
 }
 
@@ -147,7 +162,7 @@ check_values (const struct cs_superblock_disk *sb, uint64_t off,
 {
   uint64_t page = sb->page_len;
 
-  if (page < 4096 || page > CS_STORE_IMAGE_OFF || (page & (page - 1)))
+  if (page < 4096 || page > 65536 || (page & (page - 1)))
     return wrong (err, off, "page length", "a power of two from 4096 to 65536",
                   page);
   if (sb->word_len != 4 && sb->word_len != 8)
@@ -155,7 +170,8 @@ check_values (const struct cs_superblock_disk *sb, uint64_t off,
   if (sb->base == 0 || sb->base % page)
     return wrong (err, off, "base", "the address of a page", sb->base);
   if (sb->reserved == 0 || sb->reserved % page
-      || sb->reserved > (sb->word_len == 4 ? (uint64_t) 1 << 32 : INT64_MAX)
+      || sb->reserved > (sb->word_len == 4 ? (uint64_t) 1 << 32
+                         : CS_STORE_RESERVED_MAX)
       || sb->base > (sb->word_len == 4 ? (uint64_t) 1 << 32 : INT64_MAX)
          - sb->reserved)
     return wrong (err, off, "reserved length", "pages in the address space",
@@ -175,14 +191,14 @@ static int
 check_file_len (const struct cs_superblock_disk *sb, uint64_t off,
                 uint64_t file_len, struct cs_err *err)
 {
-  if (sb->committed <= INT64_MAX - CS_STORE_IMAGE_OFF
-      && file_len >= CS_STORE_IMAGE_OFF + sb->committed)
+  uint64_t expected = cs_store_image_off (sb) + sb->committed;
+
+  if (file_len >= expected)
     return 0;
   return cs_err_set (err, CS_E_DAMAGED, "superblock at offset %" PRIu64
                      ": committed length %" PRIu64 ": expected a file of at "
                      "least %" PRIu64 " bytes, found %" PRIu64, off,
-                     sb->committed, CS_STORE_IMAGE_OFF + sb->committed,
-                     file_len);
+                     sb->committed, expected, file_len);
 }
 
 /* The number of the slot in force; with none, -CS_E_DAMAGED for the first. */
@@ -232,6 +248,17 @@ cs_superblock_read (int fd, uint64_t file_len, struct cs_superblock_disk *sb,
   r = check_values (sb, (uint64_t) slot * CS_STORE_SLOT_LEN, err);
   return r < 0 ? r : check_file_len (sb, (uint64_t) slot * CS_STORE_SLOT_LEN,
                                      file_len, err);
+}
+
+int
+cs_superblock_reread (struct cs_store *store, struct cs_err *err)
+{
+  struct stat st;
+
+  if (cs_sys.fstat (store->fd, &st) < 0)
+    return cs_err_sys (err, errno, "status of the file");
+  return cs_superblock_read (store->fd, (uint64_t) st.st_size,
+                             &store->superblock, err);
 }
 
 int

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "store/sys.h"
+#include "store/dirty.h"
 
 static int
 openat_call (int dirfd, const char *name, int flags, mode_t mode)
@@ -33,6 +34,12 @@ ficlone_call (int to, int from)
   return ioctl (to, FICLONE, from);
 }
 
+static int
+pagemap_scan_call (int fd, void *arg)
+{
+  return ioctl (fd, CS_PAGEMAP_SCAN, arg);
+}
+
 struct cs_sys cs_sys = {
   .openat = openat_call,
   .close = close,
@@ -42,20 +49,26 @@ struct cs_sys cs_sys = {
   .faccessat = faccessat,
   .pread = pread,
   .pwrite = pwrite,
+  .pwritev = pwritev,
   .lseek = lseek,
   .copy_file_range = copy_file_range,
   .ficlone = ficlone_call,
   .ftruncate = ftruncate,
+  .fallocate = fallocate,
   .fsync = fsync,
+  .fdatasync = fdatasync,
   .fchmod = fchmod,
   .fchown = fchown,
   .linkat = linkat,
   .renameat2 = renameat2,
   .unlinkat = unlinkat,
+  .mkdirat = mkdirat,
   .lock = lock_call,
   .dup = dup_call,
   .mmap = mmap,
   .munmap = munmap,
   .mprotect = mprotect,
-  .msync = msync
+  .msync = msync,
+  .madvise = madvise,
+  .pagemap_scan = pagemap_scan_call
 };

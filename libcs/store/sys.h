@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 struct cs_sys
 {
@@ -23,12 +24,15 @@ struct cs_sys
   int (*faccessat) (int dirfd, const char *name, int mode, int flags);
   ssize_t (*pread) (int fd, void *buf, size_t len, off_t off);
   ssize_t (*pwrite) (int fd, const void *buf, size_t len, off_t off);
+  ssize_t (*pwritev) (int fd, const struct iovec *iov, int nr, off_t off);
   off_t (*lseek) (int fd, off_t off, int whence);
   ssize_t (*copy_file_range) (int in, off_t *in_off, int out, off_t *out_off,
                               size_t len, unsigned int flags);
   int (*ficlone) (int to, int from);                       /* ioctl */
   int (*ftruncate) (int fd, off_t len);
+  int (*fallocate) (int fd, int mode, off_t off, off_t len);
   int (*fsync) (int fd);
+  int (*fdatasync) (int fd);
   int (*fchmod) (int fd, mode_t mode);
   int (*fchown) (int fd, uid_t uid, gid_t gid);
   int (*linkat) (int old_dirfd, const char *old_name, int new_dirfd,
@@ -36,6 +40,7 @@ struct cs_sys
   int (*renameat2) (int old_dirfd, const char *old_name, int new_dirfd,
                     const char *new_name, unsigned int flags);
   int (*unlinkat) (int dirfd, const char *name, int flags);
+  int (*mkdirat) (int dirfd, const char *name, mode_t mode);
   int (*lock) (int fd, int command, struct flock *lock);   /* fcntl */
   int (*dup) (int fd, int command, int lowest);            /* fcntl */
   void *(*mmap) (void *addr, size_t len, int prot, int flags, int fd,
@@ -43,6 +48,8 @@ struct cs_sys
   int (*munmap) (void *addr, size_t len);
   int (*mprotect) (void *addr, size_t len, int prot);
   int (*msync) (void *addr, size_t len, int flags);
+  int (*madvise) (void *addr, size_t len, int advice);
+  int (*pagemap_scan) (int fd, void *arg);                 /* ioctl */
 };
 
 extern struct cs_sys cs_sys;

@@ -215,15 +215,22 @@ try_open (enum cs_store_mode mode, struct cs_err *err)
   return r;
 }
 
+/* Where the image of a store with the default parameters begins.  */
+#define IMAGE_OFF                                                       \
+  (CS_STORE_SUMS_OFF                                                    \
+   + (sizeof (void *) == 8 ? (uint64_t) 1 << 36 : 64 << 20) / PAGE * 4)
+
+/* Files in the folder, but for the history.  */
 static inline size_t
 entries (void)
 {
   DIR *dir = opendir (".");
+  struct dirent *entry;
   size_t nr = 0;
 
   CHECK (dir);
-  while (readdir (dir))
-    nr++;
+  while ((entry = readdir (dir)))
+    nr += strcmp (entry->d_name, STORE "-history") != 0;
   closedir (dir);
   return nr - 2;
 }

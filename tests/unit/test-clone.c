@@ -13,7 +13,7 @@ static int
 clone_to (const char *to, bool force)
 {
   err = (struct cs_err) CS_ERR_INIT;
-  return cs_store_clone (STORE, to, force, &err);
+  return cs_store_clone (STORE, CS_STORE_NEWEST, to, force, &err);
 }
 
 static bool
@@ -71,7 +71,7 @@ same_image (void)
   bool same = true;
   ssize_t n;
 
-  for (off_t off = CS_STORE_IMAGE_OFF; same; off += n)
+  for (off_t off = IMAGE_OFF; same; off += n)
     {
       n = pread (a, p, PAGE, off);
       same = n >= 0 && pread (b, q, PAGE, off) == n && memcmp (p, q, n) == 0;
@@ -192,7 +192,7 @@ copies_shared (void)
   cs_sys.copy_file_range = no_copy;
   make_sparse ("here");
   CHECK (truncate (STORE, superblock_of (STORE).committed
-                          + CS_STORE_IMAGE_OFF) == 0);
+                          + IMAGE_OFF) == 0);
   CHECK (clone_to (COPY, false) == 0 && entries () == 2);
   check_copy ();
 }
@@ -250,7 +250,7 @@ refusals (void)
   CHECK (chmod (STORE, 0660) == 0);
   CHECK (clone_to (COPY, false) == -CS_E_REFUSED);
   CHECK (strstr (err.text, "lets others write"));
-  CHECK (truncate (STORE, CS_STORE_IMAGE_OFF + 100) == 0);
+  CHECK (truncate (STORE, IMAGE_OFF + 100) == 0);
   CHECK (clone_to (COPY, false) == -CS_E_DAMAGED);
   CHECK (unlink (STORE) == 0);
   CHECK (clone_to (COPY, false) == -ENOENT && entries () == 0);

@@ -46,7 +46,7 @@ truncated (void)
 
   make_store ("x");
   peek (0, &sb, sizeof sb);
-  end = CS_STORE_IMAGE_OFF + sb.committed;
+  end = IMAGE_OFF + sb.committed;
   /* From the end down, so that each truncation really removes.  */
   CHECK (try_open (CS_STORE_WRITE, &err) == 0);
   for (uint64_t len = end - 1; len > 0;
@@ -67,10 +67,10 @@ truncated_and_extended (void)
 
   make_store ("x");
   peek (0, &sb, sizeof sb);
-  CHECK (truncate (STORE, CS_STORE_IMAGE_OFF) == 0);
-  CHECK (truncate (STORE, (off_t) (CS_STORE_IMAGE_OFF + sb.committed)) == 0);
+  CHECK (truncate (STORE, IMAGE_OFF) == 0);
+  CHECK (truncate (STORE, (off_t) (IMAGE_OFF + sb.committed)) == 0);
   damaged_in_every_mode ();
-  CHECK (strstr (err.text, "directory at offset 65536: magic"));
+  CHECK (strstr (err.text, "directory at offset 0 of the image: magic"));
 }
 
 static void
@@ -260,10 +260,12 @@ make_three (void)
   close_and_unmap (store);
 }
 
+#define D IMAGE_OFF
+#define E (D + 4096)
+
 static void
 impossible_directories (void)
 {
-  enum { D = CS_STORE_IMAGE_OFF, E = D + 4096 };
   static const struct
   {
     uint64_t off;
@@ -271,7 +273,7 @@ impossible_directories (void)
     uint64_t value;
     const char *says;
   } cases[] = {
-    { D, 1, 'X', "directory at offset 65536: magic" },
+    { D, 1, 'X', "directory at offset 0 of the image: magic" },
     { D + 8, 4, 33, "number of sections" },
     { D + 8, 4, UINT32_MAX, "number of sections" },
     { D + 12, 4, 0, "number of extents" },
@@ -283,7 +285,7 @@ impossible_directories (void)
     { D + 24, 8, UINT64_MAX / 24 + 1, "capacity" },
     { D + 24, 8, UINT64_MAX, "capacity" },
     { D + 24, 8, 66000, "length: expected the directory's" },
-    { D + 32, 8, 0, "section at offset 65568: name" },
+    { D + 32, 8, 0, "section at offset 32 of the image: name" },
     { D + 40, 8, 1, "(S3)" },
     { D + 40, 8, (uint64_t) 1 << 40, "(S3)" },
     { D + 48, 8, 0, "(S3)" },

@@ -519,7 +519,7 @@ every_word_damaged (void)
   size_t found = 0;
 
   make_image (8, build_modules);
-  start = CS_STORE_IMAGE_OFF
+  start = cs_store_image_off (cs_store_superblock (heap.store))
           + (image_addr - cs_store_superblock (heap.store)->base);
   patterns[0] = 0;
   patterns[1] = UINT64_MAX;

@@ -178,7 +178,7 @@ zeros_are_holes (void)
     heap[i * PAGE + PAGE - 1] = 1;
   commit_ok (store);
   CHECK (stat (STORE, &st) == 0);
-  CHECK ((size_t) st.st_size == CS_STORE_IMAGE_OFF
+  CHECK ((size_t) st.st_size == IMAGE_OFF
          + cs_directory_len (cs_directory (store)) + len);
   CHECK ((size_t) st.st_blocks * 512 <= 100 * PAGE);
   CHECK (cs_store_clear (store, heap, len) == 0);
@@ -187,7 +187,7 @@ zeros_are_holes (void)
   CHECK (cs_store_unmap (store, heap, len) == 0);
   commit_ok (store);
   CHECK (stat (STORE, &st) == 0);
-  CHECK ((size_t) st.st_size == CS_STORE_IMAGE_OFF
+  CHECK ((size_t) st.st_size == IMAGE_OFF
          + cs_directory_len (cs_directory (store)));
 }
 

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* applier.h -- putting commits into the image while the interpreter goes
+   on.  */
+#ifndef CS_APPLIER_H
+#define CS_APPLIER_H
+
+#include "store/store.h"
+
+/* Have the last commit of STORE applied by a thread of its own, which takes
+   no signals and is not known to Guile.  FAILED, which may be NULL, is told
+   if that fails; nothing is lost then (cs_store_apply).  */
+void cs_applier_start (struct cs_store *store,
+                       int (*failed) (const struct cs_err *err));
+
+#endif

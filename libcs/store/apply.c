@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* apply.c -- putting the log's commits into the image.
+
+   The states, and what makes each transition:
+
+     in the log --keep_history----> and what it overwrites in the history
+                --write_image-----> and in the image, in part or whole
+                --write_superblock> and on stable storage there
+                --cs_log_wipe-----> in the image only
+
+   Cut off anywhere, the log is still in force (L3), and the next one who may
+   write begins again: every step leads to the same file if it is repeated.
+
+   A1  What is overwritten is in a complete, synced record of the history.
+   A2  The log is wiped after image, sums and superblock were synced.
+   A3  One of the two superblock slots is whole at any time: the other is
+       written after the first was synced.
+
+   Uses no memory but from mmap(2): when a process leaves, threads may have
+   been stopped inside malloc.  */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/falloc.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "store/history.h"
+#include "store/sys.h"
+
+#define CHUNK 64                /* pages copied at a time */
+
+static uint64_t
+image_off (const struct cs_store *store, uint64_t page)
+{
+  return (cs_store_image_off (&store->superblock)
+          + page * CS_STORE_PAGE_LEN);
+}
+
+/* Call VISIT for the log's records in order, with the index loaded.  */
+static int
+each_record (struct cs_store *store,
+             int (*visit) (void *context, struct cs_store *store,
+                           const struct cs_record *record,
+                           struct cs_err *err),
+             void *context, struct cs_err *err)
+{
+  uint64_t off = cs_log_off (store), end = off + store->log.len;
+  struct cs_record record;
+  int r;
+
+  for (; off < end; off += cs_record_len (&record.head))
+    {
+      r = cs_record_find (store->fd, off, &store->superblock, &record);
+      if (r == 1)
+        r = cs_record_load (&record);
+      if (r < 0)
+        return cs_err_sys (err, -r, "read the log");
+      if (r == 0)
+        return cs_err_set (err, CS_E_DAMAGED, "log record at offset %" PRIu64
+                           " is not as it was written", off);
+      r = visit (context, store, &record, err);
+      cs_record_unload (&record);
+      if (r < 0)
+        return r;
+    }
+  return 0;
+}
+
+/* The history (A1).  */
+
+struct keeper
+{
+  struct cs_store before;       /* the store without the records to come */
+  int folder;
+};
+
+static int
+keep_record (void *context, struct cs_store *store,
+             const struct cs_record *record, struct cs_err *err)
+{
+  struct keeper *k = context;
+  uint64_t generation = record->head.superblock.generation;
+  bool last = generation == store->superblock.generation;
+  int r = 0;
+
+  /* Only the first ones can have been applied before: then what leads back
+     from them is there, or nobody wants it.  */
+  if (k->before.superblock.generation == generation - 1
+      && store->superblock.generation - generation
+         < store->superblock.history)
+    r = cs_history_keep (&k->before, k->folder, record);
+  if (r == 0 && !last)
+    r = cs_patch_prepare (&k->before);
+  if (r < 0)
+    return cs_err_sys (err, -r, "keep generation %" PRIu64 " in the history",
+                       generation - 1);
+  if (!last)
+    cs_patch_enter (&k->before, record, NULL);
+  if (k->before.superblock.generation == generation - 1)
+    k->before.superblock = record->head.superblock;
+  return 0;
+}
+
+static int
+keep_history (struct cs_store *store, struct cs_err *err)
+{
+  struct keeper k = { .before = *store };
+  int r;
+
+  if (store->superblock.history == 0)
+    return 0;
+  k.before.patches = NULL;
+  r = cs_superblock_reread (&k.before, err);
+  if (r < 0)
+    return r;
+  k.folder = cs_history_open (store, true);
+  if (k.folder < 0)
+    return cs_err_sys (err, -k.folder, "folder '%s-history'", store->path);
+  r = each_record (store, keep_record, &k, err);
+  if (r == 0 && cs_sys.fsync (k.folder) < 0)
+    r = cs_err_sys (err, errno, "sync folder '%s-history'", store->path);
+  cs_patch_free (&k.before);
+  cs_file_close (&k.folder);
+  return r;
+}
+
+/* The image.  */
+
+static int
+punch (const struct cs_store *store, uint64_t page, uint64_t nr)
+{
+  static const char zeros[CS_STORE_PAGE_LEN];
+  int r = cs_sys.fallocate (store->fd,
+                            FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                            (off_t) image_off (store, page),
+                            (off_t) (nr * CS_STORE_PAGE_LEN));
+
+  if (r == 0)
+    return 0;
+  for (r = 0; nr > 0 && r == 0; nr--, page++)
+    r = cs_file_write (store->fd, zeros, sizeof zeros,
+                       image_off (store, page));
+  return r;
+}
+
+static int
+write_pages (const struct cs_store *store, const struct cs_entry_disk *e,
+             uint64_t nr, const char *data)
+{
+  uint32_t sums[CHUNK];
+  int r = e->sum ? cs_file_write (store->fd, data,
+                                  (size_t) nr * CS_STORE_PAGE_LEN,
+                                  image_off (store, e->page))
+          : punch (store, e->page, nr);
+
+  for (uint64_t i = 0; i < nr; i++)
+    sums[i] = e[i].sum;
+  return r < 0 ? r : cs_sums_write (store->fd, e->page, nr, sums);
+}
+
+/* How many of the first MAX entries at E follow each other in the region,
+   and are all zeros or all not.  */
+static uint64_t
+run_len (const struct cs_entry_disk *e, uint64_t max)
+{
+  uint64_t run = 1;
+
+  while (run < max && run < CHUNK && e[run].page == e->page + run
+         && !e[run].sum == !e->sum)
+    run++;
+  return run;
+}
+
+/* Is every page of a run as its entry says?  */
+static bool
+sums_are_right (const struct cs_entry_disk *e, uint64_t nr, const char *data)
+{
+  for (uint64_t i = 0; i < nr; i++)
+    if (cs_page_sum (data + i * CS_STORE_PAGE_LEN) != e[i].sum)
+      return false;
+  return true;
+}
+
+static int
+write_record (void *buf, struct cs_store *store,
+              const struct cs_record *record, struct cs_err *err)
+{
+  uint64_t off = record->off + cs_record_data (&record->head), run;
+  const struct cs_entry_disk *e = record->index;
+  int r = 0;
+
+  for (uint64_t i = 0; i < record->head.nr; i += run, e += run)
+    {
+      size_t len;
+
+      run = run_len (e, record->head.nr - i);
+      len = e->sum ? (size_t) run * CS_STORE_PAGE_LEN : 0;
+      if (len > 0)
+        {
+          ssize_t n = cs_file_read (store->fd, buf, len, off);
+
+          if (n >= 0 && ((size_t) n < len || !sums_are_right (e, run, buf)))
+            return cs_err_set (err, CS_E_DAMAGED, "log at offset %" PRIu64
+                               ": pages are not as they were written", off);
+          r = n < 0 ? (int) n : 0;
+        }
+      if (r == 0)
+        r = write_pages (store, e, run, buf);
+      if (r < 0)
+        return cs_err_sys (err, -r, "write to the image");
+      off += len;
+    }
+  return 0;
+}
+
+static int
+write_image (struct cs_store *store, struct cs_err *err)
+{
+  char *buf = cs_scratch_map (CHUNK * CS_STORE_PAGE_LEN);
+  int r;
+
+  if (!buf)
+    return cs_err_sys (err, ENOMEM, "write to the image");
+  r = each_record (store, write_record, buf, err);
+  cs_scratch_unmap (buf, CHUNK * CS_STORE_PAGE_LEN);
+  return r;
+}
+
+/* The superblock, and the end of the log (A2, A3).  */
+static int
+finish (struct cs_store *store, struct cs_err *err)
+{
+  const struct cs_superblock_disk *sb = &store->superblock;
+  int slot = (int) (sb->generation & 1);
+  int r = cs_superblock_write_slot (store->fd, sb, slot);
+
+  if (r < 0)
+    return cs_err_sys (err, -r, "write the superblock");
+  if (cs_sys.fdatasync (store->fd) < 0)
+    return cs_err_sys (err, errno, "sync the image");
+  r = cs_superblock_write_slot (store->fd, sb, !slot);
+  if (r == 0)
+    r = cs_log_wipe (store, cs_log_off (store));
+  if (r < 0)
+    return cs_err_sys (err, -r, "wipe the log");
+  store->log.len = 0;
+  cs_patch_forget (store);
+  return 0;
+}
+
+static void
+trim_history (const struct cs_store *store)
+{
+  const struct cs_superblock_disk *sb = &store->superblock;
+  int folder = cs_history_open (store, false);
+
+  if (folder >= 0 && sb->generation > sb->history + 1)
+    cs_history_trim (folder, sb->generation - sb->history - 1);
+  cs_file_close (&folder);
+}
+
+static int
+apply (struct cs_store *store, struct cs_err *err)
+{
+  int r = keep_history (store, err);
+
+  if (r == 0)
+    r = write_image (store, err);
+  if (r == 0)
+    r = finish (store, err);
+  if (r == 0)
+    trim_history (store);
+  return r;
+}
+
+int
+cs_apply_unless_read (struct cs_store *store, struct cs_err *err)
+{
+  int r;
+
+  if (store->log.len == 0 || store->log.broken || store->log.held_back)
+    return 0;
+  r = cs_lock_readers (store->fd);
+  if (r != 1)
+    return r < 0 ? cs_err_sys (err, -r, "lock out readers") : 0;
+  r = apply (store, err);
+  cs_lock_admit_readers (store->fd);
+  return r;
+}
+
+int
+cs_store_apply (struct cs_store *store, struct cs_err *err)
+{
+  struct cs_err own = CS_ERR_INIT;
+  sigset_t all, mask, pending;
+  int r;
+
+  if (!err)
+    err = &own;
+  if (store->mode != CS_STORE_WRITE || store->owner != getpid ())
+    {
+      cs_err_set (err, CS_E_REFUSED, "not opened for writing");
+      return cs_err_prefix (err, "cannot save '%s'", store->path);
+    }
+  /* Whoever is stopped must not have this lock: a commit waits for it.  */
+  sigfillset (&all);
+  pthread_sigmask (SIG_BLOCK, &all, &mask);
+  pthread_mutex_lock (&store->applying);
+  sigpending (&pending);
+  if (store->forget_history)
+    cs_history_forget (store);
+  store->forget_history = false;
+  r = cs_apply_unless_read (store, err);
+  if (r < 0)
+    cs_new_file_calm (&pending);
+  pthread_mutex_unlock (&store->applying);
+  pthread_sigmask (SIG_SETMASK, &mask, NULL);
+  return r < 0 ? cs_err_prefix (err, "cannot put the last commit of '%s' into"
+                                " its image", store->path) : 0;
+}

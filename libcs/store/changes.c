@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* changes.c -- which pages differ from the last commit.
+
+   Every extent that belongs to the file is searched for pages that were
+   written to (dirty.h).  Such a page may still be as it was: it was written
+   to with what it held, or was part of the last commit, which this process
+   goes on using in its own memory.  So it is compared with what the file
+   has, byte by byte; a checksum would let one change in 2^32 go unnoticed.
+
+   Pages that turn out to be the same are given back to the kernel, and read
+   from the file when they are needed: the next commit does not look at
+   them, and they are not this process's own memory any more.  Not so those
+   that are in the log only: the file's place for them holds other contents.
+
+   Runs while the world is stopped: no allocation.  */
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "store/changes.h"
+#include "store/dirty.h"
+#include "store/sys.h"
+
+#define CHUNK 64                /* pages compared at a time */
+
+/* A run of detached pages is mapped from the file again if it has this many
+   pages: each run can cost the kernel two mappings more, of which a process
+   can have 65530.  */
+#define ATTACH_MIN 64
+
+struct search
+{
+  struct cs_store *store;
+  struct cs_changes *changes;
+  const struct cs_extent_disk *extent;
+  bool detached;                /* the stretch looked at */
+  uint64_t next;                /* offset behind the pages looked at */
+  uint64_t same, same_end;      /* run of pages that are as committed */
+};
+
+static void
+add (struct search *s, uint64_t page, uint32_t sum)
+{
+  struct cs_changes *c = s->changes;
+
+  c->index[c->nr++] = (struct cs_entry_disk) { (uint32_t) page, sum };
+}
+
+/* Give back the run of pages that are as the image says.  A failure only
+   means that they are looked at again next time.  */
+static void
+give_back (struct search *s)
+{
+  char *start = s->store->image + s->same;
+  uint64_t len = s->same_end - s->same;
+
+  if (len > 0 && !s->detached)
+    cs_sys.madvise (start, (size_t) len, MADV_DONTNEED);
+  else if (len >= ATTACH_MIN * CS_STORE_PAGE_LEN
+           && s->extent->kind != CS_EXTENT_LIBRARY_DATA
+           && s->same_end <= s->store->superblock.committed
+           && cs_region_map_over (s->store, s->same, len,
+                                  (int) s->extent->prot, s->store->fd) == 0)
+    cs_detached_set (s->store, s->same, len, false);
+  s->same = s->same_end = 0;
+}
+
+/* The page at OFF, which was written to, is the same as in the image.  */
+static void
+is_same (struct search *s, uint64_t off)
+{
+  if (s->same_end != off)
+    give_back (s);
+  if (s->same == s->same_end)
+    s->same = off;
+  s->same_end = off + CS_STORE_PAGE_LEN;
+}
+
+/* Detached pages that nobody has touched are zeros.  They can be part of a
+   run of pages that are the same, but do not begin one.  */
+static int
+look_at_untouched (struct search *s, uint64_t off, uint64_t end)
+{
+  uint32_t sums[1024];
+  int r = 0;
+
+  for (uint64_t nr; off < end && r == 0; off += nr * CS_STORE_PAGE_LEN)
+    {
+      uint64_t page = off / CS_STORE_PAGE_LEN;
+      bool same = s->same_end == off && s->same_end > s->same;
+
+      nr = (end - off) / CS_STORE_PAGE_LEN;
+      nr = nr < 1024 ? nr : 1024;
+      r = cs_committed_sums (s->store, page, nr, sums);
+      for (uint64_t i = 0; i < nr && r == 0; i++)
+        {
+          if (sums[i])
+            add (s, page + i, 0);
+          same = same && !sums[i] && !cs_patch_exists (s->store, page + i);
+        }
+      if (same)
+        s->same_end = off + nr * CS_STORE_PAGE_LEN;
+    }
+  return r;
+}
+
+static int
+compare (struct search *s, uint64_t off, uint64_t len)
+{
+  char *buf = s->changes->buf;
+  uint64_t page = off / CS_STORE_PAGE_LEN, nr = len / CS_STORE_PAGE_LEN;
+  int r = cs_committed_read (s->store, page, nr, buf);
+
+  for (uint64_t i = 0; i < nr && r == 0; i++)
+    {
+      const char *now = s->store->image + off + i * CS_STORE_PAGE_LEN;
+
+      if (memcmp (now, buf + i * CS_STORE_PAGE_LEN, CS_STORE_PAGE_LEN) != 0)
+        add (s, page + i, cs_page_sum (now));
+      else if (!cs_patch_exists (s->store, page + i))
+        is_same (s, off + i * CS_STORE_PAGE_LEN);
+    }
+  return r;
+}
+
+static int
+visit (void *context, char *start, uint64_t len)
+{
+  struct search *s = context;
+  uint64_t off = (uint64_t) (start - s->store->image);
+  int r = s->detached ? look_at_untouched (s, s->next, off) : 0;
+
+  for (uint64_t part; len > 0 && r == 0; off += part, len -= part)
+    {
+      part = len < CHUNK * CS_STORE_PAGE_LEN ? len
+             : CHUNK * CS_STORE_PAGE_LEN;
+      r = compare (s, off, part);
+    }
+  s->next = off;
+  return r;
+}
+
+/* Pages of a library that are its own file's, or not mapped at all.  */
+static int
+look_at_library (struct search *s, uint64_t off, uint64_t end)
+{
+  int r = 0;
+
+  for (; off < end && r == 0; off += CS_STORE_PAGE_LEN)
+    if (cs_sys.msync (s->store->image + off, CS_STORE_PAGE_LEN, MS_ASYNC)
+        == 0)
+      r = compare (s, off, CS_STORE_PAGE_LEN);
+  return r;
+}
+
+/* A part of an extent that is all detached, or all not.  */
+static int
+look_at_stretch (struct search *s, uint64_t off, uint64_t end)
+{
+  char *start = s->store->image + off;
+  int r;
+
+  s->detached = cs_detached_get (s->store, off);
+  s->next = off;
+  s->same = s->same_end = 0;
+  if (s->extent->kind == CS_EXTENT_LIBRARY_DATA
+      && (s->detached || s->changes->pagemap < 0))
+    return look_at_library (s, off, end);
+  r = cs_dirty_scan (s->changes->pagemap, start, end - off, visit, s);
+  if (r == 0 && s->detached)
+    r = look_at_untouched (s, s->next, end);
+  give_back (s);
+  return r;
+}
+
+static int
+look_at_extent (struct search *s)
+{
+  const struct cs_extent_disk *e = s->extent;
+  uint64_t end = cs_extent_end (e), off = e->off, stop;
+  char *start = s->store->image + e->off;
+  bool hidden = !(e->prot & PROT_READ);
+  int r = 0;
+
+  if (hidden && cs_sys.mprotect (start, (size_t) e->len,
+                                 (int) e->prot | PROT_READ) < 0)
+    return -errno;
+  for (; off < end && r == 0; off = stop)
+    {
+      stop = cs_detached_stretch (s->store, off, end);
+      r = look_at_stretch (s, off, stop);
+    }
+  if (hidden && cs_sys.mprotect (start, (size_t) e->len, (int) e->prot) < 0
+      && r == 0)
+    r = -errno;
+  return r;
+}
+
+/* Free space whose old contents are still in the file: punch them out.  */
+static int
+look_at_free (struct search *s, uint64_t off, uint64_t end)
+{
+  int r = 0;
+
+  if (end > s->store->superblock.committed)
+    end = s->store->superblock.committed;
+  while (off < end && r == 0)
+    {
+      uint64_t stop = cs_detached_stretch (s->store, off, end);
+
+      if (cs_detached_get (s->store, off))
+        {
+          s->same = s->same_end = 0;
+          r = look_at_untouched (s, off, stop);
+        }
+      off = stop;
+    }
+  return r;
+}
+
+int
+cs_changes_find (struct cs_store *store, struct cs_changes *changes)
+{
+  const struct cs_extent_disk *table = cs_extent_table (store);
+  struct search s = { .store = store, .changes = changes };
+  uint64_t off = 0;
+  int r = 0;
+
+  for (size_t i = 0; i < cs_directory (store)->nr_extents && r == 0; i++)
+    {
+      s.extent = &table[i];
+      r = look_at_free (&s, off, table[i].off);
+      if (r == 0 && cs_extent_in_file (&table[i]))
+        r = look_at_extent (&s);
+      off = cs_extent_end (&table[i]);
+    }
+  return r < 0 ? r : look_at_free (&s, off, store->superblock.committed);
+}
+
+int
+cs_changes_begin (const struct cs_store *store, struct cs_changes *changes)
+{
+  uint64_t len = cs_region_pages (store) * sizeof (struct cs_entry_disk);
+
+  *changes = (struct cs_changes) { .pagemap = -1, .len = len };
+  changes->index = cs_scratch_map (cs_round_up (len, CS_STORE_PAGE_LEN));
+  changes->buf = cs_scratch_map (CHUNK * CS_STORE_PAGE_LEN);
+  if (!changes->index || !changes->buf)
+    {
+      cs_changes_end (changes);
+      return -ENOMEM;
+    }
+  changes->pagemap = cs_dirty_open ();
+  return 0;
+}
+
+void
+cs_changes_end (struct cs_changes *changes)
+{
+  cs_scratch_unmap (changes->index,
+                    cs_round_up (changes->len, CS_STORE_PAGE_LEN));
+  cs_scratch_unmap (changes->buf, CHUNK * CS_STORE_PAGE_LEN);
+  cs_file_close (&changes->pagemap);
+}

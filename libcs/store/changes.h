@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* changes.h -- which pages differ from the last commit.  */
+#ifndef CS_CHANGES_H
+#define CS_CHANGES_H
+
+#include "store/record.h"
+
+struct cs_changes
+{
+  struct cs_entry_disk *index;  /* room for all pages of the region */
+  uint64_t nr;                  /* entries found */
+  uint64_t len;                 /* bytes of that room */
+  char *buf;
+  int pagemap;                  /* cs_dirty_open() */
+};
+
+/* Get the room; end with cs_changes_end().  0 or -ENOMEM.  */
+int cs_changes_begin (const struct cs_store *store,
+                      struct cs_changes *changes);
+void cs_changes_end (struct cs_changes *changes);
+
+/* Find all pages that are not as the last commit of STORE has them, and
+   give back those that are, as long as nobody writes to the region.  0 or
+   -errno.  */
+int cs_changes_find (struct cs_store *store, struct cs_changes *changes);
+
+#endif

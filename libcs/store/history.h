@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* history.h -- older generations of a store.
+
+   The folder NAME-history beside the store has one file a generation, named
+   by its number: the record (record.h) that leads back to it from the one
+   after it.  It may be removed at any time; then only the newest generation
+   can be opened.
+
+   H1  Its file is complete and synced, and so is the folder, before the
+       image changes (A1).
+   H2  A generation can be opened if it and all that are newer, but the
+       newest, have files that are complete (R1) and this store's (R2).  */
+#ifndef CS_HISTORY_H
+#define CS_HISTORY_H
+
+#include "store/record.h"
+
+/* Open the history's folder; CREATE it if need be.  A descriptor, or
+   -errno.  */
+int cs_history_open (const struct cs_store *store, bool create);
+
+/* Find the record that leads to GENERATION.  1: it is loaded, and the caller
+   calls cs_history_leave(); 0: there is none that is complete; -errno.  */
+int cs_history_find (const struct cs_store *store, int folder,
+                     uint64_t generation, struct cs_record *record);
+void cs_history_leave (struct cs_record *record);
+
+/* Write and sync the record that undoes REDO, which is loaded, unless it is
+   there.  BEFORE is the store without REDO.  0 or -errno.  */
+int cs_history_keep (const struct cs_store *before, int folder,
+                     const struct cs_record *redo);
+
+/* Remove what leads to GENERATION and older ones, as far as there is.  */
+void cs_history_trim (int folder, uint64_t generation);
+
+/* Remove all of it.  */
+void cs_history_forget (const struct cs_store *store);
+
+/* Enter the patches that lead from the generation in force to GENERATION.
+   Errors: -CS_E_REFUSED if it is not kept, -CS_E_DAMAGED, -errno.  */
+int cs_history_go_back (struct cs_store *store, uint64_t generation,
+                        struct cs_err *err);
+
+#endif

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* log.c -- the log: commits that are not in the image yet.
+
+   The log lies in the store's own file, behind the last byte that the image
+   can ever have, so that nothing of a store is left behind when its file is
+   renamed or copied.  It is a chain of records (record.h), the first at the
+   start of the log, each next one behind the one before.
+
+   L1  A commit is made when its record is complete and synced.  What it
+       changes is in the image only later (apply.c).
+   L2  The records of a log follow each other without a gap in their
+       generations, and the first starts from the generation of the image
+       or from an earlier one.
+   L3  A log whose last record leads to the image's generation or a later
+       one is in force: all its pages count, and the image is not looked at
+       for them, as applying may have been cut off.  Any other log is what
+       was left of one that was applied, and counts for nothing.
+   L4  The image changes only while the one who changes it has the readers'
+       lock for itself: a page of it that a process has mapped, and not
+       written to, would change with it.
+   L5  A record that could not be synced is never trusted: it is wiped, and
+       the log not used again while the store is open.  */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "store/record.h"
+#include "store/sys.h"
+
+uint64_t
+cs_log_off (const struct cs_store *store)
+{
+  return (cs_store_image_off (&store->superblock)
+          + store->superblock.reserved);
+}
+
+/* A record that is not complete ends the log.  If the next one is, it is
+   not the end that was cut off, but the middle that was damaged.  */
+static int
+check_end (const struct cs_store *store, const struct cs_record *record,
+           struct cs_err *err)
+{
+  uint64_t off = record->off, generation;
+  struct cs_record next;
+
+  generation = record->head.superblock.generation;
+  if (cs_record_find (store->fd, off + cs_record_len (&record->head),
+                      &store->superblock, &next) != 1
+      || next.head.superblock.generation != generation + 1)
+    return 0;
+  cs_err_set (err, CS_E_DAMAGED, "log record at offset %" PRIu64 ": checksum"
+              " of generation %" PRIu64 " is wrong", off, generation);
+  return cs_err_advise (err, "cs-inspect --check lists the damage, --repair"
+                        " makes a store of what is whole");
+}
+
+/* The next record of the chain: 1, 0 at its end, or an error.  */
+static int
+next_record (struct cs_store *store, uint64_t off, uint64_t last,
+             struct cs_record *record, struct cs_err *err)
+{
+  int r = cs_record_find (store->fd, off, &store->superblock, record);
+
+  if (r == 1 && last > 0 && record->head.superblock.generation != last + 1)
+    return 0;
+  if (r == 1)
+    r = cs_record_load (record);
+  if (r == 1)
+    {
+      r = cs_record_verify (record);
+      if (r != 1)
+        cs_record_unload (record);
+    }
+  else if (r == 0)
+    return 0;
+  if (r < 0)
+    return cs_err_sys (err, -r, "read the log");
+  return r == 1 ? 1 : check_end (store, record, err);
+}
+
+/* Is the log, which leads to generation LAST, in force (L2, L3)?  1, 0, or
+   an error.  */
+static int
+is_in_force (const struct cs_store *store, uint64_t first, uint64_t last,
+             struct cs_err *err)
+{
+  uint64_t generation = store->superblock.generation;
+
+  if (last < generation)
+    return 0;
+  if (first <= generation + 1)
+    return 1;
+  return cs_err_set (err, CS_E_DAMAGED, "log at offset %" PRIu64
+                     ": expected it to begin with generation %" PRIu64
+                     " at most, found %" PRIu64, cs_log_off (store),
+                     generation + 1, first);
+}
+
+int
+cs_log_scan (struct cs_store *store, uint64_t limit, struct cs_err *err)
+{
+  struct cs_superblock_disk last = { .generation = 0 };
+  uint64_t off = cs_log_off (store), first = 0;
+  struct cs_record record;
+  int r;
+
+  while ((r = next_record (store, off, last.generation, &record, err)) == 1
+         && record.head.superblock.generation <= limit)
+    {
+      r = cs_patch_prepare (store);
+      if (r == 0)
+        cs_patch_enter (store, &record, NULL);
+      cs_record_unload (&record);
+      if (r < 0)
+        return cs_err_sys (err, -r, "make room for the log's pages");
+      last = record.head.superblock;
+      if (first == 0)
+        first = last.generation;
+      off += cs_record_len (&record.head);
+    }
+  if (r == 1)
+    cs_record_unload (&record);
+  if (r < 0 || first == 0)
+    return r < 0 ? r : 0;
+  r = is_in_force (store, first, last.generation, err);
+  if (r == 1)
+    {
+      store->log.first = first;
+      store->log.len = off - cs_log_off (store);
+      if (last.generation > store->superblock.generation)
+        store->superblock = last;
+    }
+  else
+    cs_patch_forget (store);
+  return r < 0 ? r : 0;
+}
+
+int
+cs_log_open (struct cs_store *store, uint64_t file_len, struct cs_err *err)
+{
+  return (file_len > cs_log_off (store)
+          ? cs_log_scan (store, UINT64_MAX, err) : 0);
+}
+
+int
+cs_log_wipe (const struct cs_store *store, uint64_t off)
+{
+  static const char zeros[sizeof (struct cs_record_disk)];
+
+  return cs_file_write (store->fd, zeros, sizeof zeros, off);
+}
+
+/* The data: all changed pages, from memory, in long runs.  */
+static int
+write_data (const struct cs_store *store, const struct cs_entry_disk *index,
+            uint64_t nr, uint64_t off)
+{
+  enum { RUNS = 512 };
+  struct iovec runs[RUNS];
+  uint64_t len = 0, next = UINT64_MAX;
+  int nr_runs = 0, r = 0;
+
+  for (uint64_t i = 0; i < nr && r == 0; i++)
+    {
+      if (index[i].sum == 0)
+        continue;
+      if (index[i].page != next || runs[nr_runs - 1].iov_len >= 1 << 20)
+        {
+          if (nr_runs == RUNS)
+            {
+              r = cs_file_write_runs (store->fd, runs, nr_runs, off);
+              off += len;
+              len = 0;
+              nr_runs = 0;
+            }
+          runs[nr_runs++] = (struct iovec) {
+            store->image + (uint64_t) index[i].page * CS_STORE_PAGE_LEN, 0
+          };
+        }
+      runs[nr_runs - 1].iov_len += CS_STORE_PAGE_LEN;
+      len += CS_STORE_PAGE_LEN;
+      next = (uint64_t) index[i].page + 1;
+    }
+  return r < 0 ? r : cs_file_write_runs (store->fd, runs, nr_runs, off);
+}
+
+/* The head is written last: before, there is no record.  0 or -errno.  */
+static int
+write_record (const struct cs_store *store, const struct cs_record *record)
+{
+  const struct cs_record_disk *head = &record->head;
+  int r = write_data (store, record->index, head->nr,
+                      record->off + cs_record_data (head));
+
+  if (r == 0)
+    r = cs_file_write (store->fd, record->index,
+                       (size_t) cs_record_index_len (head),
+                       record->off + CS_STORE_PAGE_LEN);
+  if (r == 0)
+    r = cs_file_write (store->fd, head, sizeof *head, record->off);
+  return r;
+}
+
+int
+cs_log_append (struct cs_store *store, const struct cs_superblock_disk *sb,
+               struct cs_entry_disk *index, uint64_t nr, struct cs_err *err)
+{
+  struct cs_record record = {
+    .fd = store->fd,
+    .off = cs_log_off (store) + store->log.len,
+    .head = { .from = store->superblock.generation, .superblock = *sb },
+    .index = index
+  };
+  int r = cs_patch_prepare (store);
+
+  if (r < 0)
+    return cs_err_sys (err, -r, "make room for the log's pages");
+  cs_record_seal (&record.head, index, nr);
+  r = write_record (store, &record);
+  if (r < 0)
+    {
+      cs_log_wipe (store, record.off);
+      cs_sys.ftruncate (store->fd, (off_t) record.off);
+      return cs_err_sys (err, -r, "write to the log");
+    }
+  if (cs_sys.fdatasync (store->fd) < 0)
+    {
+      cs_err_sys (err, errno, "sync the log");
+      store->log.broken = true; /* L5 */
+      cs_log_wipe (store, record.off);
+      return err->code;
+    }
+  cs_patch_enter (store, &record, NULL);
+  if (store->log.len == 0)
+    store->log.first = sb->generation;
+  store->log.len += cs_record_len (&record.head);
+  store->superblock = *sb;
+  return 0;
+}

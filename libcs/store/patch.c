@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* patch.c -- pages whose contents are not those in the image.
+
+   A page of the generation that is open lies in the image, unless there is
+   a patch for it: in a record of the log that was not applied yet, or in
+   one of the history when an older generation was asked for.
+
+   Patches are kept in one sparse array with an element a page of the
+   region, made when the first is needed; the kernel gives memory to the
+   parts of it that are used.  Nothing here allocates otherwise.  */
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "store/record.h"
+#include "store/sys.h"
+
+/* Where a patch's contents are: an offset in the store's file, or, with this
+   bit, an address.  Not looked at if the sum is 0.  */
+#define IN_MEMORY ((uint64_t) 1 << 63)
+
+struct cs_patch
+{
+  uint64_t where;               /* 0: no patch; 1: zeros */
+  uint32_t sum;
+  uint32_t reserved;
+};
+
+void *
+cs_scratch_map (uint64_t len)
+{
+  void *p = len <= SIZE_MAX
+            ? cs_sys.mmap (NULL, (size_t) len, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+            : MAP_FAILED;
+
+  return p == MAP_FAILED ? NULL : p;
+}
+
+void
+cs_scratch_unmap (void *scratch, uint64_t len)
+{
+  if (scratch)
+    cs_sys.munmap (scratch, (size_t) len);
+}
+
+static uint64_t
+array_len (const struct cs_store *store)
+{
+  return cs_region_pages (store) * sizeof (struct cs_patch);
+}
+
+int
+cs_patch_prepare (struct cs_store *store)
+{
+  if (!store->patches)
+    store->patches = cs_scratch_map (array_len (store));
+  return store->patches ? 0 : -ENOMEM;
+}
+
+void
+cs_patch_forget (struct cs_store *store)
+{
+  if (store->patches
+      && cs_sys.madvise (store->patches, (size_t) array_len (store),
+                         MADV_DONTNEED) < 0)
+    memset (store->patches, 0, (size_t) array_len (store));
+}
+
+void
+cs_patch_free (struct cs_store *store)
+{
+  cs_scratch_unmap (store->patches, array_len (store));
+  store->patches = NULL;
+}
+
+void
+cs_patch_enter (struct cs_store *store, const struct cs_record *record,
+                const char *data)
+{
+  uint64_t where = data ? (uintptr_t) data | IN_MEMORY
+                   : record->off + cs_record_data (&record->head);
+
+  for (uint64_t i = 0; i < record->head.nr; i++)
+    {
+      const struct cs_entry_disk *e = &record->index[i];
+
+      store->patches[e->page] = (struct cs_patch) {
+        .where = e->sum ? where : 1, .sum = e->sum
+      };
+      if (e->sum)
+        where += CS_STORE_PAGE_LEN;
+    }
+}
+
+bool
+cs_patch_exists (const struct cs_store *store, uint64_t page)
+{
+  return store->patches && store->patches[page].where != 0;
+}
+
+static int
+read_patch (const struct cs_store *store, uint64_t page, char *buf)
+{
+  const struct cs_patch *p = &store->patches[page];
+  ssize_t n;
+
+  if (p->sum == 0)
+    memset (buf, 0, CS_STORE_PAGE_LEN);
+  else if (p->where & IN_MEMORY)
+    memcpy (buf, (const char *) (uintptr_t) (p->where & ~IN_MEMORY),
+            CS_STORE_PAGE_LEN);
+  else
+    {
+      n = cs_file_read (store->fd, buf, CS_STORE_PAGE_LEN, p->where);
+      if (n != CS_STORE_PAGE_LEN)
+        return n < 0 ? (int) n : -EIO;
+    }
+  return 0;
+}
+
+uint64_t
+cs_patch_next (const struct cs_store *store, uint64_t page, uint64_t end)
+{
+  if (!store->patches)
+    return end;
+  while (page < end && store->patches[page].where == 0)
+    page++;
+  return page;
+}
+
+int
+cs_patch_overlay (const struct cs_store *store, char *to, uint64_t off,
+                  uint64_t len)
+{
+  uint64_t first = off / CS_STORE_PAGE_LEN;
+  uint64_t end = first + len / CS_STORE_PAGE_LEN, page;
+  int r = 0;
+
+  for (page = cs_patch_next (store, first, end); r == 0 && page < end;
+       page = cs_patch_next (store, page + 1, end))
+    r = read_patch (store, page,
+                       to + (page - first) * CS_STORE_PAGE_LEN);
+  return r;
+}
+
+/* The contents of the image, zeros behind its end.  */
+static int
+read_image (const struct cs_store *store, uint64_t page, uint64_t nr,
+            char *buf)
+{
+  size_t len = (size_t) (nr * CS_STORE_PAGE_LEN), have = 0;
+  uint64_t off = page * CS_STORE_PAGE_LEN;
+  uint64_t end = store->superblock.committed;
+  ssize_t n;
+
+  if (off < end)
+    {
+      have = end - off < len ? (size_t) (end - off) : len;
+      n = cs_file_read (store->fd, buf, have,
+                        cs_store_image_off (&store->superblock) + off);
+      if (n < 0)
+        return (int) n;
+      have = (size_t) n;
+    }
+  memset (buf + have, 0, len - have);
+  return 0;
+}
+
+int
+cs_committed_read (const struct cs_store *store, uint64_t page, uint64_t nr,
+                   char *buf)
+{
+  int r = 0;
+
+  for (uint64_t done = 0, run; done < nr && r == 0; done += run)
+    {
+      char *to = buf + done * CS_STORE_PAGE_LEN;
+      uint64_t next = cs_patch_next (store, page + done, page + nr);
+
+      run = next - (page + done);
+      if (run > 0)
+        r = read_image (store, page + done, run, to);
+      else
+        {
+          run = 1;
+          r = read_patch (store, page + done, to);
+        }
+    }
+  return r;
+}
+
+int
+cs_committed_sums (const struct cs_store *store, uint64_t page, uint64_t nr,
+                   uint32_t *sums)
+{
+  int r = cs_sums_read (store->fd, page, nr, sums);
+
+  for (uint64_t i = 0; i < nr; i++)
+    if (cs_patch_exists (store, page + i))
+      sums[i] = store->patches[page + i].sum;
+  return r;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* record.c -- a record: the pages that lead from one generation to another.
+
+   Everything here but cs_record_seal() reads files that somebody may have
+   damaged: nothing in them is used before it was checked.  */
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <zlib.h>
+
+#include "store/record.h"
+#include "store/sys.h"
+
+_Static_assert (sizeof (struct cs_entry_disk) == 8, "entry");
+_Static_assert (sizeof (struct cs_record_disk) == 168, "record");
+_Static_assert (offsetof (struct cs_record_disk, superblock) == 32, "");
+_Static_assert (offsetof (struct cs_record_disk, crc) == 164, "");
+
+uint32_t
+cs_page_sum (const char *page)
+{
+  uint32_t sum;
+
+  if (cs_page_is_zero (page))
+    return 0;
+  sum = (uint32_t) crc32 (0, (const Bytef *) page, CS_STORE_PAGE_LEN);
+  return sum ? sum : 1;
+}
+
+static uint32_t
+index_crc (const struct cs_entry_disk *index, uint64_t nr)
+{
+  return (uint32_t) crc32_z (0, (const Bytef *) index,
+                             (size_t) nr * sizeof *index);
+}
+
+static uint32_t
+head_crc (const struct cs_record_disk *head)
+{
+  return (uint32_t) crc32 (0, (const Bytef *) head,
+                           offsetof (struct cs_record_disk, crc));
+}
+
+void
+cs_record_seal (struct cs_record_disk *head,
+                const struct cs_entry_disk *index, uint64_t nr)
+{
+  memcpy (head->magic, CS_RECORD_MAGIC, sizeof head->magic);
+  head->nr = nr;
+  head->nr_data = 0;
+  for (uint64_t i = 0; i < nr; i++)
+    head->nr_data += index[i].sum != 0;
+  head->index_crc = index_crc (index, nr);
+  head->crc = head_crc (head);
+}
+
+int
+cs_record_find (int fd, uint64_t off, const struct cs_superblock_disk *sb,
+                struct cs_record *record)
+{
+  struct cs_record_disk *head = &record->head;
+  ssize_t n = cs_file_read (fd, head, sizeof *head, off);
+  uint64_t pages = sb->reserved / CS_STORE_PAGE_LEN;
+
+  if (n < 0)
+    return (int) n;
+  record->fd = fd;
+  record->off = off;
+  record->index = NULL;
+  return ((size_t) n == sizeof *head
+          && memcmp (head->magic, CS_RECORD_MAGIC, sizeof head->magic) == 0
+          && head->crc == head_crc (head)
+          && memcmp (head->superblock.uuid, sb->uuid, sizeof sb->uuid) == 0
+          && head->superblock.base == sb->base
+          && head->superblock.reserved == sb->reserved
+          && cs_superblock_is_sealed (&head->superblock)
+          && head->nr <= pages && head->nr_data <= head->nr);
+}
+
+static bool
+index_is_right (const struct cs_record *record)
+{
+  const struct cs_record_disk *head = &record->head;
+  uint64_t pages = head->superblock.reserved / CS_STORE_PAGE_LEN, data = 0;
+
+  if (index_crc (record->index, head->nr) != head->index_crc)
+    return false;
+  for (uint64_t i = 0; i < head->nr; i++)
+    {
+      if (record->index[i].page >= pages
+          || (i > 0 && record->index[i].page <= record->index[i - 1].page))
+        return false;
+      data += record->index[i].sum != 0;
+    }
+  return data == head->nr_data;
+}
+
+int
+cs_record_load (struct cs_record *record)
+{
+  uint64_t len = cs_record_index_len (&record->head);
+  ssize_t n;
+  int r;
+
+  if (len == 0)
+    return 1;
+  record->index = cs_scratch_map (len);
+  if (!record->index)
+    return -ENOMEM;
+  n = cs_file_read (record->fd, record->index, (size_t) len,
+                    record->off + CS_STORE_PAGE_LEN);
+  r = n < 0 ? (int) n : (uint64_t) n == len && index_is_right (record);
+  if (r != 1)
+    cs_record_unload (record);
+  return r;
+}
+
+void
+cs_record_unload (struct cs_record *record)
+{
+  cs_scratch_unmap (record->index, cs_record_index_len (&record->head));
+  record->index = NULL;
+}
+
+int
+cs_record_verify (const struct cs_record *record)
+{
+  enum { PAGES = 16 };
+  char buf[PAGES * CS_STORE_PAGE_LEN] __attribute__ ((aligned (8)));
+  uint64_t off = record->off + cs_record_data (&record->head);
+  uint64_t left = record->head.nr_data;
+  size_t have = 0, at = 0;
+
+  for (uint64_t i = 0; i < record->head.nr; i++)
+    {
+      if (record->index[i].sum == 0)
+        continue;
+      if (at == have)
+        {
+          size_t want = left < PAGES ? (size_t) left : PAGES;
+          ssize_t n = cs_file_read (record->fd, buf,
+                                    want * CS_STORE_PAGE_LEN, off);
+
+          if (n < 0)
+            return (int) n;
+          if ((size_t) n < want * CS_STORE_PAGE_LEN)
+            return 0;
+          off += (uint64_t) n;
+          left -= want;
+          have = want;
+          at = 0;
+        }
+      if (cs_page_sum (buf + at++ * CS_STORE_PAGE_LEN)
+          != record->index[i].sum)
+        return 0;
+    }
+  return 1;
+}

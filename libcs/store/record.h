@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* record.h -- a record: the pages that lead from one generation to another.
+
+   The log holds one record a commit (what the commit wrote), the history
+   one a generation (what the next commit overwrote).  As it lies in a file,
+   beginning at a multiple of the page length:
+
+     head      one page: struct cs_record_disk, then zeros
+     index     nr entries, ascending by page, padded with zeros to a page
+     data      the pages of those entries whose sum is not 0, in order
+
+   A page whose sum is 0 is all zeros and has no data.
+
+   R1  A record is complete if the CRC-32 of its head and of its index and
+       the sums of all its pages are right.  What is not complete counts for
+       nothing.
+   R2  The head says which store the record belongs to (uuid), and the
+       superblock of the generation it leads to.  */
+#ifndef CS_RECORD_H
+#define CS_RECORD_H
+
+#include "store/store-private.h"
+
+#define CS_RECORD_MAGIC "ColdRec"       /* 8 bytes with its NUL */
+
+struct cs_entry_disk
+{
+  uint32_t page;                /* number of the page in the region */
+  uint32_t sum;                 /* cs_page_sum() of its contents */
+};
+
+struct cs_record_disk
+{
+  char magic[8];                /* CS_RECORD_MAGIC */
+  uint64_t from;                /* generation it starts from */
+  uint64_t nr;                  /* entries */
+  uint64_t nr_data;             /* of them with data */
+  struct cs_superblock_disk superblock;  /* of the generation it leads to */
+  uint32_t index_crc;           /* CRC-32 of the entries */
+  uint32_t crc;                 /* CRC-32 of all bytes before this field */
+};
+
+/* A record found in a file.  */
+struct cs_record
+{
+  int fd;
+  uint64_t off;                 /* of its head */
+  struct cs_record_disk head;
+  struct cs_entry_disk *index;  /* mapped; NULL before cs_record_load() */
+};
+
+static inline uint64_t
+cs_record_index_len (const struct cs_record_disk *head)
+{
+  return cs_round_up (head->nr * sizeof (struct cs_entry_disk),
+                      CS_STORE_PAGE_LEN);
+}
+
+/* Offset of its data, and its length, from its head.  */
+static inline uint64_t
+cs_record_data (const struct cs_record_disk *head)
+{
+  return CS_STORE_PAGE_LEN + cs_record_index_len (head);
+}
+
+static inline uint64_t
+cs_record_len (const struct cs_record_disk *head)
+{
+  return cs_record_data (head) + head->nr_data * CS_STORE_PAGE_LEN;
+}
+
+/* The checksum of a page: CRC-32, but 0 for, and only for, a page of zeros.
+   PAGE is aligned to 8 bytes.  */
+uint32_t cs_page_sum (const char *page);
+
+/* Fill in what the head says of itself and of the NR entries at INDEX.  */
+void cs_record_seal (struct cs_record_disk *head,
+                     const struct cs_entry_disk *index, uint64_t nr);
+
+/* Read the head of the record at OFF of FD, for a store whose superblock is
+   SB.  1 if it is one, 0 if there is none, or -errno.  */
+int cs_record_find (int fd, uint64_t off, const struct cs_superblock_disk *sb,
+                    struct cs_record *record);
+
+/* Read its index.  1, 0 if it is not complete, or -errno.  Free it with
+   cs_record_unload().  Takes no memory but by mmap(2).  */
+int cs_record_load (struct cs_record *record);
+void cs_record_unload (struct cs_record *record);
+
+/* Check the sums of its pages, which must be loaded.  1, 0 or -errno.  */
+int cs_record_verify (const struct cs_record *record);
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* rewrite.c -- a new generation: a whole new file in place of the old.
+
+   The first commit of a store, and the way out when its log cannot be used.
+
+   The states of the new file, and what makes each transition:
+
+     (none) --cs_new_file_begin---> unnamed, or NAME.tmp-PID-N
+            --write_file----------> complete, and on stable storage
+            --cs_new_file_publish-> NAME; what had that name is gone (S4)
+            --cs_new_file_settle--> stays NAME through a power failure
+
+   Until it is published any failure removes the new file and leaves the old
+   one untouched.  The new file is locked before it gets a name: there is no
+   moment at which another writer could take the store.  An opener that
+   locks the old file just after we let go of it notices that it has lost
+   its name (store.c).
+
+   Nothing here allocates, or takes memory from the region: the world is
+   stopped.  */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "store/record.h"
+#include "store/sys.h"
+
+/* Write the sums of the LEN bytes at DATA, which go to image offset OFF.  */
+static int
+write_sums (int fd, const char *data, uint64_t off, uint64_t len)
+{
+  enum { PART = 1024 };
+  uint32_t sums[PART];
+  uint64_t page = off / CS_STORE_PAGE_LEN, nr = len / CS_STORE_PAGE_LEN;
+  int r = 0;
+
+  for (uint64_t done = 0, part; done < nr && r == 0; done += part)
+    {
+      part = nr - done < PART ? nr - done : PART;
+      for (uint64_t i = 0; i < part; i++)
+        sums[i] = cs_page_sum (data + (done + i) * CS_STORE_PAGE_LEN);
+      r = cs_sums_write (fd, page + done, part, sums);
+    }
+  return r;
+}
+
+/* Write the LEN bytes at DATA to image offset OFF, but for zero pages.  */
+static int
+write_pages (const struct cs_store *store, int fd, const char *data,
+             uint64_t off, uint64_t len)
+{
+  int r = cs_file_write_pages (fd, data, len,
+                               cs_store_image_off (&store->superblock) + off);
+
+  return r < 0 ? r : write_sums (fd, data, off, len);
+}
+
+/* Write one page of a library that is not loaded, or only in part.  */
+static int
+write_library_page (const struct cs_store *store, int fd, uint64_t off)
+{
+  char page[CS_STORE_PAGE_LEN] __attribute__ ((aligned (8))) = { 0 };
+  int r;
+
+  if (cs_sys.msync (store->image + off, sizeof page, MS_ASYNC) == 0)
+    return write_pages (store, fd, store->image + off, off, sizeof page);
+  if (store->created)
+    return 0;
+  r = cs_committed_read (store, off / CS_STORE_PAGE_LEN, 1, page);
+  return r < 0 ? r : write_pages (store, fd, page, off, sizeof page);
+}
+
+static int
+write_library (const struct cs_store *store, int fd,
+               const struct cs_extent_disk *e)
+{
+  int r = 0;
+
+  /* msync is the cheapest question whether all of a range is mapped.  */
+  if (cs_sys.msync (store->image + e->off, (size_t) e->len, MS_ASYNC) == 0)
+    return write_pages (store, fd, store->image + e->off, e->off, e->len);
+  for (uint64_t off = e->off; off < cs_extent_end (e) && r == 0;
+       off += CS_STORE_PAGE_LEN)
+    r = write_library_page (store, fd, off);
+  return r;
+}
+
+static int
+write_extent (const struct cs_store *store, int fd,
+              const struct cs_extent_disk *e)
+{
+  char *data = store->image + e->off;
+  bool hidden = !(e->prot & PROT_READ);
+  int r;
+
+  if (!cs_extent_in_file (e))
+    return 0;
+  if (hidden && cs_sys.mprotect (data, (size_t) e->len,
+                                 (int) e->prot | PROT_READ) < 0)
+    return -errno;
+  r = (e->kind == CS_EXTENT_LIBRARY_DATA ? write_library (store, fd, e)
+       : write_pages (store, fd, data, e->off, e->len));
+  if (hidden
+      && cs_sys.mprotect (data, (size_t) e->len, (int) e->prot) < 0
+      && r == 0)
+    r = -errno;
+  return r;
+}
+
+/* Mode, owner and group of the new file: those of the old.  */
+static int
+keep_owner (const struct cs_store *store, int fd)
+{
+  struct stat old, new;
+  mode_t mode;
+
+  if (store->created)
+    return 0;
+  if (cs_sys.fstat (store->fd, &old) < 0 || cs_sys.fstat (fd, &new) < 0)
+    return -errno;
+  mode = old.st_mode & 07777;
+  if ((old.st_uid != new.st_uid || old.st_gid != new.st_gid)
+      && cs_sys.fchown (fd, old.st_uid, old.st_gid) < 0
+      && cs_sys.fchown (fd, (uid_t) -1, old.st_gid) < 0)
+    mode &= ~(mode_t) S_IRWXG;  /* what the old group may, ours may not */
+  return cs_sys.fchmod (fd, mode) < 0 ? -errno : 0;
+}
+
+/* Write everything to FD and make it stable.  */
+static int
+write_file (const struct cs_store *store, int fd,
+            const struct cs_superblock_disk *sb, struct cs_err *err)
+{
+  const struct cs_extent_disk *table = cs_extent_table (store);
+  int r = 0;
+
+  if (cs_sys.ftruncate (fd, (off_t) (cs_store_image_off (sb)
+                                     + sb->committed)) < 0)
+    return cs_err_sys (err, errno, "set the length of the new file");
+  for (size_t i = 0; i < cs_directory (store)->nr_extents && r == 0; i++)
+    r = write_extent (store, fd, &table[i]);
+  if (r == 0)
+    r = cs_superblock_write (fd, sb);
+  if (r == 0)
+    r = cs_lock_record (store, fd);
+  if (r < 0)
+    return cs_err_sys (err, -r, "write the new file");
+  r = keep_owner (store, fd);
+  if (r < 0)
+    return cs_err_sys (err, -r, "set the mode of the new file");
+  if (cs_sys.fsync (fd) < 0)
+    return cs_err_sys (err, errno, "sync the new file");
+  return 0;
+}
+
+int
+cs_rewrite (struct cs_store *store, struct cs_err *err)
+{
+  struct cs_superblock_disk sb = cs_commit_superblock (store);
+  bool created = store->created;
+  struct cs_new_file file;
+  int r = cs_new_file_begin (store, &file, err);
+
+  if (r < 0)
+    return r;
+  r = cs_lock_take (file.fd, err);
+  if (r == 0)
+    r = write_file (store, file.fd, &sb, err);
+  if (r == 0)
+    r = cs_new_file_publish (store, &file, err);
+  if (r == 0)
+    {
+      store->superblock = sb;
+      /* What is mapped, if anything, is the old file.  */
+      store->log = (struct cs_log) { .broken = !created };
+      store->forget_history = true;
+      cs_patch_forget (store);
+      r = cs_new_file_settle (&file, err);
+    }
+  cs_new_file_end (store, &file);
+  return r;
+}
