@@ -98,10 +98,10 @@ struct cs_superblock_disk
 static inline uint64_t
 cs_store_image_off (const struct cs_superblock_disk *sb)
 {
-  uint64_t sums = sb->reserved / sb->page_len * sizeof (uint32_t);
+  uint64_t sums = sb->reserved / CS_STORE_PAGE_LEN * sizeof (uint32_t);
 
-  return CS_STORE_SUMS_OFF + (sums + sb->page_len - 1) / sb->page_len
-                             * sb->page_len;
+  return CS_STORE_SUMS_OFF + (sums + CS_STORE_PAGE_LEN - 1)
+                             / CS_STORE_PAGE_LEN * CS_STORE_PAGE_LEN;
 }
 
 /* The lock record.  The lock itself is an OFD lock on these bytes; they tell

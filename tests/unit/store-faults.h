@@ -54,6 +54,42 @@ f_pwrite (int fd, const void *buf, size_t len, off_t off)
   return fails () ? -1 : real.pwrite (fd, buf, len, off);
 }
 
+static ssize_t
+f_pwritev (int fd, const struct iovec *iov, int nr, off_t off)
+{
+  return fails () ? -1 : real.pwritev (fd, iov, nr, off);
+}
+
+static int
+f_fallocate (int fd, int mode, off_t off, off_t len)
+{
+  return fails () ? -1 : real.fallocate (fd, mode, off, len);
+}
+
+static int
+f_fdatasync (int fd)
+{
+  return fails () ? -1 : real.fdatasync (fd);
+}
+
+static int
+f_mkdirat (int dirfd, const char *name, mode_t mode)
+{
+  return fails () ? -1 : real.mkdirat (dirfd, name, mode);
+}
+
+static int
+f_madvise (void *addr, size_t len, int advice)
+{
+  return fails () ? -1 : real.madvise (addr, len, advice);
+}
+
+static int
+f_pagemap_scan (int fd, void *arg)
+{
+  return fails () ? -1 : real.pagemap_scan (fd, arg);
+}
+
 static off_t
 f_lseek (int fd, off_t off, int whence)
 {
@@ -111,7 +147,9 @@ f_renameat2 (int old_dirfd, const char *old_name, int new_dirfd,
 static int
 f_lock (int fd, int command, struct flock *lock)
 {
-  return fails () ? -1 : real.lock (fd, command, lock);
+  /* Giving up a lock does not fail.  */
+  return lock->l_type != F_UNLCK && fails ()
+         ? -1 : real.lock (fd, command, lock);
 }
 
 static int
@@ -138,6 +176,12 @@ let_fail (int nth, bool always)
   cs_sys.fstatat = f_fstatat;
   cs_sys.pread = f_pread;
   cs_sys.pwrite = f_pwrite;
+  cs_sys.pwritev = f_pwritev;
+  cs_sys.fallocate = f_fallocate;
+  cs_sys.fdatasync = f_fdatasync;
+  cs_sys.mkdirat = f_mkdirat;
+  cs_sys.madvise = f_madvise;
+  cs_sys.pagemap_scan = f_pagemap_scan;
   cs_sys.lseek = f_lseek;
   cs_sys.copy_file_range = f_copy_file_range;
   cs_sys.ficlone = f_ficlone;

@@ -113,6 +113,9 @@ run_cases (const struct test_case *cases, size_t nr)
   return _cmocka_run_group_tests ("store", tests, nr, NULL, NULL);
 }
 
+/* Length of the region, where a test needs another than the default.  */
+static uint64_t other_reserved;
+
 static inline struct cs_store_params
 default_params (void)
 {
@@ -120,7 +123,8 @@ default_params (void)
     .machine = CS_MACHINE_ELF,
     .word_len = sizeof (void *),
     .base = sizeof (void *) == 8 ? (uint64_t) 0x200000000000 : 0x60000000,
-    .reserved = sizeof (void *) == 8 ? (uint64_t) 1 << 36 : 64 << 20
+    .reserved = other_reserved ? other_reserved
+                : sizeof (void *) == 8 ? (uint64_t) 1 << 36 : 64 << 20
   };
 }
 

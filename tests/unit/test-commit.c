@@ -8,72 +8,161 @@
 
 static struct cs_err err;
 
-/* Commit with call NTH failing; all states between old and new are wrong.
-   Returns false when no call was left to fail.  */
+/* What the store's file says must be one of two texts, and one only when the
+   commit succeeded.  */
+static void
+check_state (struct cs_store *store, int r, uint64_t generation)
+{
+  char old[32], new[32];
+
+  snprintf (old, sizeof old, "%" PRIu64, generation);
+  snprintf (new, sizeof new, "%" PRIu64, generation + 1);
+  CHECK (r == 0 || (r == -EIO && err.text[0]));
+  CHECK (r < 0 || cs_store_superblock (store)->generation == generation + 1);
+  if (cs_store_superblock (store)->generation == generation)
+    /* A record that could be neither synced nor wiped may count.  */
+    CHECK (file_says (old) || (for_good && strstr (err.text, "sync the log")
+                               && file_says (new)));
+  else
+    CHECK (file_says (new));
+  CHECK (cs_store_check (store, NULL) == 0);
+}
+
+/* Commit and apply with call NTH failing; all states between old and new are
+   wrong.  Returns false when no call was left to fail.  */
 static bool
 commit_with_fault (struct cs_store *store, int nth, bool always)
 {
   uint64_t generation = cs_store_superblock (store)->generation;
   size_t open_before = descriptors ();
-  char old[32], new[32];
+  char new[32];
   int r;
 
-  snprintf (old, sizeof old, "%" PRIu64, generation);
   snprintf (new, sizeof new, "%" PRIu64, generation + 1);
   say (store, new);
   let_fail (nth, always);
   r = cs_store_commit (store, &err);
+  if (r == 0 && cs_store_apply (store, &err) < 0)
+    CHECK (err.text[0]);
   cs_sys = real;
-  CHECK (r == 0 || (r == -EIO && err.text[0]));
-  CHECK (r < 0 || cs_store_superblock (store)->generation == generation + 1);
-  if (cs_store_superblock (store)->generation == generation)
-    CHECK (file_says (old));
-  else
-    CHECK (file_says (new));
+  check_state (store, r, generation);
   CHECK (entries () == 1 && descriptors () == open_before);
-  CHECK (cs_store_check (store, NULL) == 0);
   return fired > 0;
 }
 
-static void
-fault_loop (void)
-{
-  struct cs_store *store;
-  char *hidden;
-  int nth = 1;
+/* Commits with each call failing, in a process of its own: a failed sync
+   ends the use of the log.  */
+static bool for_good_now;
+static int call;
 
-  make_store ("1");
-  store = open_mode (CS_STORE_WRITE);
-  hidden = cs_store_map (store, PAGE, RW, CS_EXTENT_HEAP);
+static void
+one_fault (void)
+{
+  struct cs_store *store = open_mode (CS_STORE_WRITE);
+  char *hidden = cs_store_map (store, 3 * PAGE, RW, CS_EXTENT_HEAP);
+  char next[32];
+
   CHECK (hidden);
-  memset (hidden, 1, PAGE);
-  CHECK (cs_store_protect (store, hidden, PAGE, PROT_EXEC) == 0);
-  while (commit_with_fault (store, nth, false))
-    nth++;
-  CHECK (nth > 10);
-  for (nth = 1; commit_with_fault (store, nth, true); nth++)
-    continue;
-  CHECK (nth > 10);
-  CHECK (try_open (CS_STORE_WRITE, &err) == -CS_E_HELD);
+  memset (hidden, 1, 3 * PAGE);
+  CHECK (cs_store_protect (store, hidden + PAGE, PAGE, PROT_EXEC) == 0);
+  if (!commit_with_fault (store, call, for_good_now))
+    _exit (77);
+  CHECK (cs_store_protect (store, hidden + PAGE, PAGE, PROT_READ) == 0);
+  CHECK (hidden[PAGE + 5] == 1);
+  /* The next commit succeeds, whatever happened to this one.  */
+  snprintf (next, sizeof next, "%" PRIu64,
+            cs_store_superblock (store)->generation + 1);
+  say (store, next);
   commit_ok (store);
-  CHECK (cs_store_protect (store, hidden, PAGE, PROT_READ) == 0);
-  CHECK (hidden[5] == 1);
+  CHECK (file_says (next));
+  CHECK (cs_store_settle (store, &err) == 0 && file_says (next));
+  CHECK (cs_store_unmap (store, hidden, 3 * PAGE) == 0);
+  snprintf (next, sizeof next, "%" PRIu64,
+            cs_store_superblock (store)->generation + 1);
+  say (store, next);
+  commit_ok (store);
+  close_and_unmap (store);
 }
 
 static void
-fault_loop_without_tmpfile (void)
+each_fault (bool always)
+{
+  int status = 0;
+
+  make_store ("1");
+  for_good_now = always;
+  for (call = 1; status == 0 && call < 1000; call++)
+    {
+      struct cs_store *store;
+
+      status = in_child (one_fault);
+      CHECK (status == 0 || status == 77);
+      store = open_mode (CS_STORE_WRITE);
+      CHECK (store->log.len == 0);
+      close_and_unmap (store);
+    }
+  CHECK (status == 77 && call > 25);
+}
+
+static void
+fault_once (void)
+{
+  each_fault (false);
+}
+
+static void
+fault_for_good (void)
+{
+  each_fault (true);
+}
+
+/* First commits, which write a whole file.  */
+static void
+first_commit (void)
+{
+  int r, nth = 0;
+
+  do
+    {
+      struct cs_store *store = create (false);
+      size_t open_before = descriptors ();
+      void *addr;
+
+      CHECK (cs_store_section_create (store, "words", PAGE, RW, &addr) == 0);
+      strcpy (addr, "1");
+      nth++;
+      let_fail (nth, nth % 2);
+      r = cs_store_commit (store, &err);
+      cs_sys = real;
+      CHECK (r == 0 || (r == -EIO && err.text[0]));
+      if (r < 0 && strstr (err.text, "sync its folder"))
+        CHECK (strstr (err.advice, "power failure") && file_says ("1")
+               && entries () == 1);
+      else
+        CHECK (entries () == (r == 0));
+      CHECK (descriptors () == open_before + (entries () == 1));
+      CHECK (r < 0 || file_says ("1"));
+      close_and_unmap (store);
+      unlink (STORE);
+    }
+  while (fired > 0);
+  CHECK (r == 0 && nth > 10);
+}
+
+static void
+first_commit_without_tmpfile (void)
 {
   cs_sys.openat = no_tmpfile;
   cs_sys.renameat2 = no_renameat2;
-  fault_loop ();
+  first_commit ();
 }
 
 static ssize_t
-no_space (int fd, const void *buf, size_t len, off_t off)
+no_space (int fd, const struct iovec *iov, int nr, off_t off)
 {
   (void) fd;
-  (void) buf;
-  (void) len;
+  (void) iov;
+  (void) nr;
   (void) off;
   errno = ENOSPC;
   return -1;
@@ -91,36 +180,59 @@ static void
 disk_full (void)
 {
   struct cs_store *store;
+  struct stat st;
 
   make_store ("old");
   store = open_mode (CS_STORE_WRITE);
   say (store, "new");
-  cs_sys.pwrite = no_space;
+  cs_sys.pwritev = no_space;
   CHECK (cs_store_commit (store, &err) == -ENOSPC);
-  CHECK (strcmp (err.text, "cannot save 'a.store': write the new file: "
+  CHECK (strcmp (err.text, "cannot save 'a.store': write to the log: "
                  "No space left on device") == 0);
   CHECK (file_says ("old"));
-  cs_sys.pwrite = pwrite;
-  cs_sys.fsync = no_sync;
-  CHECK (cs_store_commit (store, &err) == -EIO && file_says ("old"));
-  cs_sys.fsync = fsync;
+  cs_sys.pwritev = pwritev;
   commit_ok (store);
-  CHECK (file_says ("new") && entries () == 1);
+  CHECK (file_says ("new"));
+  /* What has been committed stays so if it cannot be applied.  */
+  cs_sys.fdatasync = no_sync;
+  CHECK (cs_store_apply (store, &err) == -EIO && file_says ("new"));
+  cs_sys.fdatasync = fdatasync;
+  CHECK (cs_store_settle (store, &err) == 0 && file_says ("new"));
+  CHECK (stat (STORE, &st) == 0
+         && (uint64_t) st.st_size == IMAGE_OFF
+                                     + store->superblock.committed);
 }
 
+/* L5.  */
 static void
-folder_not_synced (void)
+sync_failed (void)
 {
   struct cs_store *store;
-  int nth = 0;
+  ino_t before;
+  struct stat st;
 
-  make_store ("1");
+  make_store ("old");
+  CHECK (stat (STORE, &st) == 0);
+  before = st.st_ino;
   store = open_mode (CS_STORE_WRITE);
-  do
-    commit_with_fault (store, ++nth, false);
-  while (!strstr (err.text, "sync its folder"));
-  CHECK (err.code == -EIO && strstr (err.advice, "power failure"));
-  CHECK (cs_store_superblock (store)->generation > 1);
+  say (store, "new");
+  cs_sys.fdatasync = no_sync;
+  CHECK (cs_store_commit (store, &err) == -EIO);
+  CHECK (strcmp (err.text, "cannot save 'a.store': sync the log: "
+                 "Input/output error") == 0);
+  cs_sys.fdatasync = fdatasync;
+  CHECK (file_says ("old"));
+  commit_ok (store);
+  CHECK (stat (STORE, &st) == 0 && st.st_ino != before);
+  CHECK (file_says ("new") && entries () == 1);
+  say (store, "newer");
+  commit_ok (store);
+  CHECK (file_says ("newer"));
+  close_and_unmap (store);
+  store = open_mode (CS_STORE_WRITE);
+  say (store, "newest");
+  commit_ok (store);
+  CHECK (store->log.len > 0 && file_says ("newest"));
 }
 
 static void
@@ -144,10 +256,14 @@ int
 main (void)
 {
   static const struct test_case cases[] = {
-    { "S4: each system call of a commit may fail", fault_loop },
-    { "S4: the same without O_TMPFILE", fault_loop_without_tmpfile },
-    { "S4: a full disk, a failed sync", disk_full },
-    { "S4: a failed sync of the folder", folder_not_synced },
+    { "L1: each system call of commit and apply may fail, once",
+      fault_once },
+    { "L1: each system call of commit and apply may fail, for good",
+      fault_for_good },
+    { "S4: each system call of a first commit may fail", first_commit },
+    { "S4: the same without O_TMPFILE", first_commit_without_tmpfile },
+    { "L1: a full disk, a failed sync of the image", disk_full },
+    { "L5: a failed sync of the log", sync_failed },
     { "a file size limit is an error, not a signal", file_size_limit }
   };
 

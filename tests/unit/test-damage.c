@@ -136,7 +136,7 @@ newer_slot_counts (void)
 static void
 other_version (struct cs_superblock_disk *sb)
 {
-  sb->version = 2;
+  sb->version = 3;
 }
 
 static void
@@ -152,7 +152,6 @@ other_words (struct cs_superblock_disk *sb)
   sb->machine = CS_MACHINE_ELF;
   sb->word_len = sizeof (void *) == 8 ? 4 : 8;
   sb->base = 0x60000000;
-  sb->reserved = 64 << 20;
 }
 
 static void
@@ -169,11 +168,12 @@ other_machines (void)
   struct cs_store *store;
   const char *words;
 
+  other_reserved = 64 << 20;
   make_store ("x");
   change_superblock (other_version);
   for (enum cs_store_mode m = CS_STORE_WRITE; m <= CS_STORE_READ; m++)
     CHECK (try_open (m, &err) == -CS_E_INCOMPATIBLE);
-  CHECK (strstr (err.text, "format version: expected 1, found 2"));
+  CHECK (strstr (err.text, "format version: expected 2, found 3"));
   change_superblock (other_machine);
   CHECK (try_open (CS_STORE_WRITE, &err) == -CS_E_INCOMPATIBLE);
   CHECK (strstr (err.text, "machine: expected"));
@@ -224,8 +224,8 @@ impossible_superblocks (void)
     { 48, 0, "committed length" }, { 48, 4097, "committed length" },
     { 48, (uint64_t) 1 << 62, "committed length" },
     { 48, (uint64_t) 0 - 4096, "committed length" },
-    { 48, (uint64_t) 1 << 24, "expected a file of at least 16842752 bytes" },
-    { 48, 4096, "directory at offset 65536" },
+    { 48, (uint64_t) 1 << 24, "expected a file of at least 83951616 bytes" },
+    { 48, 4096, "directory at offset 0 of the image" },
     { 56, 4096, "directory: expected 0, found 4096" }
   };
   struct cs_superblock_disk sb;

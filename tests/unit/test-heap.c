@@ -106,7 +106,6 @@ static void
 low_base (struct cs_superblock_disk *sb)
 {
   sb->base = LOW_BASE;
-  sb->reserved = 64 << 20;
   sb->word_len = 4;
   sb->machine = 3;              /* EM_386 */
 }
@@ -117,9 +116,12 @@ static void
 make_image (unsigned len, void (*build) (void))
 {
   struct cs_store_params params = default_params ();
-  struct cs_store *store = create (true);
-  char *addr = cs_store_map (store, IMAGE_LEN, RW, CS_EXTENT_HEAP);
+  struct cs_store *store;
+  char *addr;
 
+  other_reserved = 64 << 20;
+  store = create (true);
+  addr = cs_store_map (store, IMAGE_LEN, RW, CS_EXTENT_HEAP);
   CHECK (addr);
   word_len = len;
   used = 0;

@@ -183,12 +183,17 @@ zeros_are_holes (void)
   CHECK ((size_t) st.st_blocks * 512 <= 100 * PAGE);
   CHECK (cs_store_clear (store, heap, len) == 0);
   commit_ok (store);
+  CHECK (cs_store_settle (store, &err) == 0);
   CHECK (stat (STORE, &st) == 0 && (size_t) st.st_blocks * 512 <= 60 * PAGE);
+  heap[0] = 1;
+  commit_ok (store);
   CHECK (cs_store_unmap (store, heap, len) == 0);
   commit_ok (store);
-  CHECK (stat (STORE, &st) == 0);
+  CHECK (cs_store_settle (store, &err) == 0);
+  CHECK (stat (STORE, &st) == 0 && (size_t) st.st_blocks * 512 <= 60 * PAGE);
+  /* Older generations may have had more in use.  */
   CHECK ((size_t) st.st_size == IMAGE_OFF
-         + cs_directory_len (cs_directory (store)));
+         + cs_directory_len (cs_directory (store)) + len);
 }
 
 static void
@@ -374,9 +379,7 @@ unknown_holder (void)
   patch (CS_STORE_LOCK_OFF, "nonsense", 8);
   CHECK (try_open (CS_STORE_WRITE, &err) == -CS_E_HELD);
   CHECK (strstr (err.text, "held by another process"));
-  commit_ok (store);
-  CHECK (try_open (CS_STORE_WRITE, &err) == -CS_E_HELD);
-  CHECK (strstr (err.text, "held by process"));
+  cs_store_close (store);
 }
 
 /* The holder ends, its child does not and still has the descriptor.  */
@@ -412,14 +415,7 @@ replace_first (int fd, int command, struct flock *lock)
 {
   if (replacements-- > 0)
     {
-      int from = open (STORE, O_RDONLY), to;
-      static char buf[1 << 21];
-      ssize_t n = read (from, buf, sizeof buf);
-
-      to = open ("copy", O_WRONLY | O_CREAT | O_EXCL, 0600);
-      CHECK (n > 0 && write (to, buf, (size_t) n) == n);
-      close (from);
-      close (to);
+      CHECK (system ("cp " STORE " copy") == 0);
       CHECK (rename ("copy", STORE) == 0);
     }
   return fcntl (fd, command, lock);
