@@ -23,6 +23,7 @@
 #include "store/sys.h"
 
 #define CHUNK 64                /* pages compared at a time */
+#define TO_BE_READ 1            /* a sum that is not known yet */
 
 /* A run of detached pages is mapped from the file again if it has this many
    pages: each run can cost the kernel two mappings more, of which a process
@@ -117,7 +118,7 @@ compare (struct search *s, uint64_t off, uint64_t len)
       const char *now = s->store->image + off + i * CS_STORE_PAGE_LEN;
 
       if (memcmp (now, buf + i * CS_STORE_PAGE_LEN, CS_STORE_PAGE_LEN) != 0)
-        add (s, page + i, cs_page_sum (now));
+        add (s, page + i, TO_BE_READ);
       else if (!cs_patch_exists (s->store, page + i))
         is_same (s, off + i * CS_STORE_PAGE_LEN);
     }

@@ -7,7 +7,9 @@
 
 struct cs_changes
 {
-  struct cs_entry_disk *index;  /* room for all pages of the region */
+  struct cs_entry_disk *index;  /* room for all pages of the region; the sum
+                                   is 0 for zeros, 1 for what is to be read
+                                   from memory */
   uint64_t nr;                  /* entries found */
   uint64_t len;                 /* bytes of that room */
   char *buf;

@@ -128,43 +128,6 @@ cs_file_write (int fd, const void *buf, size_t len, uint64_t off)
   return 0;
 }
 
-/* Skip what was written of NR runs.  */
-static void
-advance (struct iovec **runs, int *nr, size_t len)
-{
-  while (*nr > 0 && len >= (*runs)->iov_len)
-    {
-      len -= (*runs)->iov_len;
-      (*runs)++;
-      (*nr)--;
-    }
-  if (*nr > 0)
-    {
-      (*runs)->iov_base = (char *) (*runs)->iov_base + len;
-      (*runs)->iov_len -= len;
-    }
-}
-
-int
-cs_file_write_runs (int fd, struct iovec *runs, int nr, uint64_t off)
-{
-  while (nr > 0)
-    {
-      ssize_t n = cs_sys.pwritev (fd, runs, nr, (off_t) off);
-
-      if (n == 0)
-        return -EIO;
-      if (n < 0 && errno != EINTR)
-        return -errno;
-      if (n > 0)
-        {
-          advance (&runs, &nr, (size_t) n);
-          off += (uint64_t) n;
-        }
-    }
-  return 0;
-}
-
 bool
 cs_page_is_zero (const char *page)
 {

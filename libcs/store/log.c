@@ -29,6 +29,8 @@
 #include "store/record.h"
 #include "store/sys.h"
 
+#define BUF_LEN ((uint64_t) 1 << 20)
+
 uint64_t
 cs_log_off (const struct cs_store *store)
 {
@@ -152,48 +154,48 @@ cs_log_wipe (const struct cs_store *store, uint64_t off)
   return cs_file_write (store->fd, zeros, sizeof zeros, off);
 }
 
-/* The data: all changed pages, from memory, in long runs.  */
+/* The data: copies of all changed pages, and the sums of the copies.  From
+   a page that somebody changes meanwhile, against the rule, comes one that
+   was never there as a whole, but not a record that does not hold.  */
 static int
-write_data (const struct cs_store *store, const struct cs_entry_disk *index,
-            uint64_t nr, uint64_t off)
+write_data (const struct cs_store *store, struct cs_entry_disk *index,
+            uint64_t nr, uint64_t off, char *buf)
 {
-  enum { RUNS = 512 };
-  struct iovec runs[RUNS];
-  uint64_t len = 0, next = UINT64_MAX;
-  int nr_runs = 0, r = 0;
+  size_t used = 0;
+  int r = 0;
 
   for (uint64_t i = 0; i < nr && r == 0; i++)
     {
       if (index[i].sum == 0)
         continue;
-      if (index[i].page != next || runs[nr_runs - 1].iov_len >= 1 << 20)
+      memcpy (buf + used, store->image
+                          + (uint64_t) index[i].page * CS_STORE_PAGE_LEN,
+              CS_STORE_PAGE_LEN);
+      index[i].sum = cs_page_sum (buf + used);
+      if (index[i].sum)
+        used += CS_STORE_PAGE_LEN;
+      if (used == BUF_LEN)
         {
-          if (nr_runs == RUNS)
-            {
-              r = cs_file_write_runs (store->fd, runs, nr_runs, off);
-              off += len;
-              len = 0;
-              nr_runs = 0;
-            }
-          runs[nr_runs++] = (struct iovec) {
-            store->image + (uint64_t) index[i].page * CS_STORE_PAGE_LEN, 0
-          };
+          r = cs_file_write (store->fd, buf, used, off);
+          off += used;
+          used = 0;
         }
-      runs[nr_runs - 1].iov_len += CS_STORE_PAGE_LEN;
-      len += CS_STORE_PAGE_LEN;
-      next = (uint64_t) index[i].page + 1;
     }
-  return r < 0 ? r : cs_file_write_runs (store->fd, runs, nr_runs, off);
+  return r < 0 ? r : cs_file_write (store->fd, buf, used, off);
 }
 
 /* The head is written last: before, there is no record.  0 or -errno.  */
 static int
-write_record (const struct cs_store *store, const struct cs_record *record)
+write_record (const struct cs_store *store, struct cs_record *record,
+              uint64_t nr, char *buf)
 {
-  const struct cs_record_disk *head = &record->head;
-  int r = write_data (store, record->index, head->nr,
-                      record->off + cs_record_data (head));
+  struct cs_record_disk *head = &record->head;
+  int r;
 
+  head->nr = nr;
+  r = write_data (store, record->index, nr,
+                  record->off + cs_record_data (head), buf);
+  cs_record_seal (head, record->index, nr);
   if (r == 0)
     r = cs_file_write (store->fd, record->index,
                        (size_t) cs_record_index_len (head),
@@ -213,12 +215,12 @@ cs_log_append (struct cs_store *store, const struct cs_superblock_disk *sb,
     .head = { .from = store->superblock.generation, .superblock = *sb },
     .index = index
   };
-  int r = cs_patch_prepare (store);
+  char *buf = cs_scratch_map (BUF_LEN);
+  int r = buf ? cs_patch_prepare (store) : -ENOMEM;
 
-  if (r < 0)
-    return cs_err_sys (err, -r, "make room for the log's pages");
-  cs_record_seal (&record.head, index, nr);
-  r = write_record (store, &record);
+  if (r == 0)
+    r = write_record (store, &record, nr, buf);
+  cs_scratch_unmap (buf, BUF_LEN);
   if (r < 0)
     {
       cs_log_wipe (store, record.off);

@@ -29,7 +29,6 @@
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/types.h>
-#include <sys/uio.h>
 
 #include "store/store.h"
 
@@ -159,9 +158,6 @@ int cs_file_write (int fd, const void *buf, size_t len, uint64_t off);
    leave out those that are zero.  0 or -errno.  */
 int cs_file_write_pages (int fd, const char *data, uint64_t len,
                          uint64_t off);
-
-/* Write NR runs one behind the other; RUNS is changed.  0 or -errno.  */
-int cs_file_write_runs (int fd, struct iovec *runs, int nr, uint64_t off);
 
 /* Open for reading what FD has open.  A descriptor or -errno.  */
 int cs_file_reopen (int fd);
@@ -300,7 +296,8 @@ int cs_log_open (struct cs_store *store, uint64_t file_len,
 int cs_log_scan (struct cs_store *store, uint64_t limit, struct cs_err *err);
 
 /* Append and sync a record that leads to SB (L1).  INDEX has room for zeros
-   up to the next page.  */
+   up to the next page; a page whose sum in it is not 0 is read from memory,
+   and gets its real sum.  */
 int cs_log_append (struct cs_store *store,
                    const struct cs_superblock_disk *sb,
                    struct cs_entry_disk *index, uint64_t nr,

@@ -49,7 +49,6 @@ struct cs_sys cs_sys = {
   .faccessat = faccessat,
   .pread = pread,
   .pwrite = pwrite,
-  .pwritev = pwritev,
   .lseek = lseek,
   .copy_file_range = copy_file_range,
   .ficlone = ficlone_call,

@@ -54,12 +54,6 @@ f_pwrite (int fd, const void *buf, size_t len, off_t off)
   return fails () ? -1 : real.pwrite (fd, buf, len, off);
 }
 
-static ssize_t
-f_pwritev (int fd, const struct iovec *iov, int nr, off_t off)
-{
-  return fails () ? -1 : real.pwritev (fd, iov, nr, off);
-}
-
 static int
 f_fallocate (int fd, int mode, off_t off, off_t len)
 {
@@ -176,7 +170,6 @@ let_fail (int nth, bool always)
   cs_sys.fstatat = f_fstatat;
   cs_sys.pread = f_pread;
   cs_sys.pwrite = f_pwrite;
-  cs_sys.pwritev = f_pwritev;
   cs_sys.fallocate = f_fallocate;
   cs_sys.fdatasync = f_fdatasync;
   cs_sys.mkdirat = f_mkdirat;

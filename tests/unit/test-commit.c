@@ -158,11 +158,11 @@ first_commit_without_tmpfile (void)
 }
 
 static ssize_t
-no_space (int fd, const struct iovec *iov, int nr, off_t off)
+no_space (int fd, const void *buf, size_t len, off_t off)
 {
   (void) fd;
-  (void) iov;
-  (void) nr;
+  (void) buf;
+  (void) len;
   (void) off;
   errno = ENOSPC;
   return -1;
@@ -185,12 +185,12 @@ disk_full (void)
   make_store ("old");
   store = open_mode (CS_STORE_WRITE);
   say (store, "new");
-  cs_sys.pwritev = no_space;
+  cs_sys.pwrite = no_space;
   CHECK (cs_store_commit (store, &err) == -ENOSPC);
   CHECK (strcmp (err.text, "cannot save 'a.store': write to the log: "
                  "No space left on device") == 0);
   CHECK (file_says ("old"));
-  cs_sys.pwritev = pwritev;
+  cs_sys.pwrite = pwrite;
   commit_ok (store);
   CHECK (file_says ("new"));
   /* What has been committed stays so if it cannot be applied.  */

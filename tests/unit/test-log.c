@@ -1,0 +1,616 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* test-log.c -- the log, applying it, readers, and older generations.  */
+
+#include <inttypes.h>
+
+#include "store-fixture.h"
+
+static struct cs_err err;
+
+#define MANY 3000               /* pages */
+
+/* A store with section "words" and a heap of MANY pages, each with its
+   number in its first word.  */
+static char *
+make_heap (struct cs_store **store)
+{
+  void *addr;
+  char *heap;
+
+  *store = create (false);
+  CHECK (cs_store_section_create (*store, "words", PAGE, RW, &addr) == 0);
+  heap = cs_store_map (*store, MANY * PAGE, RW, CS_EXTENT_HEAP);
+  CHECK (heap);
+  for (size_t i = 0; i < MANY; i++)
+    *(uint64_t *) (heap + i * PAGE) = i + 1;
+  strcpy (addr, "1");
+  commit_ok (*store);
+  return heap;
+}
+
+static char *
+make_and_reopen (struct cs_store **store)
+{
+  char *heap = make_heap (store);
+
+  close_and_unmap (*store);
+  *store = open_mode (CS_STORE_WRITE);
+  return heap;
+}
+
+static void
+settle_ok (struct cs_store *store)
+{
+  err = (struct cs_err) CS_ERR_INIT;
+  if (cs_store_settle (store, &err) < 0)
+    fprintf (stderr, "%s\n", err.text);
+  CHECK (err.code == 0 && store->log.len == 0);
+}
+
+static uint64_t
+generation (const struct cs_store *store)
+{
+  return cs_store_superblock (store)->generation;
+}
+
+/* What the last commit wrote, in pages.  */
+static uint64_t
+written (struct cs_store *store)
+{
+  struct cs_generation list[2];
+
+  CHECK (cs_store_history (store, list, 2) > 0);
+  return list[0].changed;
+}
+
+static void
+only_what_changed (void)
+{
+  struct cs_store *store;
+  char *heap = make_and_reopen (&store);
+
+  commit_ok (store);
+  CHECK (generation (store) == 1);      /* nothing had changed */
+  heap[0] = 7;
+  heap[77 * PAGE] = 7;
+  heap[78 * PAGE + 5] = 7;
+  heap[79 * PAGE] = heap[79 * PAGE];    /* written to, but the same */
+  commit_ok (store);
+  CHECK (generation (store) == 2 && written (store) == 3);
+  commit_ok (store);
+  CHECK (generation (store) == 2);
+  heap[0] = 8;
+  commit_ok (store);
+  CHECK (generation (store) == 3 && written (store) == 1);
+  settle_ok (store);
+  commit_ok (store);
+  CHECK (generation (store) == 3);
+  close_and_unmap (store);
+  store = open_mode (CS_STORE_EPHEMERAL);
+  CHECK (heap[0] == 8 && heap[77 * PAGE] == 7 && heap[78 * PAGE + 5] == 7);
+  CHECK (*(uint64_t *) (heap + 2999 * PAGE) == 3000);
+}
+
+static bool
+is_anonymous (const void *page)
+{
+  int fd = open ("/proc/self/pagemap", O_RDONLY);
+  uint64_t word;
+
+  CHECK (fd >= 0 && pread (fd, &word, sizeof word,
+                           (off_t) ((uintptr_t) page / PAGE * 8)) == 8);
+  close (fd);
+  return (word >> 63 & 1) && !(word >> 61 & 1);
+}
+
+static void
+clean_again (void)
+{
+  struct cs_store *store;
+  char *heap = make_and_reopen (&store);
+
+  heap[5 * PAGE] = 9;
+  commit_ok (store);
+  CHECK (is_anonymous (heap + 5 * PAGE));
+  commit_ok (store);
+  CHECK (is_anonymous (heap + 5 * PAGE));       /* it is not in the image */
+  CHECK (cs_store_apply (store, &err) == 0);
+  commit_ok (store);
+  CHECK (!is_anonymous (heap + 5 * PAGE) && heap[5 * PAGE] == 9);
+  CHECK (generation (store) == 2);
+}
+
+static int
+no_scan (int fd, void *arg)
+{
+  (void) fd;
+  (void) arg;
+  errno = ENOTTY;
+  return -1;
+}
+
+static void
+by_pagemap (void)
+{
+  cs_sys.pagemap_scan = no_scan;
+  only_what_changed ();
+}
+
+static void
+clean_by_pagemap (void)
+{
+  cs_sys.pagemap_scan = no_scan;
+  clean_again ();
+}
+
+static int
+no_proc (int dirfd, const char *name, int flags, mode_t mode)
+{
+  if (strncmp (name, "/proc", 5) == 0)
+    {
+      errno = ENOENT;
+      return -1;
+    }
+  return openat (dirfd, name, flags, mode);
+}
+
+static void
+without_proc (void)
+{
+  cs_sys.openat = no_proc;
+  only_what_changed ();
+}
+
+/* Heap that a process gets and fills is its own memory first, and the
+   file's after it was applied.  */
+static void
+grown_heap (void)
+{
+  struct cs_store *store;
+  char *heap = make_and_reopen (&store), *more;
+
+  more = cs_store_map (store, MANY * PAGE, RW, CS_EXTENT_HEAP);
+  CHECK (more);
+  for (size_t i = 0; i < MANY; i++)
+    if (i % 700 != 3)
+      more[i * PAGE] = (char) (i + 1);
+  commit_ok (store);
+  settle_ok (store);
+  commit_ok (store);
+  CHECK (generation (store) == 2);
+  for (size_t i = 0; i < MANY; i++)
+    CHECK (more[i * PAGE] == (i % 700 != 3 ? (char) (i + 1) : 0));
+  CHECK (!is_anonymous (more + 500 * PAGE));
+  more[500 * PAGE] = 1;
+  more[703 * PAGE] = 2;
+  commit_ok (store);
+  CHECK (written (store) == 2);
+  close_and_unmap (store);
+  store = open_mode (CS_STORE_WRITE);
+  CHECK (more[500 * PAGE] == 1 && more[703 * PAGE] == 2);
+  CHECK (more[3 * PAGE] == 0 && heap[0] == 1);
+}
+
+/* A range that is given back and taken again reads as zeros, now and in the
+   next process, though nobody wrote zeros to it.  */
+static void
+reused_ranges (void)
+{
+  struct cs_store *store;
+  char *heap = make_and_reopen (&store);
+
+  CHECK (cs_store_unmap (store, heap + 10 * PAGE, 100 * PAGE) == 0);
+  CHECK (cs_store_map_at (store, heap + 20 * PAGE, 50 * PAGE, RW,
+                          CS_EXTENT_HEAP) == 0);
+  CHECK (cs_store_clear (store, heap + 200 * PAGE, 10 * PAGE) == 0);
+  heap[30 * PAGE] = 5;
+  commit_ok (store);
+  CHECK (file_says ("1"));
+  settle_ok (store);
+  close_and_unmap (store);
+  store = open_mode (CS_STORE_WRITE);
+  CHECK (heap[30 * PAGE] == 5 && heap[20 * PAGE] == 0
+         && heap[69 * PAGE] == 0 && heap[205 * PAGE] == 0
+         && heap[210 * PAGE] == (char) 211);
+  CHECK (cs_store_map_at (store, heap + 10 * PAGE, 10 * PAGE, RW,
+                          CS_EXTENT_HEAP) == 0);
+  CHECK (heap[10 * PAGE] == 0);
+  commit_ok (store);
+  close_and_unmap (store);
+  store = open_mode (CS_STORE_EPHEMERAL);
+  CHECK (heap[10 * PAGE] == 0 && heap[19 * PAGE] == 0);
+}
+
+/* A range whose protection goes to nothing and back keeps what it held in
+   this process.  */
+static void
+hidden_ranges (void)
+{
+  struct cs_store *store;
+  char *heap = make_and_reopen (&store);
+
+  heap[7 * PAGE] = 77;
+  CHECK (cs_store_protect (store, heap + 6 * PAGE, 3 * PAGE, PROT_NONE) == 0);
+  commit_ok (store);
+  settle_ok (store);
+  CHECK (cs_store_protect (store, heap + 6 * PAGE, 3 * PAGE, RW) == 0);
+  CHECK (heap[7 * PAGE] == 77 && heap[6 * PAGE] == 7 && heap[8 * PAGE] == 9);
+  commit_ok (store);
+  CHECK (cs_store_protect (store, heap + 6 * PAGE, 3 * PAGE, PROT_NONE) == 0);
+  commit_ok (store);
+  close_and_unmap (store);
+  store = open_mode (CS_STORE_WRITE);
+  CHECK (cs_store_protect (store, heap + 6 * PAGE, 3 * PAGE, RW) == 0);
+  CHECK (heap[7 * PAGE] == 0 && heap[6 * PAGE] == 0);
+  commit_ok (store);
+  close_and_unmap (store);
+  store = open_mode (CS_STORE_EPHEMERAL);
+  CHECK (heap[7 * PAGE] == 0 && heap[6 * PAGE] == 0 && heap[9 * PAGE] == 10);
+}
+
+/* Ends without closing, as by a signal.  */
+static void
+leave_a_log (void)
+{
+  struct cs_store *store = open_mode (CS_STORE_WRITE);
+  char *heap = store->image + cs_directory_len (cs_directory (store)) + PAGE;
+
+  CHECK (*(uint64_t *) heap == 1);
+  say (store, "2");
+  heap[PAGE] = 22;
+  commit_ok (store);
+  say (store, "3");
+  heap[2 * PAGE] = 33;
+  commit_ok (store);
+}
+
+static void
+recovery (void)
+{
+  struct cs_store *store;
+  char *heap = make_heap (&store);
+
+  close_and_unmap (store);
+  CHECK (in_child (leave_a_log) == 0);
+  CHECK (file_says ("3"));      /* a reader lays the log over the image */
+  store = open_mode (CS_STORE_EPHEMERAL);
+  CHECK (store->log.len > 0 && heap[PAGE] == 22 && heap[2 * PAGE] == 33);
+  close_and_unmap (store);
+  store = open_mode (CS_STORE_WRITE);
+  CHECK (store->log.len == 0 && generation (store) == 3);
+  CHECK (heap[PAGE] == 22 && heap[2 * PAGE] == 33 && heap[3 * PAGE] == 4);
+  close_and_unmap (store);
+  CHECK (file_says ("3"));
+}
+
+/* A record that is cut off anywhere was never made (R1, L1).  */
+static void
+torn_records (void)
+{
+  struct cs_store *store;
+  uint64_t start, len;
+
+  make_heap (&store);
+  close_and_unmap (store);
+  CHECK (in_child (leave_a_log) == 0);
+  store = open_mode (CS_STORE_READ);
+  start = cs_log_off (store);
+  len = store->log.len;
+  cs_store_close (store);
+  for (uint64_t cut = len - 1; cut > 0; cut -= cut > 512 ? 512 : cut)
+    {
+      CHECK (truncate (STORE, (off_t) (start + cut)) == 0);
+      CHECK (file_says (cut >= len / 2 ? "2" : "1"));
+    }
+  store = open_mode (CS_STORE_WRITE);
+  CHECK (generation (store) == 1);
+  say (store, "2");
+  commit_ok (store);
+  CHECK (file_says ("2"));
+}
+
+/* A bit of the log that is not what it was is noticed: the commit counts as
+   never made if it is the last, and as damage if it is not.  */
+static void
+damaged_log (void)
+{
+  struct cs_store *store;
+  uint64_t start, len;
+
+  make_heap (&store);
+  close_and_unmap (store);
+  CHECK (in_child (leave_a_log) == 0);
+  store = open_mode (CS_STORE_READ);
+  start = cs_log_off (store);
+  len = store->log.len;
+  cs_store_close (store);
+  for (uint64_t at = 2 * PAGE; at < len / 2; at += 997)
+    {
+      unsigned char byte;
+
+      peek (start + at, &byte, 1);
+      byte ^= 4;
+      patch (start + at, &byte, 1);
+      CHECK (try_open (CS_STORE_WRITE, &err) == -CS_E_DAMAGED);
+      CHECK (strstr (err.text, "log record at offset "));
+      byte ^= 4;
+      patch (start + at, &byte, 1);
+    }
+  CHECK (file_says ("3"));
+}
+
+/* L4.  */
+static void
+readers_wait_for_nobody (void)
+{
+  struct cs_store *store, *reader;
+  char *heap = make_and_reopen (&store);
+  size_t len;
+  const char *words;
+
+  reader = open_mode (CS_STORE_READ);
+  words = cs_store_section (reader, "words", &len);
+  for (int i = 2; i < 40; i++)
+    {
+      char text[16];
+
+      snprintf (text, sizeof text, "%d", i);
+      say (store, text);
+      heap[i * PAGE] = 99;
+      commit_ok (store);
+      CHECK (cs_store_apply (store, &err) == 0 && store->log.len > 0);
+      CHECK (file_says (text));
+    }
+  CHECK (strcmp (words, "1") == 0);
+  CHECK (*(const uint64_t *) cs_store_view (reader,
+                                            (uintptr_t) heap + 9 * PAGE, 8)
+         == 10);
+  cs_store_close (reader);
+  settle_ok (store);
+  CHECK (file_says ("39") && heap[39 * PAGE] == 99);
+  commit_ok (store);
+  CHECK (generation (store) == 39);
+}
+
+/* A writer that finds readers and a log goes on with both.  */
+static void
+log_with_readers (void)
+{
+  struct cs_store *store, *reader;
+  char *heap = make_heap (&store);
+
+  close_and_unmap (store);
+  CHECK (in_child (leave_a_log) == 0);
+  reader = open_mode (CS_STORE_READ);
+  store = open_mode (CS_STORE_WRITE);
+  CHECK (store->log.len > 0 && heap[PAGE] == 22 && heap[2 * PAGE] == 33);
+  commit_ok (store);
+  CHECK (generation (store) == 3);
+  say (store, "4");
+  commit_ok (store);
+  CHECK (generation (store) == 4 && file_says ("4"));
+  cs_store_close (reader);
+  settle_ok (store);
+  CHECK (file_says ("4") && heap[PAGE] == 22);
+}
+
+/* A child of the writer goes on with what it mapped, while the parent
+   commits and would like to apply.  */
+static void
+child_of_a_writer (void)
+{
+  struct cs_store *store;
+  char *heap = make_and_reopen (&store);
+  int go[2], status;
+  pid_t pid;
+
+  CHECK (pipe (go) == 0);
+  cs_store_hold (store);
+  pid = fork ();
+  if (pid == 0)
+    {
+      char byte;
+
+      alarm (60);
+      cs_store_disown (store);
+      close (go[1]);
+      CHECK (read (go[0], &byte, 1) == 1);
+      CHECK (heap[100 * PAGE] == 101);
+      CHECK (cs_store_commit (store, &err) == -CS_E_REFUSED);
+      _exit (0);
+    }
+  cs_store_release (store);
+  heap[100 * PAGE] = 1;
+  commit_ok (store);
+  CHECK (cs_store_apply (store, &err) == 0 && store->log.len > 0);
+  CHECK (write (go[1], "x", 1) == 1);
+  CHECK (waitpid (pid, &status, 0) == pid && status == 0);
+  settle_ok (store);
+}
+
+/* Older generations.  */
+
+static void
+check_generation (uint64_t wanted, const char *text)
+{
+  struct cs_store *store = NULL;
+  size_t len;
+
+  CHECK (cs_store_open_at (STORE, CS_STORE_READ, wanted, &store, &err) == 0);
+  CHECK (generation (store) == wanted);
+  CHECK (strcmp (cs_store_section (store, "words", &len), text) == 0);
+  cs_store_close (store);
+}
+
+static void
+check_history (uint64_t oldest, uint64_t newest)
+{
+  char text[16];
+
+  for (uint64_t g = oldest; g <= newest; g++)
+    {
+      snprintf (text, sizeof text, "%" PRIu64, g);
+      check_generation (g, text);
+    }
+}
+
+static bool
+is_kept (uint64_t wanted)
+{
+  struct cs_store *store = NULL;
+  int r = cs_store_open_at (STORE, CS_STORE_READ, wanted, &store, &err);
+
+  CHECK (r == 0 || (r == -CS_E_REFUSED && strstr (err.text, "is not kept")));
+  if (r == 0)
+    cs_store_close (store);
+  return r == 0;
+}
+
+static void
+say_number (struct cs_store *store, uint64_t number)
+{
+  char text[16];
+
+  snprintf (text, sizeof text, "%" PRIu64, number);
+  say (store, text);
+}
+
+static void
+history (void)
+{
+  struct cs_generation list[32];
+  struct cs_store *store;
+  char *heap = make_and_reopen (&store);
+  int64_t before = 0;
+  size_t nr;
+
+  for (uint64_t g = 2; g <= 20; g++)
+    {
+      say_number (store, g);
+      heap[g * PAGE] = 1;
+      memset (heap + 2000 * PAGE, (int) g, (g % 5) * PAGE);
+      if (g == 12)
+        CHECK (cs_store_unmap (store, heap + 2500 * PAGE, 10 * PAGE) == 0);
+      commit_ok (store);
+      if (g % 3)
+        CHECK (cs_store_apply (store, &err) == 0);
+    }
+  settle_ok (store);
+  check_history (12, 20);
+  CHECK (!is_kept (11) && !is_kept (21) && !is_kept (0));
+  nr = cs_store_history (store, list, 32);
+  CHECK (nr == 9);
+  for (size_t i = 0; i < nr; i++)
+    {
+      CHECK (list[i].generation == 20 - i);
+      CHECK (i == nr - 1 ? list[i].changed == 0 : list[i].changed >= 2);
+      CHECK (i == 0 || list[i].committed_at <= before);
+      before = list[i].committed_at;
+    }
+  close_and_unmap (store);
+  CHECK (cs_store_open_at (STORE, CS_STORE_EPHEMERAL, 12, &store, &err) == 0);
+  CHECK (heap[12 * PAGE] == 1 && heap[13 * PAGE] == 14
+         && heap[2001 * PAGE] == 12);
+  close_and_unmap (store);
+  CHECK (cs_store_open_at (STORE, CS_STORE_WRITE, 19, &store, &err)
+         == -CS_E_REFUSED);
+}
+
+/* The same for generations that are in the log still, alone and together
+   with a history.  */
+static void
+history_in_the_log (void)
+{
+  struct cs_store *store, *reader;
+
+  make_and_reopen (&store);
+  for (uint64_t g = 2; g <= 5; g++)
+    {
+      say_number (store, g);
+      commit_ok (store);
+    }
+  settle_ok (store);
+  reader = open_mode (CS_STORE_READ);
+  for (uint64_t g = 6; g <= 9; g++)
+    {
+      say_number (store, g);
+      commit_ok (store);
+      CHECK (cs_store_apply (store, &err) == 0);
+    }
+  CHECK (store->log.len > 0);
+  check_history (1, 9);
+  cs_store_close (reader);
+  settle_ok (store);
+  check_history (1, 9);
+}
+
+static void
+clone_of_a_generation (void)
+{
+  struct cs_store *store;
+
+  make_and_reopen (&store);
+  for (uint64_t g = 2; g <= 5; g++)
+    {
+      say_number (store, g);
+      commit_ok (store);
+    }
+  CHECK (cs_store_clone (STORE, 3, "b.store", false, &err) == 0);
+  CHECK (cs_store_clone (STORE, 99, "c.store", false, &err)
+         == -CS_E_REFUSED);
+  settle_ok (store);
+  CHECK (rename ("b.store", STORE) == 0);
+  CHECK (file_says ("3"));
+  check_generation (3, "3");
+  CHECK (!is_kept (2));         /* another store's history */
+}
+
+static void
+history_length (void)
+{
+  struct cs_store *store;
+
+  make_and_reopen (&store);
+  cs_store_set_history (store, 2);
+  for (uint64_t g = 2; g <= 6; g++)
+    {
+      say_number (store, g);
+      commit_ok (store);
+      CHECK (cs_store_apply (store, &err) == 0);
+    }
+  check_history (4, 6);
+  CHECK (!is_kept (3));
+  cs_store_set_history (store, 0);
+  say_number (store, 7);
+  commit_ok (store);
+  settle_ok (store);
+  CHECK (!is_kept (6) && is_kept (7));
+}
+
+int
+main (void)
+{
+  static const struct test_case cases[] = {
+    { "a commit writes the pages that changed", only_what_changed },
+    { "the same with /proc/self/pagemap", by_pagemap },
+    { "the same without /proc", without_proc },
+    { "applied pages are the file's again", clean_again },
+    { "the same with /proc/self/pagemap", clean_by_pagemap },
+    { "new heap becomes the file's", grown_heap },
+    { "ranges that are used again begin with zeros", reused_ranges },
+    { "ranges that nobody may access for a while", hidden_ranges },
+    { "L1, L3: who opens next finds what was committed", recovery },
+    { "R1: a record that was cut off counts for nothing", torn_records },
+    { "R1, L2: a damaged record", damaged_log },
+    { "L4: readers see one generation while others follow",
+      readers_wait_for_nobody },
+    { "L4: a writer finds a log, and readers", log_with_readers },
+    { "L4: a child of the writer is a reader", child_of_a_writer },
+    { "H2: older generations can be opened", history },
+    { "H2: the same while they are in the log", history_in_the_log },
+    { "a copy of an older generation", clone_of_a_generation },
+    { "the length of the history", history_length }
+  };
+
+  return run_cases (cases, sizeof cases / sizeof *cases);
+}
