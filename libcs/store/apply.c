@@ -103,6 +103,27 @@ keep_record (void *context, struct cs_store *store,
   return 0;
 }
 
+/* The folder is somebody else's: go on without a history.  The image must
+   say so before it changes: who finds no history takes it for unchanged
+   otherwise (history.c).  */
+static int
+do_without (struct cs_store *store, struct cs_superblock_disk *old,
+            struct cs_err *err)
+{
+  int r;
+
+  old->history = 0;
+  cs_superblock_seal (old);
+  r = cs_superblock_write (store->fd, old);
+  if (r < 0)
+    return cs_err_sys (err, -r, "write the superblock");
+  if (cs_sys.fdatasync (store->fd) < 0)
+    return cs_err_sys (err, errno, "sync the superblock");
+  store->superblock.history = 0;
+  cs_superblock_seal (&store->superblock);
+  return 0;
+}
+
 static int
 keep_history (struct cs_store *store, struct cs_err *err)
 {
@@ -116,6 +137,8 @@ keep_history (struct cs_store *store, struct cs_err *err)
   if (r < 0)
     return r;
   k.folder = cs_history_open (store, true);
+  if (k.folder == -EACCES || k.folder == -EPERM || k.folder == -EROFS)
+    return do_without (store, &k.before.superblock, err);
   if (k.folder < 0)
     return cs_err_sys (err, -k.folder, "folder '%s-history'", store->path);
   r = each_record (store, keep_record, &k, err);

@@ -14,27 +14,32 @@
 
 #define CHUNK 16                /* pages copied at a time */
 
+/* Make the folder, and its name last.  0 or -errno.  */
+static int
+make_folder (const struct cs_store *store, const char *name)
+{
+  int fd, r = 0;
+
+  if (cs_sys.mkdirat (store->dirfd, name, 0700) < 0)
+    return errno == EEXIST ? 0 : -errno;
+  fd = cs_sys.openat (store->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+                      0);
+  if (fd < 0 || cs_sys.fsync (fd) < 0)
+    r = -errno;
+  cs_file_close (&fd);
+  return r;
+}
+
 int
 cs_history_open (const struct cs_store *store, bool create)
 {
   char name[NAME_MAX + 16];
-  int fd;
+  int r, fd;
 
   snprintf (name, sizeof name, "%s-history", store->name);
-  if (create && cs_sys.mkdirat (store->dirfd, name, 0700) == 0)
-    {
-      /* The name of the folder itself has to last too.  */
-      fd = cs_sys.openat (store->dirfd, ".",
-                          O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-      if (fd < 0 || cs_sys.fsync (fd) < 0)
-        {
-          int code = errno;
-
-          cs_file_close (&fd);
-          return -code;
-        }
-      cs_file_close (&fd);
-    }
+  r = create ? make_folder (store, name) : 0;
+  if (r < 0)
+    return r;
   fd = cs_sys.openat (store->dirfd, name,
                       O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW, 0);
   return fd < 0 ? -errno : cs_file_move_high (fd);
@@ -311,15 +316,16 @@ cs_history_go_back (struct cs_store *store, uint64_t generation,
       cs_patch_forget (store);
       store->log.len = 0;
       r = cs_superblock_reread (store, err);
+      if (r == 0 && store->superblock.history == 0)
+        r = not_kept (generation, err);
       if (r == 0 && generation > store->superblock.generation)
         r = cs_log_scan (store, generation, err);
     }
   else
     r = 0;
-  if (r == 0)
-    r = (folder < 0 && generation < store->superblock.generation
-         ? not_kept (generation, err)
-         : go_back (store, folder, generation, err));
+  if (r == 0 && store->superblock.generation != generation)
+    r = folder < 0 ? not_kept (generation, err)
+        : go_back (store, folder, generation, err);
   cs_file_close (&folder);
   return r;
 }

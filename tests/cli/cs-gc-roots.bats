@@ -251,7 +251,7 @@ null
     for ((k = 0; k < 10; k++)); do
       printf '%b' "\\x$(printf %02x $((RANDOM % 256)))" \
         | dd of=a.store bs=1 conv=notrunc status=none \
-          seek=$((65536 + (RANDOM * 32768 + RANDOM) % (size - 65536)))
+          seek=$((image + (RANDOM * 32768 + RANDOM) % (size - image)))
     done
     survives cs-gc-roots a.store
     survives cs-gc-roots --json a.store

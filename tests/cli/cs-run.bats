@@ -257,9 +257,8 @@ $hint"
   cp --sparse=always a.store small/b.store
   try cs-run small/b.store -c '(define x 1)'
   if [ "$status" -eq 0 ]; then
-    # In place of a whole copy only what changed is written.
-    try cs-run small/b.store \
-      -c "(define y (make-bytevector (* 1024 $len) 7)) (define z (copy-tree y))"
+    try cs-run small/b.store -c "(use-modules (rnrs bytevectors))
+      (define y (make-bytevector (* 1024 $len) 7))"
   fi
   ended 125
   complained_part 'No space left on device'
@@ -269,17 +268,17 @@ $hint"
   ended 0 && printed '#f'
 }
 
-@test "the folder cannot be written: 125, and the last checkpoint stands" {
+@test "the folder cannot be written: saved, but no older state is kept" {
   need_nobody
   mkdir -m 755 folder
   cp --sparse=always a.store folder/b.store
   chown 65534 folder/b.store
   chmod 600 folder/b.store
   try_as_nobody cs-run "$PWD/folder/b.store" -c '(define x 1)'
-  refused 125 'Permission denied'
-  try_as_nobody cs-run --ephemeral "$PWD/folder/b.store" \
-    -c '(display (defined? (quote x)))'
-  ended 0 && printed '#f'
+  ended 0
+  try_as_nobody cs-run "$PWD/folder/b.store" -c '(display x)'
+  ended 0 && printed 1
+  [ "$(ls folder)" = b.store ]
 }
 
 @test "standard input, output or error closed" {

@@ -16,6 +16,9 @@
 #
 # All of them print what the command left when they do not hold.
 
+# Where the image of a store begins: behind 4 bytes for each page of 64 GiB.
+image=$((65536 + (64 << 20)))
+
 # shellcheck disable=SC2154     # output, stderr and status are set by run
 
 bats_require_minimum_version 1.5.0
