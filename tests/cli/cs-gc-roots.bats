@@ -246,6 +246,7 @@ null
 @test "flipped bytes never end it by a signal" {
   cp --sparse=always "$PRISTINE" a.store
   size=$(stat -c %s a.store)
+  image=$(image_start)
   RANDOM=1
   for ((i = 0; i < 20; i++)); do
     for ((k = 0; k < 10; k++)); do

@@ -55,7 +55,7 @@ section ()
   base=$(cs-inspect a.store | awk '$1 == "base" { print $2 }')
   addr=$(cs-inspect a.store | awk -v name="$1" '$1 == name { print $2 }' \
          | grep '^0x')
-  echo $((image + addr - base))
+  echo $(($(image_start) + addr - base))
 }
 
 @test "--help and --version" {
@@ -352,7 +352,7 @@ modules     ok' ]
 
 @test "truncated stores" {
   size=$(stat -c %s a.store)
-  for length in 1 100 4096 65536 70000 "$image" $((size / 2)) $((size - 1)); do
+  for length in 1 100 4096 65536 70000 "$(image_start)" $((size / 2)) $((size - 1)); do
     head -c "$length" a.store >short.store
     try cs-inspect --check short.store
     refused 4 "'short.store'"
@@ -377,7 +377,7 @@ modules     ok' ]
   for ((i = 0; i < 30; i++)); do
     # The head of the file, the sections, then anywhere.
     case $((i % 3)) in
-      0) range=$((image + 4096)) ;;
+      0) range=$(($(image_start) + 4096)) ;;
       1) range=$((6 * 1024 * 1024)) ;;
       2) range=$size ;;
     esac

@@ -17,7 +17,9 @@
 # All of them print what the command left when they do not hold.
 
 # Where the image of a store begins: behind 4 bytes for each page of 64 GiB.
-image=$((65536 + (64 << 20)))
+image_start() {
+  echo $((65536 + (64 << 20)))
+}
 
 # shellcheck disable=SC2154     # output, stderr and status are set by run
 
