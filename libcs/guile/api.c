@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* api.c -- looking up the interpreter's functions.  */
+/* api.c -- looking up the interpreter's functions and variables.  */
 
 #include <dlfcn.h>
 
 #include "guile/api.h"
 
 struct cs_guile_api scm;
+struct cs_guile_data scm_data;
 struct cs_gc_api gc;
 
 struct wanted
@@ -17,6 +18,9 @@ struct wanted
 static const struct wanted wanted[] = {
 #define F(name) { "scm_" #name, &scm.name },
   CS_GUILE_FUNCTIONS (F)
+#undef F
+#define F(name) { "scm_" #name, &scm_data.name },
+  CS_GUILE_VARIABLES (F)
 #undef F
 #define F(name) { "GC_" #name, &gc.name },
   CS_GC_FUNCTIONS (F)
@@ -34,7 +38,7 @@ cs_guile_api_load (const struct cs_library_set *set, struct cs_err *err)
       addr = dlsym (handle, wanted[i].name);
       if (!addr)
         return cs_err_set (err, CS_E_INCOMPATIBLE,
-                           "the interpreter has no function '%s'",
+                           "the interpreter has no '%s'",
                            wanted[i].name);
       *(void **) wanted[i].cell = addr;
     }

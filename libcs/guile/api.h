@@ -19,6 +19,7 @@
 /* Each is called scm_NAME in libguile.  */
 #define CS_GUILE_FUNCTIONS(F)                                           \
   F (all_threads)                                                       \
+  F (broadcast_condition_variable)                                      \
   F (c_define_module)                                                   \
   F (c_make_gsubr)                                                      \
   F (c_module_define)                                                   \
@@ -45,7 +46,12 @@
   F (from_utf8_symbol)                                                  \
   F (hook_to_list)                                                      \
   F (internal_catch)                                                    \
+  F (make_condition_variable)                                           \
+  F (make_mutex_with_kind)                                              \
   F (misc_error)                                                        \
+  F (mutex_level)                                                       \
+  F (mutex_locked_p)                                                    \
+  F (mutex_owner)                                                       \
   F (open_input_string)                                                 \
   F (primitive_eval)                                                    \
   F (procedure_p)                                                       \
@@ -62,11 +68,22 @@
   F (setvbuf)                                                           \
   F (shell)                                                             \
   F (sigaction_for_thread)                                              \
+  F (signal_condition_variable)                                         \
   F (system_async_mark_for_thread)                                      \
+  F (thread_exited_p)                                                   \
   F (throw)                                                             \
+  F (timed_lock_mutex)                                                  \
+  F (timed_wait_condition_variable)                                     \
+  F (unlock_mutex)                                                      \
   F (variable_ref)                                                      \
   F (with_guile)                                                        \
   F (without_guile)
+
+/* Variables: each is called scm_NAME in libguile.  */
+#define CS_GUILE_VARIABLES(F)                                           \
+  F (tc16_condvar)                                                      \
+  F (tc16_mutex)                                                        \
+  F (tc16_thread)
 
 /* Each is called GC_NAME in libgc.  */
 #define CS_GC_FUNCTIONS(F)                                              \
@@ -97,6 +114,13 @@ struct cs_guile_api
 #undef F
 };
 
+struct cs_guile_data
+{
+#define F(name) __typeof__ (&scm_##name) name;
+  CS_GUILE_VARIABLES (F)
+#undef F
+};
+
 struct cs_gc_api
 {
 #define F(name) __typeof__ (&GC_##name) name;
@@ -105,6 +129,7 @@ struct cs_gc_api
 };
 
 extern struct cs_guile_api scm;
+extern struct cs_guile_data scm_data;
 extern struct cs_gc_api gc;
 
 /* Look all of them up in SET.  -CS_E_INCOMPATIBLE names a missing one.  */

@@ -25,6 +25,7 @@
 #include "guile/api.h"
 #include "guile/applier.h"
 #include "guile/interpreter.h"
+#include "guile/mutex.h"
 #include "guile/signals.h"
 #include "intern/imports.h"
 #include "process/process.h"
@@ -111,7 +112,8 @@ cs_interpreter_replacement (const char *name)
     return register_my_thread;
   if (strcmp (name, "guile:unregister_my_thread") == 0)
     return unregister_my_thread;
-  return cs_process_replacement (name);
+  return cs_mutex_replacement (name) ? cs_mutex_replacement (name)
+                                     : cs_process_replacement (name);
 }
 
 /* Called through the stub of a missing symbol, as if it were the function:

@@ -103,6 +103,13 @@ cs_intern_bind_anew (struct cs_table_disk *table, uint32_t i, uint64_t addr)
 }
 
 void
+cs_intern_redirect (const struct cs_table_disk *table, uint32_t i,
+                    uint64_t addr)
+{
+  set_word (table, 1 + (size_t) i, addr);
+}
+
+void
 cs_intern_set_handler (struct cs_table_disk *table,
                        void (*handler) (uint32_t index) CS_ARCH_HANDLER)
 {

@@ -56,6 +56,11 @@ void cs_intern_bind (struct cs_table_disk *table, uint32_t i, uint64_t addr);
 void cs_intern_bind_anew (struct cs_table_disk *table, uint32_t i,
                           uint64_t addr);
 
+/* Point slot I to ADDR, whatever the entry says: for a function of a carried
+   library that is replaced.  Only in the mapping modes.  */
+void cs_intern_redirect (const struct cs_table_disk *table, uint32_t i,
+                         uint64_t addr);
+
 /* Set the handler that missing stubs call with the index of their entry; it
    does not return to the caller's code with a useful value, so it should
    not return at all.  Only in the mapping modes.  */

@@ -40,6 +40,7 @@ struct carry
   struct cs_libraries_disk head;
   struct part slots, floats, names;
   int code;                     /* the first failure inside the resolver */
+  const char *unnamed;          /* -ENOENT: a symbol that is not interned */
 };
 
 static int
@@ -90,7 +91,8 @@ number_replacement (struct carry *c, const char *name)
   return c->head.nr_replacements++;
 }
 
-/* Note that entry I is outside the carried libraries and used by one.  */
+/* Note that entry I is used by a carried library, and bound at each start: it
+   is outside of them, or replaced.  */
 static void
 add_float (struct carry *c, uint32_t i, const char *replacement)
 {
@@ -105,8 +107,11 @@ add_float (struct carry *c, uint32_t i, const char *replacement)
       return;
   if (replacement)
     new.replacement = number_replacement (c, replacement);
-  new.name = add_name (c, cs_table_string (c->table, entry->name));
-  new.symver = add_name (c, cs_table_string (c->table, entry->symver));
+  if (!(entry->flags & CS_TABLE_PERSISTENT))
+    {
+      new.name = add_name (c, cs_table_string (c->table, entry->name));
+      new.symver = add_name (c, cs_table_string (c->table, entry->symver));
+    }
   if (append (&c->floats, &new, sizeof new) != 0)
     c->code = -ENOMEM;
   c->head.nr_floats++;
@@ -175,6 +180,31 @@ resolve_outside (struct carry *c, const struct cs_elf_symbol *symbol,
   return true;
 }
 
+/* A symbol of a carried library that is replaced.  A call is bound like
+   others that are; an address that is taken may be kept in the heap, so it is
+   that of a trampoline, which each start leads to the replacement.  */
+static bool
+replace_inside (struct carry *c, const struct plan *plan,
+                const struct cs_elf_symbol *definition,
+                const char *replacement, bool taken, uint64_t *value)
+{
+  long i;
+
+  if (!taken)
+    return false;
+  i = cs_table_find (c->table, cs_elf_soname (plan->elf), definition->name);
+  if (i < 0 || cs_table_entry (c->table, (uint32_t) i)->kind
+                 != CS_SYMBOL_FUNCTION)
+    {
+      c->code = -ENOENT;
+      c->unnamed = definition->name;
+      return false;
+    }
+  add_float (c, (uint32_t) i, replacement);
+  *value = use_trampoline (c, (uint32_t) i);
+  return true;
+}
+
 static bool
 resolve (void *closure, const struct cs_elf_symbol *symbol,
          const struct cs_elf_reloc *reloc, uint64_t *value)
@@ -190,7 +220,7 @@ resolve (void *closure, const struct cs_elf_symbol *symbol,
   if (!plan)
     return resolve_outside (c, symbol, replacement, taken, value);
   if (replacement)
-    return false;
+    return replace_inside (c, plan, definition, replacement, taken, value);
   return resolve_inside (c, plan, definition, taken, value);
 }
 
@@ -282,6 +312,10 @@ rebase_all (struct carry *c, struct cs_err *err)
                         &c->plans[i].rebased, err);
       if (code == 0)
         code = c->code;
+      if (c->unnamed)
+        code = cs_err_set (err, CS_E_MISUSE, "'%s' is replaced, and its"
+                           " address is taken in %s: a rule must intern it",
+                           c->unnamed, cs_elf_soname (c->current->elf));
     }
   return code;
 }

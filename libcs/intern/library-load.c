@@ -320,28 +320,36 @@ find_today (const struct cs_library_set *set, const char *name,
   return addr ? addr : dlsym (handle, name);
 }
 
-/* Fill the slots of trampolines whose functions are outside.  */
+static void
+bind_float (const struct loader *loader, const struct cs_library_set *set,
+            const struct cs_library_float_disk *f)
+{
+  const struct cs_libraries_disk *libraries = loader->libraries;
+  bool replaced = f->replacement < libraries->nr_replacements;
+  const char *name = cs_library_name (libraries, f->name);
+  void *addr = replaced ? loader->replacements[f->replacement]
+                        : find_today (set, name,
+                                      cs_library_name (libraries, f->symver));
+
+  if (!addr)
+    cs_report (CS_REPORT_MISSING, "function '%s' of the libraries that"
+               " Guile needs", name);
+  if (replaced && f->name == 0)
+    cs_intern_redirect (loader->table, f->entry, (uintptr_t) addr);
+  else
+    cs_intern_bind_anew (loader->table, f->entry, (uintptr_t) addr);
+}
+
+/* Fill the slots of trampolines whose functions are outside or replaced.  */
 static void
 bind_floats (const struct loader *loader, const struct cs_library_set *set)
 {
-  const struct cs_libraries_disk *libraries = loader->libraries;
-  const struct cs_library_float_disk *f = cs_library_floats (libraries);
-  void *addr;
+  const struct cs_library_float_disk *f
+    = cs_library_floats (loader->libraries);
 
-  for (uint32_t i = 0; i < libraries->nr_floats; i++, f++)
-    {
-      if (f->entry >= loader->table->count)
-        continue;
-      if (f->replacement < libraries->nr_replacements)
-        addr = loader->replacements[f->replacement];
-      else
-        addr = find_today (set, cs_library_name (libraries, f->name),
-                           cs_library_name (libraries, f->symver));
-      if (!addr)
-        cs_report (CS_REPORT_MISSING, "function '%s' of the libraries that"
-                   " Guile needs", cs_library_name (libraries, f->name));
-      cs_intern_bind_anew (loader->table, f->entry, (uintptr_t) addr);
-    }
+  for (uint32_t i = 0; i < loader->libraries->nr_floats; i++, f++)
+    if (f->entry < loader->table->count)
+      bind_float (loader, set, f);
 }
 
 static int

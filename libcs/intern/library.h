@@ -96,12 +96,14 @@ struct cs_library_slot_disk
                                    or CS_LIBRARY_KEEP for what ld.so wrote */
 };
 
-/* A trampoline whose function is outside the carried libraries.  */
+/* A trampoline whose function is outside the carried libraries, or is one of
+   theirs that is replaced.  */
 struct cs_library_float_disk
 {
   uint32_t entry;               /* in the intern table */
   uint32_t replacement;         /* or CS_LIBRARY_KEEP */
-  uint32_t name, symver;        /* what it is looked up with: names */
+  uint32_t name, symver;        /* what it is looked up with: names; none for
+                                   a function of the carried libraries */
 };
 
 /* Finds the function that a replacement's name stands for, or NULL.  */
