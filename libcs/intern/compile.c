@@ -161,19 +161,20 @@ add_import (struct compiler *c, const struct cs_elf_symbol *import)
                 definition.symbol);
 }
 
-/* Mark in TAKEN the symbols whose address ELF takes.  */
-static void
-mark_taken (const struct cs_elf *elf, bool *taken)
-{
-  size_t i;
+/* How ELF refers to a symbol.  */
+enum { REFERRED = 1, TAKEN = 2 };       /* TAKEN: by its address */
 
-  for (i = 0; i < cs_elf_nr_relocs (elf); i++)
+static void
+mark_references (const struct cs_elf *elf, unsigned char *how)
+{
+  for (size_t i = 0; i < cs_elf_nr_relocs (elf); i++)
     {
       const struct cs_elf_reloc *reloc = cs_elf_reloc_get (elf, i);
 
-      if (reloc->symbol && (reloc->kind == CS_RELOC_GLOB_DAT
-                            || reloc->kind == CS_RELOC_ABSOLUTE))
-        taken[reloc->symbol] = true;
+      if (reloc->symbol)
+        how[reloc->symbol] |= reloc->kind == CS_RELOC_GLOB_DAT
+                              || reloc->kind == CS_RELOC_ABSOLUTE
+                              ? REFERRED | TAKEN : REFERRED;
     }
 }
 
@@ -182,26 +183,24 @@ add_library (struct compiler *c, const struct cs_elf *elf)
 {
   const char *soname = cs_elf_soname (elf);
   size_t nr = cs_elf_nr_symbols (elf), i;
-  bool *taken = calloc (nr + 1, sizeof *taken);
+  unsigned char *how = calloc (nr + 1, sizeof *how);
 
-  if (!taken)
+  if (!how)
     return -ENOMEM;
-  mark_taken (elf, taken);
+  mark_references (elf, how);
   cs_policy_role (c->policy, soname);
   for (i = 1; i < nr; i++)
     {
       const struct cs_elf_symbol *symbol = cs_elf_symbol_get (elf, i);
 
+      if (how[i] || !symbol->defined)
+        cs_policy_replacement (c->policy, soname, symbol->name);
       if (has_address (symbol) && symbol->default_version)
         add_symbol (c, soname, symbol->name, "", symbol->kind, symbol);
-      else if (!symbol->defined)
-        {
-          cs_policy_replacement (c->policy, soname, symbol->name);
-          if (taken[i])
-            add_import (c, symbol);
-        }
+      else if (!symbol->defined && (how[i] & TAKEN))
+        add_import (c, symbol);
     }
-  free (taken);
+  free (how);
   return 0;
 }
 

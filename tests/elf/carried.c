@@ -57,3 +57,18 @@ carried_number (const char *text)
 {
   return strtol (text, NULL, 10);
 }
+
+/* Inside and replaced: called, and its address taken.  */
+int
+carried_twice (int n)
+{
+  return 2 * n;
+}
+
+int (*carried_twice_pointer) (int) = carried_twice;
+
+int
+carried_call_twice (int n)
+{
+  return carried_twice (n);
+}

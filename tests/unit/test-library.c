@@ -23,7 +23,8 @@ static const char policy_text[] =
   "intern function * in persistent\n"
   "optional intern function * in rebound\n"
   "replace malloc with test:malloc\n"
-  "replace free with test:free\n";
+  "replace free with test:free\n"
+  "replace carried_twice with test:twice in persistent\n";
 
 /* What each process has.  */
 static struct cs_store *store;
@@ -51,18 +52,26 @@ replaced_free (void *block)
   nr_released++;
 }
 
+static int
+replaced_twice (int n)
+{
+  return 2 * n + 1;
+}
+
 static void *
 find (const char *name)
 {
+  if (strcmp (name, "test:twice") == 0)
+    return replaced_twice;
   if (strcmp (name, "test:malloc") == 0)
     return replaced_malloc;
   return strcmp (name, "test:free") == 0 ? replaced_free : NULL;
 }
 
 static void *
-find_malloc_only (const char *name)
+find_all_but_free (const char *name)
 {
-  return strcmp (name, "test:malloc") == 0 ? replaced_malloc : NULL;
+  return strcmp (name, "test:free") == 0 ? NULL : find (name);
 }
 
 static void
@@ -208,6 +217,7 @@ check_calls (void)
     at (0, "carried_allocate");
   void *(*user_allocate) (size_t) = (void *(*) (size_t))
     at (1, "user_allocate");
+  function *twice = *(function **) at (0, "carried_twice_pointer");
 
   CHECK (cs_store_contains (store, at (0, "carried_add")));
   CHECK (cs_store_contains (store, at (1, "user_add")));
@@ -223,6 +233,9 @@ check_calls (void)
   CHECK (cs_intern_at (table, (uintptr_t) release) >= 0);
   release (NULL);
   CHECK (nr_released == 1);
+  CHECK (function_at (0, "carried_call_twice") (4) == 9);
+  CHECK (has_trampoline (FIRST, "carried_twice", (void *) twice));
+  CHECK (twice (4) == 9 && function_at (0, "carried_twice") (4) == 8);
 }
 
 static void
@@ -393,13 +406,25 @@ unknown_replacement (void)
   CHECK (strstr (err.text, "test:none") && strstr (err.text, "test:4:"));
 }
 
+/* The address that is taken could not be the same in each process.  */
+static void
+replacement_without_name (void)
+{
+  struct cs_err err;
+
+  CHECK (carry ("policy 1\nrebind *\npersist libcs-carried*\n"
+                "replace carried_twice with test:twice\n", &err)
+         == -CS_E_MISUSE);
+  CHECK (strstr (err.text, "carried_twice"));
+}
+
 static void
 replacement_is_gone (void)
 {
   struct cs_err err = CS_ERR_INIT;
 
   reopen (CS_STORE_EPHEMERAL);
-  CHECK (cs_library_load (store, table, find_malloc_only, true, &set, &err)
+  CHECK (cs_library_load (store, table, find_all_but_free, true, &set, &err)
          == -CS_E_INCOMPATIBLE);
   CHECK (strstr (err.text, "test:free"));
 }
@@ -641,6 +666,8 @@ static const struct test_case cases[] = {
   { "any number of processes load them without writing", two_at_once },
   { "an address in use is refused, naming the mapping", conflict },
   { "a policy with an unknown replacement is misuse", unknown_replacement },
+  { "a replaced function whose address is taken must be interned",
+    replacement_without_name },
   { "a store that wants a replacement we lack", other_release },
   { "too many libraries are refused", too_many },
   { "a store without the section", no_section },
