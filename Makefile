@@ -90,7 +90,9 @@ GENERATED := policy-builtin.c module-builtin.c
 
 CMD_SOURCES := $(sort $(wildcard cmd/*.c))
 COMMANDS := $(patsubst cmd/%.c,%,$(filter cmd/cs-%.c,$(CMD_SOURCES)))
-CMD_SHARED := $(filter-out cmd/cs-%.c,$(CMD_SOURCES))
+# Those named after a command are that command's own.
+INSPECT_SOURCES := $(filter cmd/inspect-%.c,$(CMD_SOURCES))
+CMD_SHARED := $(filter-out cmd/cs-%.c $(INSPECT_SOURCES),$(CMD_SOURCES))
 BINARIES := $(COMMANDS:%=$(BUILD)/bin/%)
 
 UNIT_SOURCES := $(sort $(wildcard tests/unit/test-*.c))
@@ -104,6 +106,7 @@ PIC_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/pic/%.o) \
   $(GENERATED:%.c=$(BUILD)/pic/%.o)
 CMD_OBJECTS := $(CMD_SOURCES:%.c=$(BUILD)/obj/%.o)
 SHARED_OBJECTS := $(CMD_SHARED:%.c=$(BUILD)/obj/%.o)
+INSPECT_OBJECTS := $(INSPECT_SOURCES:%.c=$(BUILD)/obj/%.o)
 
 LIBRARY := $(BUILD)/libcs.a
 SHARED := $(BUILD)/libcs.so.0
@@ -191,11 +194,14 @@ $(BUILD)/libcs.pc: libcs/libcs.pc.in VERSION $(BUILD)/flags
 	  libcs/libcs.pc.in >$@
 
 $(BUILD)/bin/cs-run: CMD_LIBS = $(CS_RUN_LIBS)
+$(BUILD)/bin/cs-inspect: CMD_OBJECTS_OWN = $(INSPECT_OBJECTS)
+$(BUILD)/bin/cs-inspect: $(INSPECT_OBJECTS)
 $(BINARIES): $(BUILD)/bin/%: $(BUILD)/obj/cmd/%.o $(SHARED_OBJECTS) $(LIBRARY)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CS_LDFLAGS) $(LDFLAGS) -o $@ \
-	  $< $(SHARED_OBJECTS) $(LIBRARY) $(or $(CMD_LIBS),$(CS_LIBS))
+	  $< $(CMD_OBJECTS_OWN) $(SHARED_OBJECTS) $(LIBRARY) \
+	  $(or $(CMD_LIBS),$(CS_LIBS))
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(SHARED_OBJECTS) $(LIBRARY)
 	$(call say,LD,$@)

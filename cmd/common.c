@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -470,6 +471,27 @@ number_argument (int val, const char *text, const struct unit *units,
   if (number == 0)
     cs_cmd_misuse ("option '%s': the %s must not be 0", option_name (val),
                    what);
+  return number;
+}
+
+uint64_t
+cs_cmd_number (int val, const char *text, uint64_t min, uint64_t max)
+{
+  static const struct unit none[] = { { "", 1 }, { NULL, 0 } };
+  uint64_t number;
+  int rc;
+
+  if (!text)
+    return 0;
+  rc = parse_with_unit (text, none, &number);
+  if (rc == -ERANGE || (rc == 0 && number > max))
+    cs_cmd_misuse ("option '%s': '%s' is too large", option_name (val), text);
+  if (rc)
+    cs_cmd_misuse ("option '%s': '%s' is not a whole number",
+                   option_name (val), text);
+  if (number < min)
+    cs_cmd_misuse ("option '%s': '%s' is less than %" PRIu64,
+                   option_name (val), text, min);
   return number;
 }
 

@@ -95,6 +95,11 @@ uint64_t cs_cmd_size (int val, const char *text);
    nothing, m or min, h, d.  */
 uint64_t cs_cmd_time (int val, const char *text);
 
+/* The argument TEXT of option VAL as a whole number from MIN to MAX.  Misuse
+   otherwise.  Returns 0 if TEXT is NULL.  */
+uint64_t cs_cmd_number (int val, const char *text, uint64_t min,
+                        uint64_t max);
+
 /* The parsers behind them.  Return 0, -EINVAL or -ERANGE.  */
 int cs_cmd_parse_size (const char *text, uint64_t *len);
 int cs_cmd_parse_time (const char *text, uint64_t *ms);

@@ -6,11 +6,13 @@
 
 #include "common.h"
 #include "guile/workspace.h"
+#include "source.h"
 
 enum
 {
   OPTION_FORCE = 256,
   OPTION_FROM,
+  OPTION_HISTORY,
   OPTION_LIBGUILE,
   OPTION_POLICY,
   OPTION_RESERVE,
@@ -18,13 +20,15 @@ enum
 };
 
 static struct cs_create_params params;
-static char *reserve;
+static char *from, *history, *reserve;
 
 static struct poptOption options[] = {
   { "force", 0, POPT_ARG_NONE, NULL, OPTION_FORCE,
     "Replace STORE if it exists", NULL },
-  { "from", 0, POPT_ARG_STRING, &params.from, OPTION_FROM,
-    "Start with the contents of another store", "SOURCE" },
+  { "from", 0, POPT_ARG_STRING, &from, OPTION_FROM,
+    "Start with the contents of another store", "SOURCE[@GENERATION]" },
+  { "history", 0, POPT_ARG_STRING, &history, OPTION_HISTORY,
+    "Keep so many older generations (8)", "NUMBER" },
   { "libguile", 0, POPT_ARG_STRING, &params.libguile, OPTION_LIBGUILE,
     "Take the interpreter from FILE, not the system's", "FILE" },
   { "policy", 0, POPT_ARG_STRING, &params.policy, OPTION_POLICY,
@@ -36,8 +40,10 @@ static struct poptOption options[] = {
   POPT_TABLEEND
 };
 
-/* A clone has the interpreter, the policy and the region of its source.  */
+/* A clone has the interpreter, the policy, the region and the length of
+   history of its source.  */
 static const int exclusive[][CS_CMD_EXCLUSIVE_MAX] = {
+  { OPTION_FROM, OPTION_HISTORY },
   { OPTION_FROM, OPTION_LIBGUILE },
   { OPTION_FROM, OPTION_POLICY },
   { OPTION_FROM, OPTION_RESERVE },
@@ -56,13 +62,27 @@ static const struct cs_cmd command = {
   .ends_at_once = true          /* an interpreter may be loaded in part */
 };
 
+static void
+set_source (void)
+{
+  struct cs_source source = cs_source_parse (from);
+
+  params.from = source.path;
+  params.from_generation = source.generation;
+}
+
 int
 main (int argc, char **argv)
 {
   const struct cs_cmd_line *line = cs_cmd_start (&command, argc, argv);
   const char *store = line->operands[0];
+  uint32_t kept = (uint32_t) cs_cmd_number (OPTION_HISTORY, history, 0,
+                                            UINT32_MAX);
   struct cs_err err = CS_ERR_INIT;
 
+  if (from)
+    set_source ();
+  params.history = history ? &kept : NULL;
   params.reserve = cs_cmd_size (OPTION_RESERVE, reserve);
   params.force = cs_cmd_given (OPTION_FORCE);
   params.warn = cs_cmd_warn;

@@ -9,6 +9,7 @@
 #include "guile/module-tree.h"
 #include "guile/roots.h"
 #include "json.h"
+#include "source.h"
 
 enum
 {
@@ -22,7 +23,7 @@ static struct poptOption option_table[] = {
 
 static const struct cs_cmd command = {
   .name = "cs-gc-roots",
-  .operands = "STORE",
+  .operands = "STORE[@GENERATION]",
   .summary = "Print the roots of a workspace and what they refer to by name.",
   .options = option_table,
   .min_operands = 1,
@@ -203,8 +204,10 @@ put_bindings (struct run *run, const struct cs_module *module,
 static int
 open_store (struct run *run, struct cs_err *err)
 {
-  int code = cs_store_open (run->path, CS_STORE_READ, &run->store, err);
+  int code = cs_source_open (run->path, &run->store, err);
 
+  if (code == 0)
+    run->path = cs_store_path (run->store);
   if (code == 0)
     code = cs_root_ranges (run->store, run->ranges, &run->nr_ranges, err);
   if (code == 0)

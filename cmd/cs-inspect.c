@@ -4,20 +4,17 @@
    Each part of the report is read in full before it is printed, so that a
    part that is damaged prints nothing but its message; the others follow.  */
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
-#include "common.h"
 #include "guile/inspect.h"
 #include "guile/module-tree.h"
 #include "guile/roots.h"
 #include "intern/intern.h"
+#include "inspect.h"
 #include "intern/library.h"
-#include "json.h"
+#include "source.h"
 
 enum
 {
@@ -41,7 +38,8 @@ static struct poptOption option_table[] = {
   { "heap", 0, POPT_ARG_NONE, NULL, OPTION_HEAP,
     "Print the ranges of memory that are in use", NULL },
   { "history", 0, POPT_ARG_NONE, NULL, OPTION_HISTORY,
-    "Print what was told at resumes", NULL },
+    "Print the generations that are kept, and what was told at resumes",
+    NULL },
   { "json", 0, POPT_ARG_NONE, NULL, OPTION_JSON, "Print as JSON", NULL },
   { "libraries", 0, POPT_ARG_NONE, NULL, OPTION_LIBRARIES,
     "Print the libraries: carried, opened at run time, needed", NULL },
@@ -58,69 +56,17 @@ static struct poptOption option_table[] = {
 
 static const struct cs_cmd command = {
   .name = "cs-inspect",
-  .operands = "STORE",
+  .operands = "STORE[@GENERATION]",
   .summary = "Print what is in a store, without running anything of it.",
   .options = option_table,
   .min_operands = 1,
   .max_operands = 1
 };
 
-/* What one run works on.  */
-struct run
-{
-  const char *path;
-  struct cs_store *store;
-  struct cs_json *json;         /* NULL for text */
-  int status;                   /* exit status so far */
-  bool begun;                   /* something was printed as text */
-};
-
 static const struct cs_superblock_disk *
 superblock (const struct run *run)
 {
   return cs_store_superblock (run->store);
-}
-
-/* Formatting.  */
-
-#define ADDR_LEN 24
-
-/* "0x..." in a buffer of ADDR_LEN bytes.  */
-static const char *
-addr_text (char *text, uint64_t addr)
-{
-  snprintf (text, ADDR_LEN, "0x%" PRIx64, addr);
-  return text;
-}
-
-/* "1.5 MiB" in a buffer of 32 bytes.  */
-static const char *
-size_text (char *text, uint64_t len)
-{
-  static const char *const units[] = {
-    "bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"
-  };
-  double number = (double) len;
-  int unit = 0;
-
-  for (; number >= 1024 && unit < 6; unit++)
-    number /= 1024;
-  snprintf (text, 32, unit ? "%.1f %s" : "%.0f %s", number, units[unit]);
-  return text;
-}
-
-/* "2026-11-22 14:05:00 UTC", or the number if it is no time, in a buffer of
-   64 bytes.  */
-static const char *
-time_text (char *text, int64_t seconds)
-{
-  time_t when = (time_t) seconds;
-  struct tm tm;
-
-  if (when != seconds || !gmtime_r (&when, &tm)
-      || strftime (text, 64, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
-    snprintf (text, 64, "%" PRId64, seconds);
-  return text;
 }
 
 static const char *
@@ -144,23 +90,6 @@ uuid_text (const uint8_t *uuid, char text[40])
   return text;
 }
 
-/* A name out of the store, with what is not printable made visible, in a
-   buffer of 512 bytes.  */
-static const char *
-visible (char *text, const char *name)
-{
-  size_t used = 0;
-
-  for (; *name && used < 506; name++)
-    if ((unsigned char) *name < 0x20 || *name == 0x7f)
-      used += (size_t) sprintf (text + used, "\\x%02x",
-                                (unsigned char) *name);
-    else
-      text[used++] = *name;
-  text[used] = '\0';
-  return used ? text : "-";
-}
-
 /* What the file takes on disk; 0 if that cannot be asked.  */
 static uint64_t
 disk_usage (const struct run *run)
@@ -169,30 +98,6 @@ disk_usage (const struct run *run)
 
   return stat (run->path, &status) == 0 ? (uint64_t) status.st_blocks * 512
                                         : 0;
-}
-
-/* Begin a table, after an empty line if it is not the first.  */
-static void
-begin_table (struct run *run)
-{
-  if (run->begun)
-    putchar ('\n');
-  run->begun = true;
-}
-
-/* The heading of each part, before it; what it cannot read is reported, and
-   the rest goes on.  */
-static void
-failed (struct run *run, const char *member, const struct cs_err *err)
-{
-  int status;
-
-  fflush (stdout);
-  status = cs_cmd_report (err);
-  if (run->status == 0 || status == 4)
-    run->status = status;
-  if (run->json && member)
-    cs_json_null (run->json, member);
 }
 
 /* --roots */
@@ -728,58 +633,6 @@ show_heap (struct run *run)
     cs_json_end (run->json);
 }
 
-/* --history */
-
-static void
-show_event (struct run *run, const struct cs_report_entry_disk *event)
-{
-  char when[64], text[512];
-
-  if (!run->json)
-    {
-      printf ("%12" PRIu64 "  %-23s  %-8s  %s\n", event->generation,
-              time_text (when, event->when), cs_report_word (event->kind),
-              visible (text, event->text));
-      return;
-    }
-  cs_json_object (run->json, NULL);
-  cs_json_number (run->json, "generation", event->generation);
-  cs_json_signed (run->json, "time", event->when);
-  cs_json_string (run->json, "event", cs_report_word (event->kind));
-  cs_json_string (run->json, "text", event->text);
-  cs_json_end (run->json);
-}
-
-static void
-show_resumes (struct run *run)
-{
-  struct cs_err err = CS_ERR_INIT;
-  const struct cs_report_disk *report = cs_inspect_report (run->store, &err);
-  const struct cs_report_entry_disk *event;
-  uint64_t n = 0;
-
-  if (!report)
-    return failed (run, "resumes", &err);
-  if (run->json)
-    cs_json_array (run->json, "resumes");
-  else
-    {
-      begin_table (run);
-      printf ("%12s  %-23s  %-8s  %s\n", "RESUMED FROM", "TIME", "EVENT",
-              "OF");
-    }
-  while ((event = cs_report_next (report, &n)))
-    show_event (run, event);
-  if (run->json)
-    cs_json_end (run->json);
-}
-
-static void
-show_history (struct run *run)
-{
-  show_resumes (run);
-}
-
 /* --check */
 
 static void
@@ -994,7 +847,7 @@ static const struct
   { OPTION_SYMBOLS, show_symbols },
   { OPTION_MODULES, show_modules },
   { OPTION_HEAP, show_heap },
-  { OPTION_HISTORY, show_history },
+  { OPTION_HISTORY, cs_inspect_show_history },
   { OPTION_CHECK, show_check }
 };
 
@@ -1017,12 +870,13 @@ int
 main (int argc, char **argv)
 {
   const struct cs_cmd_line *line = cs_cmd_start (&command, argc, argv);
-  struct run run = { .path = line->operands[0] };
+  struct run run = { NULL };
   struct cs_err err = CS_ERR_INIT;
   struct cs_json json;
 
-  if (cs_store_open (run.path, CS_STORE_READ, &run.store, &err) < 0)
+  if (cs_source_open (line->operands[0], &run.store, &err) < 0)
     cs_cmd_fail (&err);
+  run.path = cs_store_path (run.store);
   if (cs_cmd_given (OPTION_JSON))
     {
       run.json = &json;

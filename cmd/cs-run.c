@@ -19,20 +19,34 @@
 enum
 {
   OPTION_EPHEMERAL = 256,
+  OPTION_GENERATION,
+  OPTION_HISTORY,
   OPTION_NO_SAVE,
   OPTION_STACK_SIZE
 };
 
-static char *stack_size;
+static char *generation, *history, *stack_size;
 
 static struct poptOption options[] = {
   { "ephemeral", 0, POPT_ARG_NONE, NULL, OPTION_EPHEMERAL,
     "Take no lock and never write to STORE", NULL },
+  { "generation", 0, POPT_ARG_STRING, &generation, OPTION_GENERATION,
+    "Run an older generation; implies --ephemeral", "NUMBER" },
+  { "history", 0, POPT_ARG_STRING, &history, OPTION_HISTORY,
+    "Keep so many older generations from now on", "NUMBER" },
   { "no-save", 0, POPT_ARG_NONE, NULL, OPTION_NO_SAVE,
     "Leave without a checkpoint", NULL },
   { "stack-size", 0, POPT_ARG_STRING, &stack_size, OPTION_STACK_SIZE,
     "Stack of the thread that runs Guile, e.g. 64M", "SIZE" },
   POPT_TABLEEND
+};
+
+/* What is never saved has no history.  */
+static const int exclusive[][CS_CMD_EXCLUSIVE_MAX] = {
+  { OPTION_EPHEMERAL, OPTION_HISTORY },
+  { OPTION_GENERATION, OPTION_HISTORY },
+  { OPTION_NO_SAVE, OPTION_HISTORY },
+  { 0 }
 };
 
 /* --ephemeral with --no-save is allowed: the first implies the second.  */
@@ -41,6 +55,7 @@ static const struct cs_cmd command = {
   .operands = "STORE [GUILE-OPTION...]",
   .summary = "Resume the workspace in STORE; what follows is for Guile.",
   .options = options,
+  .exclusive = exclusive,
   .min_operands = 1,
   .max_operands = -1,
   .operands_end_options = true,
@@ -94,9 +109,15 @@ int
 main (int argc, char **argv)
 {
   const struct cs_cmd_line *line = cs_cmd_start (&command, argc, argv);
+  uint32_t kept = (uint32_t) cs_cmd_number (OPTION_HISTORY, history, 0,
+                                            UINT32_MAX);
   struct cs_err err = CS_ERR_INIT;
   struct cs_run_params params = {
-    .ephemeral = cs_cmd_given (OPTION_EPHEMERAL),
+    .ephemeral = cs_cmd_given (OPTION_EPHEMERAL)
+                 || cs_cmd_given (OPTION_GENERATION),
+    .generation = cs_cmd_number (OPTION_GENERATION, generation, 1,
+                                 UINT64_MAX - 1),
+    .history = history ? &kept : NULL,
     .no_save = cs_cmd_given (OPTION_NO_SAVE),
     .note = line->verbose ? note : NULL,
     .stack_len = stack_len (),

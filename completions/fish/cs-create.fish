@@ -5,6 +5,8 @@ complete -c cs-create -l force \
   -d 'Replace STORE if it exists'
 complete -c cs-create -l from -r -F \
   -d 'Start with the contents of another store'
+complete -c cs-create -l history -x -a '0 8 30 100' \
+  -d 'Keep so many older generations (8)'
 complete -c cs-create -l libguile -r -F \
   -d 'Take the interpreter from FILE, not the system\'s'
 complete -c cs-create -l policy -r -F \

@@ -8,7 +8,7 @@ complete -c cs-inspect -l files \
 complete -c cs-inspect -l heap \
   -d 'Print the ranges of memory that are in use'
 complete -c cs-inspect -l history \
-  -d 'Print what was told at resumes'
+  -d 'Print the generations that are kept, and what was told at resumes'
 complete -c cs-inspect -l json \
   -d 'Print as JSON'
 complete -c cs-inspect -l libraries \

@@ -10,7 +10,7 @@ function __cs_run_own
     for word in $words
         if test $skip = 1
             set skip 0
-        else if test $word = --stack-size
+        else if contains -- $word --generation --history --stack-size
             set skip 1
         else if not string match -q -- '-*' $word
             return 1
@@ -21,6 +21,10 @@ end
 
 complete -c cs-run -n __cs_run_own -l ephemeral \
   -d 'Take no lock and never write to STORE'
+complete -c cs-run -n __cs_run_own -l generation -x \
+  -d 'Run an older generation; implies --ephemeral'
+complete -c cs-run -n __cs_run_own -l history -x -a '0 8 30 100' \
+  -d 'Keep so many older generations from now on'
 complete -c cs-run -n __cs_run_own -l no-save \
   -d 'Leave without a checkpoint'
 complete -c cs-run -n __cs_run_own -l stack-size -x -a '8M 64M 512M' \

@@ -173,11 +173,15 @@ make_store (struct making *m, const char *path, struct cs_err *err)
     .machine = arch->elf_machine, .word_len = arch->word_len,
     .base = arch->region_base, .reserved = region_len (m->params, err)
   };
+  int code;
 
   if (store_params.reserved == 0)
     return err->code;
-  return cs_store_create (path, &store_params, m->params->force, &m->store,
+  code = cs_store_create (path, &store_params, m->params->force, &m->store,
                           err);
+  if (code == 0 && m->params->history)
+    cs_store_set_history (m->store, *m->params->history);
+  return code;
 }
 
 /* Guile that runs out of memory while it boots goes on without what it could
@@ -252,8 +256,10 @@ cs_workspace_create (const char *path, const struct cs_create_params *params,
   int code;
 
   if (params->from)
-    return cs_store_clone (params->from, CS_STORE_NEWEST, path, params->force,
-                           err);
+    return cs_store_clone (params->from,
+                           params->from_generation ? params->from_generation
+                                                   : CS_STORE_NEWEST,
+                           path, params->force, err);
   code = create (&m, path, err);
   cs_elf_list_fini (&m.list);
   cs_policy_free (m.policy);

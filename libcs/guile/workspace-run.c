@@ -56,9 +56,13 @@ cs_workspace_run (const char *path, const struct cs_run_params *params,
 {
   enum cs_store_mode mode = params->ephemeral ? CS_STORE_EPHEMERAL
                                               : CS_STORE_WRITE;
-  int code = cs_store_open (path, mode, &running.store, err);
+  uint64_t generation = params->generation ? params->generation
+                                           : CS_STORE_NEWEST;
+  int code = cs_store_open_at (path, mode, generation, &running.store, err);
 
   running.params = params;
+  if (code == 0 && params->history)
+    cs_store_set_history (running.store, *params->history);
   if (code == 0)
     code = resume (running.store, err);
   if (code == 0)

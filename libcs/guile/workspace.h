@@ -16,8 +16,11 @@ struct cs_create_params
                                    the policy against the libraries now */
   const char *libguile;         /* NULL: the system's libguile-3.0.so.1 */
   const char *from;             /* another store to clone, instead of booting
-                                   an interpreter: only FORCE matters then;
-                                   NULL: none */
+                                   an interpreter: only the next one and
+                                   FORCE matter then; NULL: none */
+  uint64_t from_generation;     /* which of its generations; 0: the newest */
+  const uint32_t *history;      /* older generations to keep; NULL:
+                                   CS_STORE_HISTORY */
   uint64_t reserve;             /* bytes of address space; 0: the machine's default */
   bool force;                   /* replace an existing store */
   void (*warn) (const char *text);      /* policy warnings; may be NULL */
@@ -35,6 +38,9 @@ int cs_workspace_create (const char *path,
 struct cs_run_params
 {
   bool ephemeral;               /* no lock, nothing is ever written */
+  uint64_t generation;          /* run this one, if EPHEMERAL; 0: the newest */
+  const uint32_t *history;      /* older generations to keep from the next
+                                   checkpoint on; NULL: as many as before */
   bool no_save;                 /* lock, but leave without a checkpoint */
   size_t stack_len;             /* of the workspace thread, bytes; 0: RLIMIT_STACK */
   int argc;                     /* Guile's own arguments, argv[0] included */

@@ -341,8 +341,10 @@ list_log (const struct cs_store *store, struct cs_generation *list,
   size_t nr = 0;
 
   /* Oldest first as they lie, so turn them round.  */
-  while (off < end && cs_record_find (store->fd, off, &store->superblock,
-                                      &record) == 1)
+  while (off < end
+         && cs_record_find (store->fd, off, &store->superblock, &record) == 1
+         && record.head.superblock.generation
+            <= store->superblock.generation)
     {
       if (nr == max)
         memmove (list, list + 1, --nr * sizeof *list);
@@ -362,6 +364,26 @@ list_log (const struct cs_store *store, struct cs_generation *list,
   return nr;
 }
 
+/* The image, while it is still what the log starts from: no record of the
+   history leads back to it yet.  Returns how many it adds to LIST.  */
+static size_t
+list_image (const struct cs_store *store, int folder,
+            struct cs_generation *list)
+{
+  struct cs_store image = *store;
+  struct cs_err err = CS_ERR_INIT;
+
+  if (store->superblock.history == 0
+      || (folder >= 0 && is_begun (store, folder))
+      || cs_superblock_reread (&image, &err) < 0
+      || image.superblock.history == 0)
+    return 0;
+  *list = (struct cs_generation) {
+    image.superblock.generation, image.superblock.committed_at, 0
+  };
+  return 1;
+}
+
 size_t
 cs_store_history (const struct cs_store *store, struct cs_generation *list,
                   size_t max)
@@ -373,6 +395,8 @@ cs_store_history (const struct cs_store *store, struct cs_generation *list,
 
   if (max > 0 && store->log.len > 0)
     nr = list_log (store, list, max);
+  if (nr > 0 && nr < max)
+    nr += list_image (store, folder, list + nr);
   if (max > 0 && nr == 0)
     list[nr++] = (struct cs_generation) {
       store->superblock.generation, store->superblock.committed_at, 0

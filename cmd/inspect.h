@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* inspect.h -- what the files of cs-inspect share.
+
+   cs-inspect.c         the command, and most of what it prints
+   inspect-history.c    --history  */
+#ifndef CS_CMD_INSPECT_H
+#define CS_CMD_INSPECT_H
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "common.h"
+#include "json.h"
+#include "store/store.h"
+
+/* What one run works on.  */
+struct run
+{
+  const char *path;
+  struct cs_store *store;
+  struct cs_json *json;         /* NULL for text */
+  int status;                   /* exit status so far */
+  bool begun;                   /* something was printed as text */
+};
+
+/* --history: the commits that can be opened, and what was told at
+   resumes.  */
+void cs_inspect_show_history (struct run *run);
+
+/* Formatting.  */
+
+#define ADDR_LEN 24
+
+/* "0x..." in a buffer of ADDR_LEN bytes.  */
+static inline const char *
+addr_text (char *text, uint64_t addr)
+{
+  snprintf (text, ADDR_LEN, "0x%" PRIx64, addr);
+  return text;
+}
+
+/* "1.5 MiB" in a buffer of 32 bytes.  */
+static inline const char *
+size_text (char *text, uint64_t len)
+{
+  static const char *const units[] = {
+    "bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"
+  };
+  double number = (double) len;
+  int unit = 0;
+
+  for (; number >= 1024 && unit < 6; unit++)
+    number /= 1024;
+  snprintf (text, 32, unit ? "%.1f %s" : "%.0f %s", number, units[unit]);
+  return text;
+}
+
+/* "2026-11-22 14:05:00 UTC", or the number if it is no time, in a buffer of
+   64 bytes.  */
+static inline const char *
+time_text (char *text, int64_t seconds)
+{
+  time_t when = (time_t) seconds;
+  struct tm tm;
+
+  if (when != seconds || !gmtime_r (&when, &tm)
+      || strftime (text, 64, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
+    snprintf (text, 64, "%" PRId64, seconds);
+  return text;
+}
+
+/* A name out of the store, with what is not printable made visible, in a
+   buffer of 512 bytes.  */
+static inline const char *
+visible (char *text, const char *name)
+{
+  size_t used = 0;
+
+  for (; *name && used < 506; name++)
+    if ((unsigned char) *name < 0x20 || *name == 0x7f)
+      used += (size_t) sprintf (text + used, "\\x%02x",
+                                (unsigned char) *name);
+    else
+      text[used++] = *name;
+  text[used] = '\0';
+  return used ? text : "-";
+}
+
+/* Begin a table, after an empty line if it is not the first.  */
+static inline void
+begin_table (struct run *run)
+{
+  if (run->begun)
+    putchar ('\n');
+  run->begun = true;
+}
+
+/* The heading of each part, before it; what it cannot read is reported, and
+   the rest goes on.  */
+static inline void
+failed (struct run *run, const char *member, const struct cs_err *err)
+{
+  int status;
+
+  fflush (stdout);
+  status = cs_cmd_report (err);
+  if (run->status == 0 || status == 4)
+    run->status = status;
+  if (run->json && member)
+    cs_json_null (run->json, member);
+}
+
+#endif
