@@ -92,7 +92,7 @@ survives ()
 @test "misuse" {
   try cs-gc-roots
   ended 2 && printed ''
-  complained "cs-gc-roots: missing operand, expected: STORE
+  complained "cs-gc-roots: missing operand, expected: STORE[@GENERATION]
 $hint"
   try cs-gc-roots --why "$PRISTINE"
   ended 2 && printed ''

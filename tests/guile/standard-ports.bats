@@ -66,6 +66,7 @@ killed ()
     store_fresh
     $how '(define x 1) (for-each close-port (list (current-input-port) (current-output-port) (current-error-port)))'
     run --separate-stderr bounded cs-run "$STORE" -c '(write (list x (read))) (display "e" (current-error-port)) (display "w" (current-warning-port))' <<< 'in'
+    # shellcheck disable=SC2154 # set by run
     [ "$status" -eq 0 ] && [ "$stderr" = ew ] || show
     printed '(1 in)'
     fails 1 '(error "told")'
@@ -93,8 +94,8 @@ killed ()
 @test "buffering follows what the descriptor is" {
   command -v script > /dev/null || skip "no script command"
   persist '(define out (current-output-port))'
-  bounded script -qec "cs-run $STORE -c '(display \"a\" out) (usleep 1) (system \"printf b\")'" /dev/null < /dev/null > tty
-  grep -q ab tty
+  bounded script -qec "cs-run $STORE -c '(display \"a\" out) (usleep 1) (system \"printf b\")'" /dev/null < /dev/null > terminal
+  grep -q ab terminal
   bounded cs-run "$STORE" -c '(display "a" out) (system "printf b")' < /dev/null > file
   [ "$(cat file)" = ba ]
 }
