@@ -38,6 +38,8 @@
   F (current_warning_port)                                              \
   F (fdes_to_port)                                                      \
   F (file_port_p)                                                       \
+  F (fluid_set_x)                                                       \
+  F (fluid_thread_local_p)                                              \
   F (flush)                                                             \
   F (from_int32)                                                        \
   F (from_locale_string)                                                \

@@ -24,6 +24,7 @@
 
 #include "guile/api.h"
 #include "guile/applier.h"
+#include "guile/dynamic-state.h"
 #include "guile/interpreter.h"
 #include "guile/mutex.h"
 #include "guile/signals.h"
@@ -211,7 +212,8 @@ settle (void *unused)
 {
   (void) unused;
   if (pthread_equal (pthread_self (), workspace.thread))
-    workspace.image->dynamic_state = bits_of (scm.current_dynamic_state ());
+    workspace.image->dynamic_state
+      = bits_of (cs_dynamic_state_outermost (scm.current_thread ()));
   scm.set_automatic_finalization_enabled (0);
   return NULL;
 }

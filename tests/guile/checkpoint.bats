@@ -42,6 +42,43 @@ killed ()
   answers '(1 2)' '(gc) (write (list (p) (fluid-ref f)))'
 }
 
+@test "what was bound in a dynamic extent is not bound in the next process" {
+  killed "(define p (make-parameter 1)) (define f (make-fluid 1)) (define g (make-fluid 1)) (define u (make-unbound-fluid)) (fluid-set! f 2) (parameterize ((p 10)) (with-fluids ((f 20) (u 20)) (with-fluids ((f 30)) (fluid-set! g 3) (checkpoint!))))"
+  answers '(1 2 3 #f)' '(gc) (write (list (p) (fluid-ref f) (fluid-ref g) (fluid-bound? u)))'
+}
+
+@test "what was bound goes on being bound in the process that saves" {
+  answers '(10 20 (0 (10 20)))' "(begin (use-modules (coldstore)) (define p (make-parameter 1)) (define f (make-fluid 1)) (define (now) (list (p) (fluid-ref f))) (define state (current-dynamic-state)) (parameterize ((p 10)) (with-fluids ((f 20)) (write (append (now) (list (with-dynamic-state state (lambda () (parameterize ((p 0)) (checkpoint!) (list (p) (begin (checkpoint!) '(10 20)))))))) ))))"
+}
+
+@test "output goes to the standard port after a kill inside of with-output-to-string" {
+  killed '(with-output-to-string (lambda () (display "lost") (checkpoint!)))'
+  answers seen '(display "seen")'
+  persist '(with-output-to-string (lambda () (primitive-exit 0)))'
+  answers seen '(display "seen")'
+  killed '(with-error-to-string (lambda () (call-with-output-string (lambda (p) (parameterize ((current-output-port p)) (checkpoint!))))))'
+  answers seen '(display "seen")'
+  fails 1 '(error "told")'
+  complained told
+}
+
+@test "with-dynamic-state, and state that was set in it" {
+  killed "(define p (make-parameter 1)) (define f (make-fluid 1)) (define state (current-dynamic-state)) (fluid-set! f 2) (with-dynamic-state state (lambda () (fluid-set! f 3) (parameterize ((p 4)) (checkpoint!))))"
+  answers '(1 2)' '(gc) (write (list (p) (fluid-ref f)))'
+}
+
+@test "thread-local fluids are left alone" {
+  answers '(2 2)' "(begin (use-modules (coldstore)) (define f (make-thread-local-fluid 1)) (with-fluids ((f 2)) (checkpoint!) (let ((a (fluid-ref f))) (checkpoint!) (write (list a (fluid-ref f))))))"
+}
+
+@test "a REPL that was killed after a checkpoint begins at its first level" {
+  run --separate-stderr bounded cs-run "$STORE" -q <<< "(use-modules (coldstore)) (define x 5) (checkpoint!) (kill (getpid) SIGKILL)"
+  [ "$status" -eq 137 ]
+  run --separate-stderr bounded cs-run "$STORE" -q <<< '(display x)'
+  [ "$status" -eq 0 ] || show
+  [[ $output == *'GNU Guile'*5* && $output != *'[1]'* ]] || show
+}
+
 @test "checkpoint! is refused where nothing is saved" {
   local option
   for option in --ephemeral --no-save; do

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* dynamic-state.c -- the values of fluids and parameters that a workspace
+   goes on with.
+
+   Leaving the extents would run what dynamic-wind was given, so only the
+   entries of a thread's dynamic stack that stand for bindings are undone, in
+   a dynamic state that is put back afterwards.  Their form is that of Guile
+   3.0 (libguile/dynstack.h; dynstack.c, scm_dynstack_push_fluid and
+   scm_dynstack_push_dynamic_state): a fluid and a variable with its outer
+   value; a variable with the outer dynamic state.  */
+
+#include <stdbool.h>
+
+#include "guile/api.h"
+#include "guile/dynamic-state.h"
+
+enum { FLUID = 0, FLUID_BOX = 1, STATE_BOX = 0 };
+
+static scm_t_dynstack_item_type
+type_of (scm_t_bits *item)
+{
+  return SCM_DYNSTACK_TAG_TYPE (SCM_DYNSTACK_TAG (item));
+}
+
+static SCM
+outer_value (scm_t_bits *item, int box)
+{
+  return SCM_VARIABLE_REF (SCM_PACK (item[box]));
+}
+
+/* The values of thread-local fluids are no part of a dynamic state.  */
+static bool
+is_local (SCM fluid)
+{
+  return scm_is_true (scm.fluid_thread_local_p (fluid));
+}
+
+static void
+undo (scm_t_bits *item)
+{
+  SCM fluid;
+
+  if (type_of (item) == SCM_DYNSTACK_TYPE_WITH_FLUID)
+    {
+      fluid = SCM_PACK (item[FLUID]);
+      if (!is_local (fluid))
+        scm.fluid_set_x (fluid, outer_value (item, FLUID_BOX));
+    }
+  else if (type_of (item) == SCM_DYNSTACK_TYPE_DYNAMIC_STATE)
+    scm.set_current_dynamic_state (outer_value (item, STATE_BOX));
+}
+
+static bool
+has_bindings (scm_t_dynstack *stack)
+{
+  scm_t_bits *item = SCM_DYNSTACK_PREV (stack->top);
+
+  while (item && type_of (item) != SCM_DYNSTACK_TYPE_WITH_FLUID
+         && type_of (item) != SCM_DYNSTACK_TYPE_DYNAMIC_STATE)
+    item = SCM_DYNSTACK_PREV (item);
+  return item;
+}
+
+static SCM
+without_bindings (scm_t_dynstack *stack)
+{
+  SCM inner = scm.current_dynamic_state (), outer;
+
+  if (!has_bindings (stack))
+    return inner;
+  for (scm_t_bits *item = SCM_DYNSTACK_PREV (stack->top); item;
+       item = SCM_DYNSTACK_PREV (item))
+    undo (item);
+  outer = scm.current_dynamic_state ();
+  scm.set_current_dynamic_state (inner);
+  return outer;
+}
+
+/* All functions on dynamic states work on the calling thread's, so for the
+   moment that is THREAD's.  */
+SCM
+cs_dynamic_state_outermost (SCM thread)
+{
+  scm_thread *t = SCM_I_THREAD_DATA (thread);
+  scm_thread *self = SCM_I_THREAD_DATA (scm.current_thread ());
+  scm_t_dynamic_state *own = self->dynamic_state;
+  SCM outer;
+
+  self->dynamic_state = t->dynamic_state;
+  outer = without_bindings (&t->dynstack);
+  self->dynamic_state = own;
+  return outer;
+}
