@@ -86,7 +86,7 @@ endif
 
 LIB_SOURCES := $(sort $(wildcard libcs/*.c libcs/*/*.c arch/*/*.c))
 LIB_HEADERS := $(sort $(wildcard libcs/*.h libcs/*/*.h))
-GENERATED := policy-builtin.c module-builtin.c
+GENERATED := policy-builtin.c module-builtin.c environment-builtin.c
 
 CMD_SOURCES := $(sort $(wildcard cmd/*.c))
 COMMANDS := $(patsubst cmd/%.c,%,$(filter cmd/cs-%.c,$(CMD_SOURCES)))
@@ -175,6 +175,11 @@ $(BUILD)/module-builtin.c: scheme/coldstore.scm tools/embed
 	$(call say,EMBED,$<)
 	@mkdir -p $(@D)
 	$(Q)sh tools/embed cs_module_text guile/module.h $< >$@
+
+$(BUILD)/environment-builtin.c: scheme/coldstore/environment.scm tools/embed
+	$(call say,EMBED,$<)
+	@mkdir -p $(@D)
+	$(Q)sh tools/embed cs_environment_text guile/environment.h $< >$@
 
 # Made anew each time: ar would keep members whose source is gone.
 $(LIBRARY): $(LIB_OBJECTS)

@@ -27,7 +27,10 @@
   F (c_private_lookup)                                                  \
   F (c_public_lookup)                                                   \
   F (c_run_hook)                                                        \
+  F (c_set_default_vm_engine_x)                                         \
+  F (c_set_vm_engine_x)                                                 \
   F (call_1)                                                            \
+  F (call_2)                                                            \
   F (cons)                                                              \
   F (current_dynamic_state)                                             \
   F (current_error_port)                                                \

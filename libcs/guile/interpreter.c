@@ -309,6 +309,15 @@ leaving (int status)
   siglongjmp (workspace.start, 1);
 }
 
+/* The REPL and --debug set the slower engine of the virtual machine, also for
+   later threads.  That is for the process they run in.  */
+static void
+reset_engine (void)
+{
+  scm.c_set_default_vm_engine_x (SCM_VM_REGULAR_ENGINE);
+  scm.c_set_vm_engine_x (SCM_VM_REGULAR_ENGINE);
+}
+
 /* Handlers that Scheme code installed run on the thread that is named in
    libguile's tables, which is gone, and are delivered by a thread that is
    gone too.  Installing each again names this one and starts another
@@ -350,6 +359,9 @@ take_up (void *unused)
   (void) unused;
   scm.set_current_dynamic_state (scm_of (workspace.image->dynamic_state));
   cs_ports_follow (&workspace.image->ports);
+  cs_environment_follow (&workspace.image->environment,
+                         workspace.params->argc, workspace.params->argv);
+  reset_engine ();
   install_handlers ();
   scm.set_automatic_finalization_enabled (1);
   if (will_save ())
@@ -384,6 +396,7 @@ boot_body (void *unused)
   cs_module_evaluate (preload);
   cs_module_make (&workspace.image->module);
   cs_ports_make (&workspace.image->ports);
+  cs_environment_make (&workspace.image->environment);
   workspace.image->modules
     = bits_of (cs_module_evaluate ("(resolve-module '() #f)"));
   leaving (0);

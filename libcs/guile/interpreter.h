@@ -12,6 +12,7 @@
 #define CS_INTERPRETER_H
 
 #include "err.h"
+#include "guile/environment.h"
 #include "guile/module.h"
 #include "guile/ports.h"
 #include "guile/workspace.h"
@@ -31,6 +32,7 @@ struct cs_guile_disk
   struct cs_ports_disk ports;
   uint64_t modules;             /* the root of the module tree */
   struct cs_module_disk module;
+  struct cs_environment_disk environment;
 };
 
 /* Boot the loaded libguile in a new store, and end its thread again.  */

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* environment.h -- what the interpreter was told from outside.
+
+   libguile looks at some environment variables once, when it is booted, and
+   Guile's command line adds to the same variables of the workspace: load
+   paths, whether to compile, where to.  All of that belongs to a process.
+   So the *setting* that the workspace was last set up with is kept, and when
+   the new process has another one, what came from the old one is replaced by
+   what the new one says.  What the program itself has changed stays.
+
+   A setting is a list of strings, in a fixed order: "NAME=value" for each
+   variable of the list in environment.c that is set, and "-Ldir", "-Cdir",
+   "-xextension", "--auto-compile" and its like for Guile's options.  The
+   Scheme side, which knows what follows from it, is
+   scheme/coldstore/environment.scm.  */
+#ifndef CS_ENVIRONMENT_H
+#define CS_ENVIRONMENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The text of scheme/coldstore/environment.scm, built in.  */
+extern const char cs_environment_text[];
+extern const size_t cs_environment_text_len;
+
+/* What a store keeps of it, in section "guile".  */
+struct cs_environment_disk
+{
+  uint64_t setting;             /* address: strings, each with its NUL */
+  uint64_t setting_len;         /* bytes of all of them */
+  uint64_t follow;              /* SCM: the procedure that follows a change */
+};
+
+/* In Guile mode, once in the life of a store: make the Scheme side, and keep
+   the setting that libguile has just been booted with.  */
+void cs_environment_make (struct cs_environment_disk *image);
+
+/* In Guile mode, before Guile looks at its arguments: follow this process's
+   setting, and say what has changed (report.h).  An error is reported on the
+   current error port.  */
+void cs_environment_follow (struct cs_environment_disk *image, int argc,
+                            char **argv);
+
+#endif
