@@ -299,19 +299,19 @@ look_up_table (struct binder *b, const struct object *o,
   return 0;
 }
 
-static int
-parse_policy (struct binder *b, struct cs_err *err)
+int
+cs_imports_policy (const struct cs_store *store, struct cs_policy **policy,
+                   struct cs_err *err)
 {
   size_t len;
-  const char *text = cs_store_section (b->store, "policy", &len);
+  const char *text = cs_store_section (store, "policy", &len);
 
-  if (b->policy)
-    return 0;
+  *policy = NULL;
   if (!text)
     return cs_err_set (err, CS_E_DAMAGED, "'%s': no section 'policy'",
-                       cs_store_path (b->store));
+                       cs_store_path (store));
   return cs_policy_parse ("policy of the store", text, strnlen (text, len),
-                          NULL, NULL, &b->policy, err);
+                          NULL, NULL, policy, err);
 }
 
 static struct cs_import_record_disk *
@@ -364,7 +364,7 @@ look_up (struct binder *b, const struct object *o,
          struct cs_import_record_disk **result, struct cs_err *err)
 {
   struct cs_imports_disk *imports = b->imports;
-  int code = parse_policy (b, err);
+  int code = b->policy ? 0 : cs_imports_policy (b->store, &b->policy, err);
 
   if (code != 0)
     return code;

@@ -55,6 +55,11 @@ struct cs_imports_disk
 int cs_imports_create (struct cs_store *store,
                        const struct cs_policy *policy, struct cs_err *err);
 
+/* Parse the policy that is kept in STORE.  Errors: -CS_E_DAMAGED (no such
+   section), those of cs_policy_parse().  Free with cs_policy_free().  */
+int cs_imports_policy (const struct cs_store *store,
+                       struct cs_policy **policy, struct cs_err *err);
+
 /* Gives the address that a word holding FUNCTION's, exported as NAME, shall
    hold; 0 to leave it.  */
 typedef uintptr_t cs_imports_redirect (void *closure, const char *name,

@@ -15,7 +15,8 @@
 
 #include "intern/policy-private.h"
 
-#define RULES_KNOWN "policy, persist, rebind, intern, skip, replace"
+#define RULES_KNOWN "policy, persist, rebind, intern, skip, " \
+  "replace, files"
 
 struct word
 {
@@ -457,6 +458,25 @@ read_replace (struct parser *p, size_t i, struct policy_rule *rule)
   return read_in (p, &i, &rule->libraries);
 }
 
+/* files RULE PATH...  */
+static bool
+read_files (struct parser *p, size_t i, struct policy_rule *rule)
+{
+  const struct word *verb = word_at (p, i - 1);
+  const struct word *word = word_at (p, i);
+
+  rule->files = word ? cs_policy_files_parse (word->start, word->len)
+                     : CS_POLICY_FILES_NONE;
+  if (rule->files == CS_POLICY_FILES_NONE)
+    return complain_expected (p, "'reopen', 'reopen-at-end', 'close' or "
+                              "'fail'", verb, word);
+  for (i++; i < p->words.nr; i++)
+    if (!add_pattern (p, &rule->symbols, word_at (p, i)))
+      return false;
+  return rule->symbols.nr > 0
+         || complain_expected (p, "path pattern", word, NULL);
+}
+
 /* policy 1  */
 static void
 read_version (struct parser *p)
@@ -501,6 +521,7 @@ static const struct verb
   { "intern", VERB_INTERN, read_selection },
   { "skip", VERB_SKIP, read_selection },
   { "replace", VERB_REPLACE, read_replace },
+  { "files", VERB_FILES, read_files },
 };
 
 static const struct verb *

@@ -15,7 +15,8 @@ enum policy_verb
   VERB_REBIND,
   VERB_INTERN,
   VERB_SKIP,
-  VERB_REPLACE
+  VERB_REPLACE,
+  VERB_FILES
 };
 
 enum policy_kind
@@ -50,11 +51,13 @@ struct policy_rule
   unsigned column;
   size_t text_off;              /* the rule in the policy's text, without */
   size_t text_len;              /* comment and blanks around it */
-  struct policy_patterns symbols;       /* intern, skip, replace */
+  struct policy_patterns symbols;       /* intern, skip, replace; paths in
+                                           files */
   struct policy_patterns libraries;     /* persist, rebind; else after `in`,
                                            empty without `in` */
   char *replacement;            /* replace */
   char *place;                  /* replace: "file:line:column" of the name */
+  enum cs_policy_files files;
 };
 
 struct cs_policy

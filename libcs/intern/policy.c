@@ -278,6 +278,46 @@ cs_policy_replacement (struct cs_policy *policy, const char *library,
   return name;
 }
 
+static const char *const files_words[] = {
+  [CS_POLICY_FILES_NONE] = "", [CS_POLICY_FILES_REOPEN] = "reopen",
+  [CS_POLICY_FILES_REOPEN_AT_END] = "reopen-at-end",
+  [CS_POLICY_FILES_CLOSE] = "close", [CS_POLICY_FILES_FAIL] = "fail"
+};
+
+#define NR_FILES_WORDS (sizeof files_words / sizeof *files_words)
+
+const char *
+cs_policy_files_word (enum cs_policy_files rule)
+{
+  return files_words[rule < NR_FILES_WORDS ? rule : CS_POLICY_FILES_NONE];
+}
+
+enum cs_policy_files
+cs_policy_files_parse (const char *word, size_t len)
+{
+  for (size_t i = 1; i < NR_FILES_WORDS; i++)
+    if (strlen (files_words[i]) == len
+        && memcmp (files_words[i], word, len) == 0)
+      return i;
+  return CS_POLICY_FILES_NONE;
+}
+
+enum cs_policy_files
+cs_policy_files (const struct cs_policy *policy, const char *path)
+{
+  enum cs_policy_files found = CS_POLICY_FILES_NONE;
+
+  for (size_t i = 0; i < policy->nr_rules; i++)
+    {
+      struct policy_rule *rule = &policy->rules[i];
+
+      if (rule->verb == VERB_FILES
+          && match_list (&rule->symbols, path, CS_POLICY_REBIND))
+        found = rule->files;
+    }
+  return found;
+}
+
 void
 cs_policy_each_replacement (const struct cs_policy *policy,
                             void (*visit) (void *closure, const char *name,
@@ -332,7 +372,7 @@ cs_policy_unused (const struct cs_policy *policy, cs_policy_report *report,
     {
       const struct policy_rule *rule = &policy->rules[i];
 
-      if (rule->optional)
+      if (rule->optional || rule->verb == VERB_FILES)
         continue;
       if (!rule->used)
         report_unused_rule (policy, rule, &warnings);

@@ -12,6 +12,7 @@
      intern  function|data|any SYMBOL... [in LIBRARY...]
      skip    function|data|any SYMBOL... [in LIBRARY...]
      replace SYMBOL with NAME [in LIBRARY...]
+     files   reopen|reopen-at-end|close|fail PATH...
 
    The word `optional` before a rule silences cs_policy_unused() about it.
    Without `in`, a rule holds for every library.  In `in`, the words
@@ -33,6 +34,17 @@ enum cs_policy_role
 {
   CS_POLICY_REBIND,
   CS_POLICY_PERSIST
+};
+
+/* What becomes of a port on a file, at a resume, if the file is not the one
+   that it was open on.  The numbers are kept in stores.  */
+enum cs_policy_files
+{
+  CS_POLICY_FILES_NONE,         /* nothing was said */
+  CS_POLICY_FILES_REOPEN,       /* the file of that name now, same offset */
+  CS_POLICY_FILES_REOPEN_AT_END,        /* the same, at its end */
+  CS_POLICY_FILES_CLOSE,        /* the port is closed */
+  CS_POLICY_FILES_FAIL          /* the workspace is not resumed */
 };
 
 /* Called once for every error, in line order; TEXT is
@@ -75,6 +87,16 @@ bool cs_policy_interns (struct cs_policy *policy, const char *library,
 const char *cs_policy_replacement (struct cs_policy *policy,
                                    const char *library, const char *symbol);
 
+/* What the last matching `files` rule says of the file PATH;
+   CS_POLICY_FILES_NONE if there is none.  */
+enum cs_policy_files cs_policy_files (const struct cs_policy *policy,
+                                      const char *path);
+
+/* The word for a rule, "" for CS_POLICY_FILES_NONE or another number
+   (static), and back: CS_POLICY_FILES_NONE if it is none of the words.  */
+const char *cs_policy_files_word (enum cs_policy_files rule);
+enum cs_policy_files cs_policy_files_parse (const char *word, size_t len);
+
 /* Every `replace` rule in order: calls VISIT with its NAME and place
    ("file:line:column"), so that the caller can check the names.  */
 void cs_policy_each_replacement (const struct cs_policy *policy,
@@ -88,7 +110,7 @@ void cs_policy_each_replacement (const struct cs_policy *policy,
    pattern never matched a library asked for, or its symbol pattern never
    matched a symbol asked for; in rules that were, the same for each single
    pattern of a list ("pattern 'TEXT' matches nothing").  Rules marked
-   `optional` are left out.  Returns the number of reports.  */
+   `optional` are left out, and `files` rules, which speak of run time.  Returns the number of reports.  */
 size_t cs_policy_unused (const struct cs_policy *policy,
                          cs_policy_report *report, void *closure);
 

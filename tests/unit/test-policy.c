@@ -79,7 +79,7 @@ static const struct error_case error_cases[] = {
     "p:2:1: a second 'policy' rule; the first is in line 1\n" },
   { "policy 1\npresist a\n", 0,
     "p:2:1: unknown rule 'presist'; rules are policy, persist, rebind, "
-    "intern, skip, replace\n" },
+    "intern, skip, replace, files\n" },
   { "policy 1\npersist", 0,
     "p:2:1: library pattern expected after 'persist'\n" },
   { "policy 1\n  rebind # a\n", 0,
@@ -127,10 +127,20 @@ static const struct error_case error_cases[] = {
     "store:malloc\n" },
   { "policy 1\nreplace a with s:x with s:y", 0,
     "p:2:20: 'in' or the end of the line expected after 's:x', not 'with'\n" },
+  { "policy 1\nfiles", 0,
+    "p:2:1: 'reopen', 'reopen-at-end', 'close' or 'fail' expected after "
+    "'files'\n" },
+  { "policy 1\nfiles open *", 0,
+    "p:2:7: 'reopen', 'reopen-at-end', 'close' or 'fail' expected after "
+    "'files', not 'open'\n" },
+  { "policy 1\nfiles close", 0,
+    "p:2:7: path pattern expected after 'close'\n" },
+  { "policy 1\nfiles close /a [", 0,
+    "p:2:16: pattern '[': '[' without ']'\n" },
   { "policy 1\noptional", 0, "p:2:1: rule expected after 'optional'\n" },
   { "policy 1\noptional policy 1", 0,
     "p:2:10: unknown rule 'policy'; rules are policy, persist, rebind, "
-    "intern, skip, replace\n" },
+    "intern, skip, replace, files\n" },
   { "policy 1\npersist a\0b\npersist c\001", 31,
     "p:2:10: NUL byte; a policy is a text file\n"
     "p:3:10: control character 0x01\n" },
@@ -140,7 +150,7 @@ static const struct error_case error_cases[] = {
   /* All errors, in order, in one run.  */
   { "policy 1\r\nfoo\r\npersist [\r\nintern\r\npersist ok\r\n", 0,
     "p:2:1: unknown rule 'foo'; rules are policy, persist, rebind, intern, "
-    "skip, replace\n"
+    "skip, replace, files\n"
     "p:3:9: pattern '[': '[' without ']'\n"
     "p:4:1: 'intern' needs a kind: function, data or any\n" },
 };
@@ -347,6 +357,48 @@ unused (const struct cs_policy *p)
 }
 
 static void
+test_files (void **state)
+{
+  struct cs_policy *p = parsed ("files close *\n"
+                                "files reopen /a/* /b\n"
+                                "files reopen-at-end *.log in\n"
+                                "files fail /a/x.log\n");
+
+  (void) state;
+  assert_int_equal (cs_policy_files (p, "/c"), CS_POLICY_FILES_CLOSE);
+  assert_int_equal (cs_policy_files (p, "/a/b/c"), CS_POLICY_FILES_REOPEN);
+  assert_int_equal (cs_policy_files (p, "/b"), CS_POLICY_FILES_REOPEN);
+  assert_int_equal (cs_policy_files (p, "/a/y.log"),
+                    CS_POLICY_FILES_REOPEN_AT_END);
+  assert_int_equal (cs_policy_files (p, "in"), CS_POLICY_FILES_REOPEN_AT_END);
+  assert_int_equal (cs_policy_files (p, "/a/x.log"), CS_POLICY_FILES_FAIL);
+  /* They speak of files there may be one day.  */
+  assert_int_equal (cs_policy_unused (p, report, reported), 0);
+  cs_policy_free (p);
+  p = parsed ("persist a\n");
+  assert_int_equal (cs_policy_files (p, "/c"), CS_POLICY_FILES_NONE);
+  cs_policy_free (p);
+}
+
+static void
+test_files_words (void **state)
+{
+  (void) state;
+  for (enum cs_policy_files i = CS_POLICY_FILES_REOPEN;
+       i <= CS_POLICY_FILES_FAIL; i++)
+    {
+      const char *word = cs_policy_files_word (i);
+
+      assert_int_equal (cs_policy_files_parse (word, strlen (word)), i);
+      assert_int_equal (cs_policy_files_parse (word, strlen (word) - 1),
+                        CS_POLICY_FILES_NONE);
+    }
+  assert_string_equal (cs_policy_files_word (CS_POLICY_FILES_NONE), "");
+  assert_string_equal (cs_policy_files_word (77), "");
+  assert_int_equal (cs_policy_files_parse ("", 0), CS_POLICY_FILES_NONE);
+}
+
+static void
 test_unused (void **state)
 {
   struct cs_policy *p = parsed ("persist a.so\n"
@@ -447,6 +499,8 @@ main (void)
     cmocka_unit_test (test_last_match_wins),
     cmocka_unit_test (test_roles_in_rules),
     cmocka_unit_test (test_replacements),
+    cmocka_unit_test (test_files),
+    cmocka_unit_test (test_files_words),
     cmocka_unit_test (test_unused),
     cmocka_unit_test (test_overruled_is_used),
     cmocka_unit_test (test_load_file),
