@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <locale.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common.h"
 #include "guile/workspace.h"
@@ -18,16 +19,20 @@
 
 enum
 {
-  OPTION_EPHEMERAL = 256,
+  OPTION_CHANGED_FILES = 256,
+  OPTION_EPHEMERAL,
   OPTION_GENERATION,
   OPTION_HISTORY,
   OPTION_NO_SAVE,
   OPTION_STACK_SIZE
 };
 
-static char *generation, *history, *stack_size;
+static char *changed_files, *generation, *history, *stack_size;
 
 static struct poptOption options[] = {
+  { "changed-files", 0, POPT_ARG_STRING, &changed_files, OPTION_CHANGED_FILES,
+    "For ports on files that are not the same any more: reopen, "
+    "reopen-at-end, close or fail", "RULE" },
   { "ephemeral", 0, POPT_ARG_NONE, NULL, OPTION_EPHEMERAL,
     "Take no lock and never write to STORE", NULL },
   { "generation", 0, POPT_ARG_STRING, &generation, OPTION_GENERATION,
@@ -71,6 +76,20 @@ guile_arguments (int argc, char **argv, int nr)
 
   guile[0] = argv[0];
   return guile;
+}
+
+static enum cs_policy_files
+files_rule (void)
+{
+  enum cs_policy_files rule = CS_POLICY_FILES_NONE;
+
+  if (!changed_files)
+    return rule;
+  rule = cs_policy_files_parse (changed_files, strlen (changed_files));
+  if (rule == CS_POLICY_FILES_NONE)
+    cs_cmd_misuse ("option '--changed-files': '%s' is not reopen,"
+                   " reopen-at-end, close or fail", changed_files);
+  return rule;
 }
 
 static size_t
@@ -121,6 +140,7 @@ main (int argc, char **argv)
     .no_save = cs_cmd_given (OPTION_NO_SAVE),
     .note = line->verbose ? note : NULL,
     .stack_len = stack_len (),
+    .changed_files = files_rule (),
     .argc = line->nr_operands,
     .argv = guile_arguments (argc, argv, line->nr_operands - 1),
     .checkpoint_failed = cs_cmd_report

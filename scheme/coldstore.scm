@@ -10,6 +10,10 @@
             workspace-generation
             checkpoint!
             resume-report
+            set-port-resume-rule!
+            port-resume-rule
+            set-default-resume-rule!
+            default-resume-rule
             before-checkpoint-hook
             after-resume-hook))
 
@@ -42,15 +46,54 @@ say."
 (define before-checkpoint-hook (make-hook))
 (define after-resume-hook (make-hook))
 
+;; Ports on files, at a resume.  The rules are described in
+;; coldstore-policy(5), `files'.
+
+(define rules '(reopen reopen-at-end close fail))
+(define port-rules (make-weak-key-hash-table))
+(define general-rule #f)
+
+(define (check-rule rule who)
+  (unless (or (not rule) (memq rule rules))
+    (scm-error 'wrong-type-arg who
+               "Not a rule: ~S (expecting one of ~A, or #f)"
+               (list rule rules) (list rule))))
+
+(define (check-port port who)
+  (unless (file-port? port)
+    (scm-error 'wrong-type-arg who "Wrong type (expecting file port): ~S"
+               (list port) (list port))))
+
+(define (set-port-resume-rule! port rule)
+  "Set what becomes of PORT at a resume, if its file is not the same any more:
+the symbol reopen, reopen-at-end, close or fail; #f to leave it to the policy."
+  (check-port port "set-port-resume-rule!")
+  (check-rule rule "set-port-resume-rule!")
+  (if rule
+      (hashq-set! port-rules port rule)
+      (hashq-remove! port-rules port)))
+
+(define (port-resume-rule port)
+  "Return the rule that was set for PORT, or #f."
+  (hashq-ref port-rules port #f))
+
+(define (set-default-resume-rule! rule)
+  "Set the rule for ports that have none of their own and that no `files'
+rule of the policy speaks of; #f for none, which is close."
+  (check-rule rule "set-default-resume-rule!")
+  (set! general-rule rule))
+
+(define (default-resume-rule)
+  "Return the rule that was set for all ports, or #f."
+  general-rule)
+
 ;; Called by libcs/guile/ports.c with a port that is connected to something
-;; else from now on: what it had read ahead, what it had not written, and
-;; where it stood in its lines are forgotten.
-(define (begin-anew! port)
+;; else from now on: what it had read ahead, and what it had not written, is
+;; forgotten.
+(define (empty-buffers! port)
   (define (empty! buffer)
     (set-port-buffer-cur! buffer 0)
     (set-port-buffer-end! buffer 0)
     (set-port-buffer-has-eof?! buffer #f))
   (empty! (port-read-buffer port))
-  (empty! (port-write-buffer port))
-  (set-port-line! port 0)
-  (set-port-column! port 0))
+  (empty! (port-write-buffer port)))

@@ -4,7 +4,7 @@
 complete -c cs-inspect -l check \
   -d 'Check all that can be checked without the interpreter'
 complete -c cs-inspect -l files \
-  -d 'Print the file descriptors that the workspace holds'
+  -d 'Print the files and other descriptors that were open'
 complete -c cs-inspect -l heap \
   -d 'Print the ranges of memory that are in use'
 complete -c cs-inspect -l history \

@@ -31,6 +31,7 @@
   F (c_set_vm_engine_x)                                                 \
   F (call_1)                                                            \
   F (call_2)                                                            \
+  F (close_port)                                                        \
   F (cons)                                                              \
   F (current_dynamic_state)                                             \
   F (current_error_port)                                                \
@@ -39,6 +40,7 @@
   F (current_output_port)                                               \
   F (current_thread)                                                    \
   F (current_warning_port)                                              \
+  F (display)                                                           \
   F (fdes_to_port)                                                      \
   F (file_port_p)                                                       \
   F (fluid_set_x)                                                       \
@@ -49,19 +51,24 @@
   F (from_uint64)                                                       \
   F (from_utf8_string)                                                  \
   F (from_utf8_symbol)                                                  \
+  F (hashq_ref)                                                         \
   F (hook_to_list)                                                      \
   F (internal_catch)                                                    \
   F (make_condition_variable)                                           \
   F (make_mutex_with_kind)                                              \
+  F (make_port_type)                                                    \
   F (misc_error)                                                        \
   F (mutex_level)                                                       \
   F (mutex_locked_p)                                                    \
   F (mutex_owner)                                                       \
   F (open_input_string)                                                 \
+  F (port_filename)                                                     \
   F (primitive_eval)                                                    \
   F (procedure_p)                                                       \
+  F (puts)                                                              \
   F (read)                                                              \
   F (reverse_x)                                                         \
+  F (seek)                                                              \
   F (set_automatic_finalization_enabled)                                \
   F (set_current_dynamic_state)                                         \
   F (set_current_error_port)                                            \
@@ -69,6 +76,9 @@
   F (set_current_module)                                                \
   F (set_current_output_port)                                           \
   F (set_current_warning_port)                                          \
+  F (set_port_column_x)                                                 \
+  F (set_port_line_x)                                                   \
+  F (set_port_print)                                                    \
   F (setlocale)                                                         \
   F (setvbuf)                                                           \
   F (shell)                                                             \
@@ -79,6 +89,8 @@
   F (throw)                                                             \
   F (timed_lock_mutex)                                                  \
   F (timed_wait_condition_variable)                                     \
+  F (to_int64)                                                          \
+  F (to_locale_stringbuf)                                               \
   F (unlock_mutex)                                                      \
   F (variable_ref)                                                      \
   F (with_guile)                                                        \

@@ -358,6 +358,7 @@ take_up (void *unused)
 {
   (void) unused;
   scm.set_current_dynamic_state (scm_of (workspace.image->dynamic_state));
+  cs_ports_reconnect (&workspace.image->ports);
   cs_ports_follow (&workspace.image->ports);
   cs_environment_follow (&workspace.image->environment,
                          workspace.params->argc, workspace.params->argv);
@@ -395,7 +396,9 @@ boot_body (void *unused)
   (void) unused;
   cs_module_evaluate (preload);
   cs_module_make (&workspace.image->module);
-  cs_ports_make (&workspace.image->ports);
+  cs_ports_make (&workspace.image->ports,
+                 (cs_ports_print *) (uintptr_t) cs_module_trampoline
+                   (&workspace.image->module, "print-lost-port"));
   cs_environment_make (&workspace.image->environment);
   workspace.image->modules
     = bits_of (cs_module_evaluate ("(resolve-module '() #f)"));

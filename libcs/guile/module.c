@@ -3,10 +3,12 @@
 
 #include <poll.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "guile/api.h"
 #include "guile/interpreter.h"
 #include "guile/module.h"
+#include "guile/ports.h"
 #include "guile/signals.h"
 #include "process/process.h"
 #include "report.h"
@@ -90,17 +92,19 @@ resume_report (void)
   return scm.reverse_x (list, SCM_EOL);
 }
 
+/* What begins with % is a Scheme procedure; the others are called from C.  */
 static const struct
 {
   const char *name;             /* in the intern table, and of the procedure */
-  SCM (*function) (void);
+  void *function;
 } primitives[] = {
   { "%park", park },
   { "%answer-signals", answer_signals },
   { "%checkpoint!", checkpoint },
   { "%workspace-file", workspace_file },
   { "%workspace-generation", workspace_generation },
-  { "%resume-report", resume_report }
+  { "%resume-report", resume_report },
+  { "print-lost-port", cs_ports_print_lost }
 };
 
 #define NR_PRIMITIVES (sizeof primitives / sizeof *primitives)
@@ -124,6 +128,16 @@ cs_module_intern (struct cs_module_disk *image, struct cs_err *err)
     }
   cs_module_bind (image);
   return 0;
+}
+
+uint64_t
+cs_module_trampoline (const struct cs_module_disk *image, const char *name)
+{
+  size_t i = 0;
+
+  while (strcmp (primitives[i].name, name) != 0)
+    i++;
+  return cs_intern_trampoline (cs_process.table, image->entries[i]);
 }
 
 void
@@ -176,7 +190,8 @@ cs_module_make (struct cs_module_disk *image)
   image->park = SCM_UNPACK (define (image, 0, module));
   image->answer_signals = SCM_UNPACK (define (image, 1, module));
   for (size_t i = 2; i < NR_PRIMITIVES; i++)
-    define (image, i, module);
+    if (primitives[i].name[0] == '%')
+      define (image, i, module);
   cs_module_evaluate (cs_module_text);
   scm.set_current_module (outer);
   image->before_checkpoint = hook ("before-checkpoint-hook");

@@ -34,6 +34,10 @@ int cs_module_intern (struct cs_module_disk *image, struct cs_err *err);
 /* Bind them in this process, before any Scheme code runs.  */
 void cs_module_bind (const struct cs_module_disk *image);
 
+/* The trampoline of the primitive NAME, which there is.  */
+uint64_t cs_module_trampoline (const struct cs_module_disk *image,
+                               const char *name);
+
 /* In Guile mode, once in the life of a store: make the module.  */
 void cs_module_make (struct cs_module_disk *image);
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* ports.c -- ports at a checkpoint and at a resume.  */
 
+#include <limits.h>
 #include <locale.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,19 +20,32 @@ scm_of (uint64_t bits)
   return SCM_PACK ((scm_t_bits) bits);
 }
 
+static SCM
+private_variable (const char *name)
+{
+  return scm.c_private_lookup ("coldstore", name);
+}
+
 void
-cs_ports_make (struct cs_ports_disk *image)
+cs_ports_make (struct cs_ports_disk *image, cs_ports_print *print_lost)
 {
   const SCM standard[3] = {
     scm.current_input_port (), scm.current_output_port (),
     scm.current_error_port ()
   };
+  scm_t_port_type *lost;
 
   for (int fd = 0; fd < 3; fd++)
     image->standard[fd] = SCM_UNPACK (standard[fd]);
-  image->begin_anew
-    = SCM_UNPACK (scm.variable_ref (scm.c_private_lookup ("coldstore",
-                                                          "begin-anew!")));
+  image->empty
+    = SCM_UNPACK (scm.variable_ref (private_variable ("empty-buffers!")));
+  image->rules
+    = SCM_UNPACK (scm.variable_ref (private_variable ("port-rules")));
+  image->default_rule = SCM_UNPACK (private_variable ("general-rule"));
+  strcpy (image->lost_name, "lost");
+  lost = scm.make_port_type (image->lost_name, NULL, NULL);
+  scm.set_port_print (lost, print_lost);
+  image->lost = (uintptr_t) lost;
 }
 
 /* Flushing.  */
@@ -116,21 +132,173 @@ cs_ports_flush (void)
   return broken;
 }
 
-/* Recording.  */
+/* Ports on descriptors.  */
+
+struct fports
+{
+  const struct cs_ports_disk *image;
+  SCM list;
+};
 
 static void
-record_port (void *image, SCM port)
+add_fport (void *fports, SCM port)
 {
-  (void) image;
+  struct fports *f = fports;
+
+  for (int fd = 0; fd < 3; fd++)
+    if (SCM_UNPACK (port) == f->image->standard[fd])
+      return;
   if (SCM_OPPORTP (port) && scm_is_true (scm.file_port_p (port)))
-    cs_process_record_descriptor (SCM_FPORT_FDES (port));
+    f->list = scm.cons (port, f->list);
+}
+
+/* The open ones, but for the standard ports.  */
+static SCM
+open_fports (const struct cs_ports_disk *image)
+{
+  struct fports fports = { image, SCM_EOL };
+
+  scm.c_port_for_each (add_fport, &fports);
+  return fports.list;
+}
+
+/* Recording.  */
+
+static enum cs_policy_files
+rule_of (SCM symbol)
+{
+  for (enum cs_policy_files i = CS_POLICY_FILES_REOPEN;
+       i <= CS_POLICY_FILES_FAIL; i++)
+    if (scm_is_eq (symbol,
+                   scm.from_utf8_symbol (cs_policy_files_word (i))))
+      return i;
+  return CS_POLICY_FILES_NONE;
+}
+
+static SCM
+ask_position (void *attempt)
+{
+  return scm.seek (((struct attempt *) attempt)->port, scm.from_int32 (0),
+                   scm.from_int32 (SEEK_CUR));
+}
+
+/* Where PORT's next byte is; -1 if that cannot be said.  What the user put
+   back may lead to before the file's beginning.  */
+static int64_t
+position_of (SCM port)
+{
+  struct attempt attempt = { .port = port };
+  int64_t position;
+  SCM answer;
+
+  if (lseek (SCM_FPORT_FDES (port), 0, SEEK_CUR) < 0)
+    return -1;
+  answer = scm.internal_catch (SCM_BOOL_T, ask_position, &attempt,
+                               note_failure, &attempt);
+  if (attempt.failed)
+    return -1;
+  position = scm.to_int64 (answer);
+  return position < 0 ? 0 : position;
+}
+
+static void
+record (const struct cs_ports_disk *image, SCM port)
+{
+  SCM rule = scm.hashq_ref (scm_of (image->rules), port, SCM_BOOL_F);
+  SCM name = scm.port_filename (port);
+  char text[PATH_MAX];
+  size_t len = scm_is_string (name)
+               ? scm.to_locale_stringbuf (name, text, sizeof text) : 0;
+  struct cs_descriptor_port known = {
+    .position = position_of (port),
+    .rule = rule_of (rule),
+    .revealed = SCM_FSTREAM (port)->revealed > 0
+  };
+
+  if (len > 0 && len < sizeof text)
+    {
+      text[len] = '\0';
+      known.name = text;
+    }
+  cs_process_record_descriptor (SCM_FPORT_FDES (port), &known);
 }
 
 void
 cs_ports_record (const struct cs_ports_disk *image)
 {
-  cs_process_forget_descriptors ();
-  scm.c_port_for_each (record_port, (void *) image);
+  SCM rule = scm.variable_ref (scm_of (image->default_rule));
+  SCM ports = open_fports (image);
+
+  cs_process_forget_descriptors (rule_of (rule));
+  for (; scm_is_pair (ports); ports = SCM_CDR (ports))
+    record (image, SCM_CAR (ports));
+  cs_process_record_numbers ();
+}
+
+/* Reconnecting.  */
+
+int
+cs_ports_print_lost (SCM port, SCM out, scm_print_state *state)
+{
+  (void) state;
+  scm.puts ("#<closed: ", out);
+  scm.display (SCM_PACK (SCM_STREAM (port)), out);
+  scm.puts (">", out);
+  return 1;
+}
+
+static SCM
+close_it (void *attempt)
+{
+  return scm.close_port (((struct attempt *) attempt)->port);
+}
+
+/* Close PORT.  It is no output port meanwhile, so that nothing is written
+   (Guile 3.0.8, libguile/ports.c, close_port), and its descriptor is not
+   closed: the number is somebody else's in this process.  */
+static void
+lose (const struct cs_ports_disk *image, SCM port)
+{
+  struct attempt attempt = { .port = port };
+  scm_t_bits bits = SCM_CELL_WORD_0 (port);
+  char text[640];
+
+  cs_process_describe_lost (SCM_FPORT_FDES (port), text, sizeof text);
+  SCM_SET_CELL_WORD_0 (port, bits & ~(scm_t_bits) SCM_WRTNG);
+  cs_process.weeding = true;
+  scm.internal_catch (SCM_BOOL_T, close_it, &attempt, note_failure, &attempt);
+  cs_process.weeding = false;
+  SCM_SET_CELL_WORD_0 (port, bits & ~(scm_t_bits) SCM_OPN);
+  SCM_SETSTREAM (port, SCM_UNPACK (scm.from_locale_string (text)));
+  SCM_SET_CELL_WORD_3 (port, (scm_t_bits) image->lost);
+}
+
+static void
+reconnect (const struct cs_ports_disk *image, SCM port)
+{
+  const struct cs_descriptor_now *now
+    = cs_process_descriptor (SCM_FPORT_FDES (port));
+
+  if (!now || now->state == CS_DESCRIPTOR_LOST)
+    {
+      lose (image, port);
+      return;
+    }
+  if (now->state != CS_DESCRIPTOR_SAME)
+    scm.call_1 (scm_of (image->empty), port);
+  SCM_FSTREAM (port)->fdes = now->fd;
+}
+
+void
+cs_ports_reconnect (const struct cs_ports_disk *image)
+{
+  SCM ports;
+
+  if (!cs_process_descriptors_changed ())
+    return;
+  for (ports = open_fports (image); scm_is_pair (ports);
+       ports = SCM_CDR (ports))
+    reconnect (image, SCM_CAR (ports));
 }
 
 /* Standard ports.  */
@@ -162,7 +330,9 @@ follow (struct cs_ports_disk *image, int fd)
       port = make_standard (fd);
       image->standard[fd] = SCM_UNPACK (port);
     }
-  scm.call_1 (scm_of (image->begin_anew), port);
+  scm.call_1 (scm_of (image->empty), port);
+  scm.set_port_line_x (port, scm.from_int32 (0));
+  scm.set_port_column_x (port, scm.from_int32 (0));
   scm.setvbuf (port, scm.from_utf8_symbol (buffering (fd)), SCM_UNDEFINED);
 }
 

@@ -6,7 +6,13 @@
    connected to belongs to one process:
 
      - the three standard ports are connected to descriptors 0, 1 and 2 of
-       each process anew (cs_ports_follow).
+       each process anew (cs_ports_follow);
+     - other ports on descriptors are open again on the same files where they
+       stood, or are closed (process/descriptors.h, cs_ports_reconnect).
+
+   A port that is closed for this gets a type of its own, so that it prints
+   with the reason, and so does every error about it: "expecting open input
+   port: #<closed: pipe, open in generation 12: it ended with its process>".
 
    Everything here is called in Guile mode on the thread that saves, or on the
    workspace thread before it runs anything of the user's.  */
@@ -16,18 +22,29 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <libguile.h>
+
 /* What a store keeps for it, in section "guile".  SCM values are widened to
    64 bits.  */
 struct cs_ports_disk
 {
   uint64_t standard[3];         /* input, output, error */
-  uint64_t begin_anew;          /* procedure of (coldstore): takes a port,
-                                   empties its buffers, sets line and column
-                                   to 0 */
+  uint64_t empty;               /* procedure of (coldstore): takes a port and
+                                   empties its buffers */
+  uint64_t rules;               /* weak hash table: from ports to symbols */
+  uint64_t default_rule;        /* variable: a symbol, or #f */
+  uint64_t lost;                /* address of the type of closed ports */
+  char lost_name[8];
 };
 
-/* Once in the life of a store, when (coldstore) has been made.  */
-void cs_ports_make (struct cs_ports_disk *image);
+/* What a port type prints its ports with; that of closed ones.  Its address is
+   kept in the heap: it needs a trampoline.  */
+typedef int cs_ports_print (SCM port, SCM out, scm_print_state *state);
+int cs_ports_print_lost (SCM port, SCM out, scm_print_state *state);
+
+/* Once in the life of a store, when (coldstore) has been made.  PRINT_LOST is
+   the trampoline of the function above.  */
+void cs_ports_make (struct cs_ports_disk *image, cs_ports_print *print_lost);
 
 /* Write out what ports hold.  What goes wrong with one is reported on the
    current error port, as plain Guile does when it ends, and the others follow.
@@ -38,6 +55,10 @@ bool cs_ports_flush (void);
 /* Note the open ports for the image that is about to be written.  The other
    threads of Guile should have been stopped.  */
 void cs_ports_record (const struct cs_ports_disk *image);
+
+/* Give the ports of the last process what they have in this one, before
+   anything else of Guile's can close a descriptor.  */
+void cs_ports_reconnect (const struct cs_ports_disk *image);
 
 /* Connect the standard ports to this process.  One that was closed is made
    anew.  A current port that is closed gives way to the standard one.  */

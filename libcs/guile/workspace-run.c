@@ -61,6 +61,9 @@ cs_workspace_run (const char *path, const struct cs_run_params *params,
   int code = cs_store_open_at (path, mode, generation, &running.store, err);
 
   running.params = params;
+  cs_process.changed_files = params->changed_files;
+  /* Nothing is at stake: it can always be looked at.  */
+  cs_process.never_refuse = params->ephemeral;
   if (code == 0 && params->history)
     cs_store_set_history (running.store, *params->history);
   if (code == 0)

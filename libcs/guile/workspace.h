@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "intern/policy.h"
 
 struct cs_create_params
 {
@@ -42,6 +43,9 @@ struct cs_run_params
   const uint32_t *history;      /* older generations to keep from the next
                                    checkpoint on; NULL: as many as before */
   bool no_save;                 /* lock, but leave without a checkpoint */
+  enum cs_policy_files changed_files;   /* for ports on files that are not the
+                                           same any more, instead of their
+                                           rules; or none */
   size_t stack_len;             /* of the workspace thread, bytes; 0: RLIMIT_STACK */
   int argc;                     /* Guile's own arguments, argv[0] included */
   char **argv;                  /* must stay until the process ends */

@@ -161,10 +161,29 @@ void cs_foreign_resume (void);
 void cs_foreign_hold (void);    /* around a fork */
 void cs_foreign_release (void);
 
-/* descriptors.c */
-#define CS_DESCRIPTORS_FIRST 3          /* numbers that can be kept */
-#define CS_DESCRIPTORS_END (1 << 20)
-int cs_descriptors_close (int fd);
+/* numbers.c: calls of libguile that give descriptors by number; the marked
+   numbers, and one above the highest of them.  */
+int cs_numbers_open (const char *path, int flags, ...);
+int cs_numbers_dup (int fd);
+int cs_numbers_dup2 (int old, int new);
+int cs_numbers_fcntl (int fd, int command, ...);
+int cs_numbers_close (int fd);
+void cs_numbers_add (int fd);
+bool cs_numbers_has (int fd);
+int cs_numbers_end (void);
+
+/* descriptors.c: what tells one file from another, of STATUS into D; are the
+   two the same file?  */
+struct statx;
+void cs_descriptor_identify (struct cs_descriptor_disk *d,
+                             const struct statx *status);
+bool cs_descriptor_is_same (const struct cs_descriptor_disk *d,
+                            const struct cs_descriptor_disk *now);
+
+/* endpoint.c: "connected to 127.0.0.1:80"; "" if there is nothing to say.  */
+void cs_endpoint_describe (int fd, char *text, size_t len);
+
+/* reopen.c */
 int cs_descriptors_resume (struct cs_err *err);
 
 #endif

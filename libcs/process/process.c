@@ -106,9 +106,10 @@ entries_fit (const struct cs_store *store,
     if (image->handles[i].path >= image->strings_len)
       return false;
   for (uint32_t i = 0; i < image->nr_descriptors; i++)
-    if (image->descriptors[i].fd < CS_DESCRIPTORS_FIRST
+    if (image->descriptors[i].fd < 0
         || image->descriptors[i].fd >= CS_DESCRIPTORS_END
-        || image->descriptors[i].path >= image->paths_len)
+        || image->descriptors[i].name >= image->paths_len
+        || image->descriptors[i].shares > i)
       return false;
   return callbacks_fit (store, image);
 }
@@ -231,7 +232,11 @@ static const struct replacement replacements[] = {
   { "process:pthread_key_delete", cs_keys_delete },
   { "process:pthread_getspecific", cs_keys_get },
   { "process:pthread_setspecific", cs_keys_set },
-  { "process:close", cs_descriptors_close },
+  { "process:open", cs_numbers_open },
+  { "process:dup", cs_numbers_dup },
+  { "process:dup2", cs_numbers_dup2 },
+  { "process:fcntl", cs_numbers_fcntl },
+  { "process:close", cs_numbers_close },
   { "process:pthread_once", cs_once_run },
   { "process:pthread_sigmask", cs_stop_sigmask },
   { "process:pthread_create", cs_thread_create },

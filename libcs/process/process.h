@@ -23,7 +23,8 @@
      callback.c     libffi's closures: in the store, prepared again
      foreign.c      dlopen and dlsym: handles that name a library; functions
                     come back as trampolines
-     descriptors.c  file descriptors open at a checkpoint
+     descriptors.c, numbers.c, endpoint.c, reopen.c
+                    file descriptors open at a checkpoint (descriptors.h)
 
    What must be remembered from one process to the next lies in the store's
    section "process" (struct cs_process_disk) and, for threads, "threads".
@@ -40,10 +41,11 @@
 
 #include "err.h"
 #include "intern/intern.h"
+#include "process/descriptors.h"
 #include "store/store.h"
 
 #define CS_PROCESS_MAGIC "ColdPro"      /* 8 bytes with its NUL */
-#define CS_PROCESS_VERSION 1
+#define CS_PROCESS_VERSION 2
 
 #define CS_PROCESS_KEYS_MAX 64
 #define CS_PROCESS_ONCES_MAX 64
@@ -109,24 +111,6 @@ struct cs_handle_disk           /* a library opened at run time */
   uint64_t references;
 };
 
-enum cs_descriptor_kind
-{
-  CS_DESCRIPTOR_FILE = 1,       /* regular file: reopened at its offset if it
-                                   is still the same one */
-  CS_DESCRIPTOR_OTHER = 2       /* anything else: the number is held by a
-                                   descriptor on which every use fails */
-};
-
-struct cs_descriptor_disk
-{
-  int32_t fd;
-  uint32_t kind;
-  uint32_t path;                /* in the paths; 0 if it has none */
-  uint32_t flags;               /* of fcntl(F_GETFL), and O_CLOEXEC */
-  uint64_t offset;
-  uint64_t dev, ino;
-};
-
 struct cs_process_disk
 {
   char magic[8];
@@ -137,6 +121,9 @@ struct cs_process_disk
                                    another epoch must be opened again */
   uint32_t nr_onces, nr_atforks, nr_atexits, nr_arenas;
   uint32_t nr_handles, nr_descriptors;
+  uint32_t nr_unrecorded;       /* descriptors that there was no room for */
+  uint32_t files_rule;          /* enum cs_policy_files: the program's own
+                                   for all files */
   struct cs_key_disk keys[CS_PROCESS_KEYS_MAX];
   struct cs_once_disk onces[CS_PROCESS_ONCES_MAX];
   struct cs_atfork_disk atforks[CS_PROCESS_ATFORKS_MAX];
@@ -200,7 +187,11 @@ struct cs_process
   struct cs_process_collector collector;
   atomic_bool collector_ready;
   bool child;                   /* this is a forked child */
-  bool weeding;                 /* destructors of threads that are gone run */
+  bool weeding;                 /* what belonged to the last process is taken
+                                   down: close() closes nothing */
+  enum cs_policy_files changed_files;   /* for files that are not the same:
+                                           instead of all rules, or none */
+  bool never_refuse;            /* the rule `fail` is as `close` */
   /* Called by exit() of a carried library before libc's exit(), on the
      thread that called it; may be NULL, need not return.  */
   void (*leaving) (int status);
@@ -226,11 +217,6 @@ int cs_process_open (struct cs_store *store, struct cs_table_disk *table,
    loaded and bound: libraries opened at run time, signal actions,
    once-controls; give back what its threads left in code arenas.  */
 void cs_process_resume (void);
-
-/* descriptors.c: note which descriptors the image holds, before a commit:
-   forget the last ones, then name each.  Numbers 0 to 2 are passed over.  */
-void cs_process_forget_descriptors (void);
-void cs_process_record_descriptor (int fd);
 
 /* mapping.c: give back what the threads of this process left unused in code
    arenas.  None of them may run again.  */

@@ -194,15 +194,17 @@ resume (void)
 }
 
 /* Note every descriptor that is open and not the store's, as if each were a
-   port's.  */
+   port's whose number the program knows.  */
 static inline void
 record_descriptors (void)
 {
-  cs_process_forget_descriptors ();
+  const struct cs_descriptor_port port = { .position = -1, .revealed = true };
+
+  cs_process_forget_descriptors (CS_POLICY_FILES_NONE);
   for (int fd = 3; fd < 1024; fd++)
     if (!was_open[fd] && fcntl (fd, F_GETFD) >= 0
         && !cs_store_owns_descriptor (cs_process.store, fd))
-      cs_process_record_descriptor (fd);
+      cs_process_record_descriptor (fd, &port);
 }
 
 static inline void

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* test-descriptors.c -- descriptors that the image holds by number.  */
 
+#include <netinet/in.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "process-fixture.h"
 
@@ -15,6 +18,14 @@ make_file (const char *name, const char *text)
   return fd;
 }
 
+/* Another file under the name.  */
+static void
+replace_file (const char *name, const char *text)
+{
+  close (make_file ("new", text));
+  CHECK (rename ("new", name) == 0);
+}
+
 static void
 keep (int i, int fd)
 {
@@ -26,6 +37,16 @@ static int
 kept (int i)
 {
   return (int) words->word[i];
+}
+
+/* The number that it has in this process.  */
+static int
+today (int i)
+{
+  const struct cs_descriptor_now *now = cs_process_descriptor (kept (i));
+
+  CHECK (now);
+  return now->fd;
 }
 
 static bool
@@ -50,6 +71,36 @@ is_placeholder (int fd)
          && fcntl (fd, F_GETFD) >= 0;
 }
 
+static bool
+is_lost (int i, const char *story)
+{
+  char text[600];
+
+  cs_process_describe_lost (kept (i), text, sizeof text);
+  if (!strstr (text, story))
+    fprintf (stderr, "%s\n", text);
+  return cs_process_descriptor (kept (i))->state == CS_DESCRIPTOR_LOST
+         && strstr (text, story);
+}
+
+/* Save with one port for each that was kept, of RULE.  */
+static void
+save_ports (int nr, enum cs_policy_files rule, bool revealed)
+{
+  struct cs_descriptor_port port = {
+    .position = -1, .rule = rule, .revealed = revealed
+  };
+
+  cs_process_forget_descriptors (CS_POLICY_FILES_NONE);
+  for (int i = 0; i < nr; i++)
+    cs_process_record_descriptor (kept (i), &port);
+  commit_ok (cs_process.store);
+  cs_store_close (cs_process.store);
+  _exit (0);
+}
+
+/* The same file.  */
+
 static void
 leave_files (void)
 {
@@ -65,7 +116,11 @@ leave_files (void)
   fd = open ("log", O_WRONLY | O_CREAT | O_APPEND | O_EXCL, 0600);
   CHECK (write (fd, "one ", 4) == 4);
   keep (2, fd);
-  keep (3, fcntl (kept (0), F_DUPFD, 700));
+  fd = open ("data", O_RDONLY);
+  CHECK (lseek (fd, 4, SEEK_SET) == 4);
+  keep (3, fcntl (fd, F_DUPFD, 700));
+  keep (4, open ("/dev/null", O_RDWR));
+  keep (5, open (".", O_RDONLY | O_DIRECTORY));
   save_and_leave ();
 }
 
@@ -85,6 +140,9 @@ find_files (void)
   CHECK (kept (3) >= 700 && lseek (kept (3), 0, SEEK_CUR) == 4);
   CHECK (lseek (kept (0), 4, SEEK_SET) == 4);
   CHECK (lseek (kept (1), 7, SEEK_SET) == 7);
+  CHECK (write (kept (4), "x", 1) == 1 && reads (kept (4), ""));
+  CHECK (fchdir (kept (5)) == 0);
+  CHECK (!cs_process_descriptors_changed ());
   save_and_leave ();
 }
 
@@ -102,6 +160,98 @@ files_are_reopened (void)
 }
 
 static void
+leave_shared (void)
+{
+  begin ();
+  keep (0, make_file ("data", "0123456789"));
+  CHECK (lseek (kept (0), 2, SEEK_SET) == 2);
+  keep (1, dup (kept (0)));
+  keep (2, open ("data", O_RDONLY));
+  CHECK (lseek (kept (2), 2, SEEK_SET) == 2);
+  save_and_leave ();
+}
+
+static void
+find_shared (void)
+{
+  resume ();
+  CHECK (lseek (kept (1), 5, SEEK_SET) == 5);
+  CHECK (lseek (kept (0), 0, SEEK_CUR) == 5);
+  CHECK (lseek (kept (2), 0, SEEK_CUR) == 2);
+  CHECK (lseek (kept (0), 2, SEEK_SET) == 2);
+  save_and_leave ();
+}
+
+/* Only where the kernel has kcmp(2).  */
+static void
+offset_is_shared (void)
+{
+  CHECK (in_child (leave_shared) == 0);
+  CHECK (in_child (find_shared) == 0);
+  CHECK (in_child (find_shared) == 0);
+}
+
+static void
+leave_one (void)
+{
+  begin ();
+  keep (0, make_file ("data", "0123456789"));
+  save_ports (1, CS_POLICY_FILES_NONE, false);
+}
+
+static void
+find_shorter (void)
+{
+  resume ();
+  CHECK (cs_process_descriptor (kept (0))->state == CS_DESCRIPTOR_SHORTER);
+  CHECK (lseek (today (0), 0, SEEK_CUR) == 3);
+}
+
+static void
+find_longer (void)
+{
+  resume ();
+  CHECK (cs_process_descriptor (kept (0))->state == CS_DESCRIPTOR_SAME);
+  CHECK (lseek (today (0), 0, SEEK_CUR) == 10);
+}
+
+static void
+lengths (void)
+{
+  CHECK (in_child (leave_one) == 0);
+  CHECK (truncate ("data", 20) == 0);
+  CHECK (in_child (find_longer) == 0);
+  CHECK (truncate ("data", 3) == 0);
+  CHECK (in_child (find_shorter) == 0);
+}
+
+/* An inode is used again: by times alone can one be told from the other.  */
+static void
+inode_is_recycled (void)
+{
+  struct cs_descriptor_disk a = {
+    .device = 1, .inode = 5, .born = 100, .born_nsec = 7
+  };
+  struct cs_descriptor_disk b = a;
+
+  CHECK (cs_descriptor_is_same (&a, &b));
+  b.device = 2;                 /* another number after a boot */
+  CHECK (cs_descriptor_is_same (&a, &b));
+  b.born_nsec = 8;
+  CHECK (!cs_descriptor_is_same (&a, &b));
+  b.born = b.born_nsec = 0;     /* not known */
+  CHECK (!cs_descriptor_is_same (&a, &b));
+  b.device = 1;
+  CHECK (cs_descriptor_is_same (&a, &b));
+  b.inode = 6;
+  CHECK (!cs_descriptor_is_same (&a, &b));
+}
+
+/* What is lost.  */
+
+#define OTHERS 9
+
+static void
 leave_others (void)
 {
   int fds[2];
@@ -112,9 +262,13 @@ leave_others (void)
   CHECK (pipe (fds) == 0);
   keep (2, fds[0]);
   keep (3, fds[1]);
-  keep (4, open (".", O_RDONLY | O_DIRECTORY));
-  keep (5, open ("/dev/null", O_RDWR));
+  keep (4, make_file ("nameless", "mine"));
+  CHECK (unlink ("nameless") == 0);
+  keep (5, socket (AF_UNIX, SOCK_STREAM, 0));
   keep (6, memfd_create ("memory", 0));
+  CHECK (mkfifo ("fifo", 0600) == 0);
+  keep (7, open ("fifo", O_RDWR));
+  keep (8, posix_openpt (O_RDWR | O_NOCTTY));
   save_and_leave ();
 }
 
@@ -125,15 +279,14 @@ static int opened[OPENED];
 static void
 find_placeholders (void)
 {
-
   resume ();
-  for (int i = 0; i < 7; i++)
+  for (int i = 0; i < OTHERS; i++)
     CHECK (is_placeholder (kept (i)));
   /* Nobody else gets one of the numbers.  */
   for (int n = 0; n < OPENED; n++)
     {
       opened[n] = open ("/dev/null", O_RDONLY);
-      for (int i = 0; i < 7; i++)
+      for (int i = 0; i < OTHERS; i++)
         CHECK (opened[n] >= 0 && opened[n] != kept (i));
     }
 }
@@ -148,21 +301,36 @@ find_placeholders_and_save (void)
 }
 
 static void
-others_are_held (void)
+find_reasons (void)
+{
+  resume ();
+  CHECK (is_lost (0, "replaced', open in generation 1: another file has its"));
+  CHECK (is_lost (1, "removed', open in generation 1: No such file"));
+  CHECK (is_lost (2, "pipe, open in generation 1: it ended with its process"));
+  CHECK (is_lost (4, "nameless', open in generation 1: it had been removed"));
+  CHECK (is_lost (5, "socket, open in"));
+  CHECK (is_lost (6, "memory', open in generation 1: it had been removed"));
+  CHECK (is_lost (7, "fifo', open in generation 1: it ended"));
+  CHECK (is_lost (8, "terminal '/dev/"));
+}
+
+static void
+others_are_lost (void)
 {
   CHECK (in_child (leave_others) == 0);
-  close (make_file ("new", "yours"));
-  CHECK (rename ("new", "replaced") == 0 && unlink ("removed") == 0);
+  replace_file ("replaced", "yours");
+  CHECK (unlink ("removed") == 0);
+  CHECK (in_child (find_reasons) == 0);
   CHECK (in_child (find_placeholders) == 0);
 }
 
-/* The port is still in the image, whose next process saved.  */
+/* The number is still the program's when the next process has saved.  */
 static void
 held_after_next (void)
 {
   CHECK (in_child (leave_others) == 0);
-  close (make_file ("new", "yours"));
-  CHECK (rename ("new", "replaced") == 0 && unlink ("removed") == 0);
+  replace_file ("replaced", "yours");
+  CHECK (unlink ("removed") == 0);
   CHECK (in_child (find_placeholders_and_save) == 0);
   CHECK (in_child (find_placeholders) == 0);
 }
@@ -180,9 +348,6 @@ static void
 number_is_free (void)
 {
   resume ();
-  for (uint32_t i = 0; i < cs_process.image->nr_descriptors; i++)
-    CHECK (cs_process.image->descriptors[i].fd != kept (2)
-           || cs_process.image->descriptors[i].kind == CS_DESCRIPTOR_FILE);
   CHECK (!is_placeholder (kept (2)));
 }
 
@@ -195,13 +360,235 @@ closed_placeholder (void)
 }
 
 static void
-leave_standard (void)
+leave_port_on_pipe (void)
+{
+  int fds[2];
+
+  begin ();
+  CHECK (pipe (fds) == 0);
+  keep (0, fds[0]);
+  keep (1, fds[1]);
+  save_ports (2, CS_POLICY_FILES_NONE, false);
+}
+
+static void
+find_numbers_free (void)
+{
+  resume ();
+  CHECK (cs_process_descriptors_changed ());
+  for (int i = 0; i < 2; i++)
+    CHECK (today (i) == -1 && fcntl (kept (i), F_GETFD) < 0);
+}
+
+/* The port is closed, so nobody holds the number.  */
+static void
+lost_port_leaves_number (void)
+{
+  CHECK (in_child (leave_port_on_pipe) == 0);
+  CHECK (in_child (find_numbers_free) == 0);
+}
+
+static bool
+described (int fd, const char *text)
+{
+  char found[200];
+
+  cs_endpoint_describe (fd, found, sizeof found);
+  if (strcmp (found, text))
+    fprintf (stderr, "'%s'\n", found);
+  close (fd);
+  return !strcmp (found, text);
+}
+
+static void
+endpoints (void)
+{
+  struct sockaddr_in in = { .sin_family = AF_INET };
+  struct sockaddr_un un = { .sun_family = AF_UNIX, .sun_path = "s" };
+  struct sockaddr_un hidden = { .sun_family = AF_UNIX, .sun_path = "\0cs-x" };
+  socklen_t len = sizeof in;
+  char text[100];
+  int fd, fds[2];
+
+  in.sin_addr.s_addr = htonl (INADDR_LOOPBACK);
+  CHECK (described (socket (AF_INET, SOCK_STREAM, 0), ""));
+  fd = socket (AF_INET, SOCK_STREAM, 0);
+  CHECK (bind (fd, (struct sockaddr *) &in, sizeof in) == 0);
+  CHECK (getsockname (fd, (struct sockaddr *) &in, &len) == 0);
+  snprintf (text, sizeof text, "bound to 127.0.0.1:%d", ntohs (in.sin_port));
+  CHECK (described (dup (fd), text) && listen (fd, 1) == 0);
+  snprintf (text, sizeof text, "listening on 127.0.0.1:%d",
+            ntohs (in.sin_port));
+  CHECK (described (dup (fd), text));
+  fds[0] = socket (AF_INET, SOCK_STREAM, 0);
+  CHECK (connect (fds[0], (struct sockaddr *) &in, sizeof in) == 0);
+  snprintf (text, sizeof text, "connected to 127.0.0.1:%d",
+            ntohs (in.sin_port));
+  CHECK (described (fds[0], text) && close (fd) == 0);
+  CHECK (socketpair (AF_UNIX, SOCK_STREAM, 0, fds) == 0);
+  CHECK (described (fds[0], "connected") && close (fds[1]) == 0);
+  fd = socket (AF_UNIX, SOCK_DGRAM, 0);
+  CHECK (bind (fd, (struct sockaddr *) &un, sizeof un) == 0);
+  CHECK (described (fd, "bound to 's'"));
+  fd = socket (AF_UNIX, SOCK_DGRAM, 0);
+  CHECK (bind (fd, (struct sockaddr *) &hidden,
+               offsetof (struct sockaddr_un, sun_path) + 5) == 0);
+  CHECK (described (fd, "bound to '@cs-x'"));
+  CHECK (described (open ("/dev/null", O_RDONLY), ""));
+}
+
+/* Rules.  */
+
+static enum cs_policy_files rule;
+
+static void
+leave_with_rule (void)
 {
   begin ();
-  cs_process_forget_descriptors ();
+  keep (0, make_file ("data", "0123456789"));
+  CHECK (lseek (kept (0), 6, SEEK_SET) == 6);
+  keep (1, open ("log", O_WRONLY | O_CREAT | O_APPEND, 0600));
+  save_ports (2, rule, false);
+}
+
+static void
+find_at_offset (void)
+{
+  resume ();
+  CHECK (cs_process_descriptor (kept (0))->state == CS_DESCRIPTOR_REPLACED);
+  CHECK (reads (today (0), "GHIJKL"));
+  CHECK (write (today (1), "x", 1) == 1);
+}
+
+static void
+find_at_end_of_short (void)
+{
+  resume ();
+  CHECK (lseek (today (0), 0, SEEK_CUR) == 2);
+}
+
+static void
+find_at_end (void)
+{
+  resume ();
+  CHECK (lseek (today (0), 0, SEEK_CUR) == 12);
+}
+
+static void
+find_gone (void)
+{
+  resume ();
+  CHECK (is_lost (0, "No such file"));
+  CHECK (today (1) >= 3);
+}
+
+static void
+reopened_by_rule (void)
+{
+  struct stat status;
+
+  rule = CS_POLICY_FILES_REOPEN;
+  CHECK (in_child (leave_with_rule) == 0);
+  replace_file ("data", "ABCDEFGHIJKL");
+  CHECK (unlink ("log") == 0);
+  CHECK (in_child (find_at_offset) == 0);
+  CHECK (stat ("log", &status) == 0 && status.st_size == 1);
+  replace_file ("data", "AB");
+  CHECK (in_child (find_at_end_of_short) == 0);
+  /* What can be read is not made.  */
+  CHECK (unlink ("data") == 0 && unlink ("log") == 0);
+  CHECK (in_child (find_gone) == 0);
+  CHECK (stat ("log", &status) == 0 && stat ("data", &status) < 0);
+}
+
+static void
+reopened_at_end (void)
+{
+  rule = CS_POLICY_FILES_REOPEN_AT_END;
+  CHECK (in_child (leave_with_rule) == 0);
+  replace_file ("data", "ABCDEFGHIJKL");
+  CHECK (in_child (find_at_end) == 0);
+}
+
+static void
+find_closed (void)
+{
+  resume ();
+  CHECK (is_lost (0, "another file has its name"));
+}
+
+static void
+not_resumed (void)
+{
+  struct cs_err err = CS_ERR_INIT;
+
+  CHECK (reopen_store (CS_STORE_WRITE, &err) == -CS_E_REFUSED);
+  CHECK (strstr (err.text, "/data' was open: another file has its name"));
+  CHECK (strstr (err.advice, "--changed-files=close"));
+}
+
+static void
+resumed_all_the_same (void)
+{
+  cs_process.never_refuse = true;
+  find_closed ();
+}
+
+static void
+overridden (void)
+{
+  cs_process.changed_files = CS_POLICY_FILES_REOPEN;
+  find_at_offset ();
+}
+
+static void
+refused_by_rule (void)
+{
+  rule = CS_POLICY_FILES_FAIL;
+  CHECK (in_child (leave_with_rule) == 0);
+  replace_file ("data", "ABCDEFGHIJKL");
+  CHECK (in_child (not_resumed) == 0);
+  CHECK (in_child (resumed_all_the_same) == 0);
+  CHECK (in_child (overridden) == 0);
+  rule = CS_POLICY_FILES_CLOSE;
+}
+
+static void
+which_rule (void)
+{
+  struct cs_err err = CS_ERR_INIT;
+  struct cs_policy *policy;
+  struct cs_descriptor_disk d = { .rule = CS_POLICY_FILES_NONE };
+  const char *text = "policy 1\nfiles reopen /a\n";
+
+  CHECK (cs_policy_parse ("p", text, strlen (text), NULL, NULL, &policy,
+                          &err) == 0);
+  CHECK (cs_descriptor_rule (&d, "/b", policy, CS_POLICY_FILES_NONE)
+         == CS_POLICY_FILES_CLOSE);
+  CHECK (cs_descriptor_rule (&d, "/b", NULL, CS_POLICY_FILES_FAIL)
+         == CS_POLICY_FILES_FAIL);
+  CHECK (cs_descriptor_rule (&d, "/a", policy, CS_POLICY_FILES_FAIL)
+         == CS_POLICY_FILES_REOPEN);
+  d.rule = CS_POLICY_FILES_REOPEN_AT_END;
+  CHECK (cs_descriptor_rule (&d, "/a", policy, CS_POLICY_FILES_FAIL)
+         == CS_POLICY_FILES_REOPEN_AT_END);
+  cs_policy_free (policy);
+}
+
+/* Numbers.  */
+
+static void
+leave_standard (void)
+{
+  const struct cs_descriptor_port port = { .position = -1 };
+
+  begin ();
+  cs_process_forget_descriptors (CS_POLICY_FILES_NONE);
   for (int fd = 0; fd < 3; fd++)
-    cs_process_record_descriptor (fd);
-  cs_process_record_descriptor (999);
+    cs_process_record_descriptor (fd, &port);
+  cs_process_record_descriptor (999, &port);
+  CHECK (cs_process.image->nr_descriptors == 0);
+  cs_process_record_numbers ();
   CHECK (cs_process.image->nr_descriptors == 0);
   _exit (0);
 }
@@ -213,32 +600,216 @@ standard_are_not_recorded (void)
 }
 
 static void
+leave_own_standard (void)
+{
+  int fd;
+
+  begin ();
+  fd = make_file ("data", "mine");
+  CHECK (cs_numbers_close (0) == 0 && cs_numbers_dup2 (fd, 0) == 0);
+  CHECK (cs_numbers_close (fd) == 0);
+  words->word[0] = 0;
+  save_ports (1, CS_POLICY_FILES_NONE, false);
+}
+
+static void
+find_own_standard (void)
+{
+  struct stat here, file;
+
+  resume ();
+  CHECK (today (0) >= 3 && lseek (today (0), 0, SEEK_SET) == 0);
+  CHECK (reads (today (0), "mine"));
+  CHECK (fstat (0, &here) == 0 && stat ("data", &file) == 0);
+  CHECK (here.st_ino != file.st_ino);
+}
+
+/* A file that the program had on a number of the standard ones moves.  */
+static void
+own_file_on_standard (void)
+{
+  CHECK (in_child (leave_own_standard) == 0);
+  CHECK (in_child (find_own_standard) == 0);
+}
+
+static void
+leave_numbers (void)
+{
+  int fds[2];
+
+  begin ();
+  keep (0, cs_numbers_open ("data", O_RDWR | O_CREAT, 0640));
+  CHECK (write (kept (0), "0123", 4) == 4);
+  keep (1, cs_numbers_dup (kept (0)));
+  keep (2, cs_numbers_fcntl (kept (0), F_DUPFD, 50));
+  CHECK (cs_numbers_dup2 (kept (0), 60) == 60);
+  keep (3, 60);
+  CHECK (pipe (fds) == 0);
+  CHECK (cs_numbers_dup2 (fds[0], 61) == 61);
+  keep (4, 61);
+  CHECK (cs_numbers_close (cs_numbers_open ("data", O_RDONLY)) == 0);
+  CHECK (open ("data", O_RDONLY) >= 3);         /* another library's */
+  CHECK (cs_numbers_fcntl (kept (0), F_SETFD, FD_CLOEXEC) == 0);
+  cs_process_forget_descriptors (CS_POLICY_FILES_NONE);
+  cs_process_record_numbers ();
+  CHECK (cs_process.image->nr_descriptors == 5);
+  commit_ok (cs_process.store);
+  cs_store_close (cs_process.store);
+  _exit (0);
+}
+
+static void
+find_numbers (void)
+{
+  struct stat status;
+
+  resume ();
+  for (int i = 0; i < 4; i++)
+    CHECK (lseek (kept (i), 0, SEEK_CUR) == 4);
+  CHECK (is_placeholder (kept (4)));
+  CHECK (stat ("data", &status) == 0 && (status.st_mode & 0777) == 0640);
+  cs_process_forget_descriptors (CS_POLICY_FILES_NONE);
+  cs_process_record_numbers ();
+  CHECK (cs_process.image->nr_descriptors == 5);
+  commit_ok (cs_process.store);
+  cs_store_close (cs_process.store);
+  _exit (0);
+}
+
+static void
+numbers_are_kept (void)
+{
+  umask (022);
+  CHECK (in_child (leave_numbers) == 0);
+  CHECK (in_child (find_numbers) == 0);
+  CHECK (in_child (find_numbers) == 0);
+}
+
+static bool is_known;           /* the program knows the number */
+
+static void
 leave_high (void)
 {
   begin ();
   keep (0, fcntl (make_file ("data", "high"), F_DUPFD, 900));
   CHECK (lseek (kept (0), 0, SEEK_SET) == 0);
-  save_and_leave ();
+  save_ports (1, CS_POLICY_FILES_NONE, is_known);
 }
 
 static void
-resume_with_limit (void)
+set_limit (void)
 {
   struct rlimit limit;
-  struct cs_err err = CS_ERR_INIT;
 
   CHECK (getrlimit (RLIMIT_NOFILE, &limit) == 0);
   limit.rlim_cur = 100;
   CHECK (setrlimit (RLIMIT_NOFILE, &limit) == 0);
+}
+
+static void
+refuse_limit (void)
+{
+  struct cs_err err = CS_ERR_INIT;
+
+  set_limit ();
   CHECK (reopen_store (CS_STORE_WRITE, &err) < 0);
-  CHECK (strstr (err.text, "descriptor") && err.code < 0);
+  CHECK (strstr (err.text, "is beyond the limit") && err.code < 0);
+}
+
+static void
+move_below_limit (void)
+{
+  set_limit ();
+  resume ();
+  CHECK (today (0) < 100 && reads (today (0), "high"));
 }
 
 static void
 number_beyond_limit (void)
 {
+  is_known = true;
   CHECK (in_child (leave_high) == 0);
-  CHECK (in_child (resume_with_limit) == 0);
+  CHECK (in_child (refuse_limit) == 0);
+}
+
+static void
+port_beyond_limit (void)
+{
+  is_known = false;
+  CHECK (in_child (leave_high) == 0);
+  CHECK (in_child (move_below_limit) == 0);
+}
+
+static void
+inherit (int fd)
+{
+  int own = make_file ("inherited", "parent's");
+
+  CHECK (lseek (own, 0, SEEK_SET) == 0);
+  CHECK (dup2 (own, fd) == fd && close (own) == 0);
+}
+
+static void
+find_moved (void)
+{
+  inherit (900);
+  resume ();
+  CHECK (cs_process_descriptors_changed ());
+  CHECK (today (0) != 900 && reads (today (0), "high"));
+  CHECK (reads (900, "parent's"));
+}
+
+static void
+refuse_inherited (void)
+{
+  struct cs_err err = CS_ERR_INIT;
+
+  inherit (900);
+  CHECK (reopen_store (CS_STORE_WRITE, &err) == -CS_E_REFUSED);
+  CHECK (strstr (err.text, "descriptor 900 was inherited"));
+  CHECK (strstr (err.advice, "900<&-") && reads (900, "parent's"));
+}
+
+static void
+inherited_number (void)
+{
+  is_known = false;
+  CHECK (in_child (leave_high) == 0);
+  CHECK (in_child (find_moved) == 0);
+  is_known = true;
+  CHECK (unlink ("a.store") == 0);
+  CHECK (in_child (leave_high) == 0);
+  CHECK (in_child (refuse_inherited) == 0);
+}
+
+static void
+no_descriptor_left (void)
+{
+  struct cs_err err = CS_ERR_INIT;
+  struct cs_store *store;
+  struct cs_table_disk *table;
+  int fd;
+
+  /* The store has its own before the others are gone.  */
+  store = open_mode (CS_STORE_WRITE);
+
+  CHECK (cs_intern_open (store, &table, &err) == 0);
+  set_limit ();
+  do
+    fd = open ("/dev/null", O_RDONLY);
+  while (fd >= 0);
+  CHECK (errno == EMFILE);
+  CHECK (cs_process_open (store, table, &err) == -EMFILE);
+  CHECK (strstr (err.text, "cannot take descriptor"));
+}
+
+/* A file is not lost for want of a descriptor.  */
+static void
+shortage (void)
+{
+  is_known = false;
+  CHECK (in_child (leave_high) == 0);
+  CHECK (in_child (no_descriptor_left) == 0);
 }
 
 static void
@@ -264,19 +835,87 @@ fifo_in_its_place (void)
 {
   CHECK (in_child (hand_out_a_name) == 0);
   CHECK (in_child (find_one_placeholder) == 0);
+  CHECK (unlink ("a.store") == 0 && unlink ("data") == 0);
+  CHECK (in_child (leave_one) == 0);
+  CHECK (unlink ("data") == 0 && mkfifo ("data", 0600) == 0);
+  CHECK (in_child (find_closed) == 0);
+}
+
+static void
+leave_too_many (void)
+{
+  const struct cs_descriptor_port port = { .position = -1 };
+  struct rlimit limit;
+
+  begin ();
+  CHECK (getrlimit (RLIMIT_NOFILE, &limit) == 0);
+  limit.rlim_cur = limit.rlim_max;
+  CHECK (setrlimit (RLIMIT_NOFILE, &limit) == 0);
+  cs_process_forget_descriptors (CS_POLICY_FILES_NONE);
+  for (int i = 0; i < CS_PROCESS_DESCRIPTORS_MAX + 1; i++)
+    cs_process_record_descriptor (open ("/dev/null", O_RDONLY), &port);
+  CHECK (cs_process.image->nr_descriptors == CS_PROCESS_DESCRIPTORS_MAX);
+  CHECK (cs_process.image->nr_unrecorded == 1);
+  commit_ok (cs_process.store);
+  cs_store_close (cs_process.store);
+  _exit (0);
+}
+
+static void
+find_one_too_many (void)
+{
+  struct rlimit limit;
+  char text[200];
+
+  CHECK (getrlimit (RLIMIT_NOFILE, &limit) == 0);
+  limit.rlim_cur = limit.rlim_max;
+  CHECK (setrlimit (RLIMIT_NOFILE, &limit) == 0);
+  resume ();
+  CHECK (cs_process_descriptors_changed ());
+  CHECK (!cs_process_descriptor (999999));
+  cs_process_describe_lost (999999, text, sizeof text);
+  CHECK (strstr (text, "it was not recorded"));
+}
+
+static void
+too_many (void)
+{
+  struct rlimit limit;
+
+  if (getrlimit (RLIMIT_NOFILE, &limit) == 0
+      && limit.rlim_max < CS_PROCESS_DESCRIPTORS_MAX + 100)
+    return;
+  CHECK (in_child (leave_too_many) == 0);
+  CHECK (in_child (find_one_too_many) == 0);
 }
 
 static const struct test_case cases[] = {
-  { "a regular file is open at its offset, with its flags",
+  { "files, devices and directories are open at their offset",
     files_are_reopened },
-  { "anything else, and a file that is another: every use fails",
-    others_are_held },
+  { "duplicates share an offset, others do not", offset_is_shared },
+  { "a file that has become shorter is open at its end", lengths },
+  { "an inode that was used again is another file", inode_is_recycled },
+  { "anything else is lost; a number that is known stays taken",
+    others_are_lost },
   { "a placeholder is there after the next commit too", held_after_next },
   { "a placeholder that was closed is gone", closed_placeholder },
+  { "the number of a port that is lost is free", lost_port_leaves_number },
+  { "what a socket was connected to", endpoints },
+  { "reopen: at the old offset, or at the end", reopened_by_rule },
+  { "reopen-at-end", reopened_at_end },
+  { "fail, and the ways out", refused_by_rule },
+  { "the port's rule, the policy's, the program's", which_rule },
   { "what a process was started with is not the image's",
     standard_are_not_recorded },
-  { "a number beyond the limit is an error", number_beyond_limit },
+  { "a file on a standard number moves", own_file_on_standard },
+  { "numbers without a port are the program's", numbers_are_kept },
+  { "a number that is known beyond the limit is an error",
+    number_beyond_limit },
+  { "a port beyond the limit moves", port_beyond_limit },
+  { "an inherited number stays what it is", inherited_number },
+  { "no descriptor left is an error", shortage },
   { "a pipe in the place of a file is not waited for", fifo_in_its_place },
+  { "more than can be recorded", too_many },
 };
 
 int

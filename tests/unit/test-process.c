@@ -118,7 +118,7 @@ struct damage
 
 static const struct damage damages[] = {
   { FIELD (magic[0]), 'X', -CS_E_DAMAGED },
-  { FIELD (version), 2, -CS_E_INCOMPATIBLE },
+  { FIELD (version), CS_PROCESS_VERSION + 1, -CS_E_INCOMPATIBLE },
   { FIELD (nr_onces), CS_PROCESS_ONCES_MAX + 1, -CS_E_DAMAGED },
   { FIELD (nr_atforks), CS_PROCESS_ATFORKS_MAX + 1, -CS_E_DAMAGED },
   { FIELD (nr_atexits), CS_PROCESS_ATEXITS_MAX + 1, -CS_E_DAMAGED },
@@ -131,8 +131,8 @@ static const struct damage damages[] = {
   { FIELD (paths_len), 0, -CS_E_DAMAGED },
   { FIELD (strings[2]), 'x', -CS_E_DAMAGED },
   { FIELD (handles[0].path), CS_PROCESS_STRINGS_MAX, -CS_E_DAMAGED },
-  { FIELD (descriptors[0].path), UINT32_MAX, -CS_E_DAMAGED },
-  { FIELD (descriptors[0].fd), 2, -CS_E_DAMAGED },
+  { FIELD (descriptors[0].name), UINT32_MAX, -CS_E_DAMAGED },
+  { FIELD (descriptors[0].shares), 1, -CS_E_DAMAGED },
   { FIELD (descriptors[0].fd), 1 << 20, -CS_E_DAMAGED },
   { FIELD (descriptors[0].fd), UINT32_MAX, -CS_E_DAMAGED },
   { FIELD (onces[0].control), 16, -CS_E_DAMAGED },

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* numbers.c -- which descriptors the program got by their numbers.
+
+   libguile's calls that give a number away, or end it, go through here, so
+   that a checkpoint can tell the program's descriptors from those of the
+   process and of other libraries.  A port's is among them while the port is
+   open: the record says that a port has it (descriptors.c).
+
+   Of 0 to 2, which every process has: whether the program has closed what was
+   there when the process began.  */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "private.h"
+
+#define WORD_BITS 64
+
+static atomic_uint_least64_t words[CS_DESCRIPTORS_END / WORD_BITS];
+static atomic_int end;          /* no number from here on is marked */
+
+static bool
+is_standard (int fd)
+{
+  return fd >= 0 && fd < CS_DESCRIPTORS_FIRST;
+}
+
+static uint_least64_t
+bit (int fd)
+{
+  return (uint_least64_t) 1 << fd % WORD_BITS;
+}
+
+void
+cs_numbers_add (int fd)
+{
+  int old = atomic_load (&end);
+
+  if (fd < 0 || fd >= CS_DESCRIPTORS_END)
+    return;
+  atomic_fetch_or (&words[fd / WORD_BITS], bit (fd));
+  while (old <= fd && !atomic_compare_exchange_weak (&end, &old, fd + 1))
+    ;
+}
+
+static void
+drop (int fd)
+{
+  if (fd >= 0 && fd < CS_DESCRIPTORS_END)
+    atomic_fetch_and (&words[fd / WORD_BITS], ~bit (fd));
+}
+
+bool
+cs_numbers_has (int fd)
+{
+  return fd >= 0 && fd < CS_DESCRIPTORS_END
+         && (atomic_load (&words[fd / WORD_BITS]) & bit (fd));
+}
+
+int
+cs_numbers_end (void)
+{
+  return atomic_load (&end);
+}
+
+/* A new descriptor, or -1.  */
+static int
+got (int fd)
+{
+  if (fd >= CS_DESCRIPTORS_FIRST)
+    cs_numbers_add (fd);
+  return fd;
+}
+
+int
+cs_numbers_open (const char *path, int flags, ...)
+{
+  mode_t mode = 0;
+  va_list arguments;
+
+  if ((flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE)
+    {
+      va_start (arguments, flags);
+      mode = va_arg (arguments, mode_t);
+      va_end (arguments);
+    }
+  return got (open (path, flags, mode));
+}
+
+int
+cs_numbers_dup (int fd)
+{
+  return got (dup (fd));
+}
+
+int
+cs_numbers_dup2 (int old, int new)
+{
+  int fd = dup2 (old, new);
+
+  if (fd >= 0 && old != new)
+    cs_numbers_add (new);
+  return fd;
+}
+
+/* The third argument, of whatever type, as glibc's own fcntl takes it.  */
+int
+cs_numbers_fcntl (int fd, int command, ...)
+{
+  va_list arguments;
+  void *argument;
+  int result;
+
+  va_start (arguments, command);
+  argument = va_arg (arguments, void *);
+  va_end (arguments);
+  result = fcntl (fd, command, argument);
+  return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? got (result)
+                                                          : result;
+}
+
+/* While what the last process had is taken down, its numbers are not those
+   of this one.  */
+int
+cs_numbers_close (int fd)
+{
+  if (cs_process.weeding)
+    return 0;
+  if (is_standard (fd))
+    cs_numbers_add (fd);
+  else
+    drop (fd);
+  return close (fd);
+}
