@@ -167,20 +167,41 @@ END
   [ "$(json '(ref (find (ref d "modules") "name" "(my own module)") "exports")')" = 1 ]
 }
 
-@test "--files: a file at its offset" {
+@test "--files: a file at its position, and what else was open" {
   seq 100 >numbers
-  workspace "(use-modules (ice-9 rdelim))
-    (define p (open-input-file \"$PWD/numbers\")) (setvbuf p 'none) (read-char p)"
+  touch removed
+  workspace "(use-modules (ice-9 rdelim) (coldstore))
+    (define p (open-input-file \"$PWD/numbers\")) (read-char p)
+    (set-port-resume-rule! p 'reopen-at-end)
+    (define r (open-file \"removed\" \"a\")) (delete-file \"removed\")
+    (define n (open-fdes \"/\" O_RDONLY)) (define d (open-input-file \"/dev/null\"))
+    (define s (socket PF_UNIX SOCK_STREAM 0)) (bind s AF_UNIX \"here\") (listen s 1)
+    (define q (pipe))"
   try cs-inspect --files a.store
   ended 0 && complained ''
-  [[ ${lines[0]} =~ ^DESCRIPTOR\ +KIND\ +OFFSET\ +FLAGS\ +PATH$ ]]
-  printed_part " $PWD/numbers"
+  [[ ${lines[0]} =~ ^DESCRIPTOR\ +KIND\ +HOLDER\ +POSITION\ +FLAGS\ +RULE\ +NAME$ ]]
+  [ "$(tail -n +2 <<<"$output" | awk '{ print $1 }' | sort -nc 2>&1)" = '' ]
+  [ "$(tail -n +2 <<<"$output" | sort -k 2 |
+       awk '{ print $2, $3, $4, $6, $7, $8, $9 }' | sed 's/ *$//')" = \
+    "deleted port 0 close $PWD/removed
+device port 0 - /dev/null
+directory program 0 - /
+file port 1 reopen-at-end $PWD/numbers
+pipe port 0 - -
+pipe port 0 - -
+socket port 0 - listening on 'here'" ]
   try cs-inspect --files --json a.store
   ended 0
   [ "$(json "(ref (find (ref d \"files\") \"path\" \"$PWD/numbers\") \"kind\")" \
-         "(ref (find (ref d \"files\") \"path\" \"$PWD/numbers\") \"offset\")")" = \
+         "(ref (find (ref d \"files\") \"path\" \"$PWD/numbers\") \"offset\")" \
+         "(ref (find (ref d \"files\") \"path\" \"$PWD/numbers\") \"inode\")" \
+         "(ref (find (ref d \"files\") \"path\" \"/dev/null\") \"rule\")" \
+         "(ref (find (ref d \"files\") \"kind\" \"socket\") \"socket\")")" = \
     '"file"
-1' ]
+292
+'"$(stat -c %i numbers)"'
+null
+"listening on '"'here'"'"' ]
 }
 
 @test "--threads: none in a fresh store" {
@@ -268,7 +289,7 @@ END
          '(map (lambda (part) (keys (ref d part 0)))
                (list-tail (keys d) 14))' | tr ')' '\n')" = \
     "$(printf '%s\n' '("roots" "files" "libraries" "handles" "imports" "symbols" "modules" "extent_totals" "extents" "generations" "resumes" "check")' \
-      '(("kind" "name" "address" "bytes" "pointers") ("descriptor" "kind" "offset" "flags" "path") ("soname" "build_id" "address" "bytes" "data_address" "data_bytes" "copy_bytes" "slots" "path") ("path" "references" "flags") ("soname" "build_id" "slots") ("symbol" "version" "library" "kind" "size" "persistent" "used" "missing" "dynamic" "trampoline" "address") ("name" "kind" "bindings" "exports" "uses" "submodules" "address" "interface" "file") ("kind" "protection" "extents" "bytes") ("address" "bytes" "protection" "kind") ("generation" "time" "pages" "bytes") ("generation" "time" "event" "text") ("subject" "ok" "found"))' \
+      '(("kind" "name" "address" "bytes" "pointers") ("descriptor" "kind" "holder" "position" "offset" "flags" "rule" "path" "socket" "device" "inode" "born") ("soname" "build_id" "address" "bytes" "data_address" "data_bytes" "copy_bytes" "slots" "path") ("path" "references" "flags") ("soname" "build_id" "slots") ("symbol" "version" "library" "kind" "size" "persistent" "used" "missing" "dynamic" "trampoline" "address") ("name" "kind" "bindings" "exports" "uses" "submodules" "address" "interface" "file") ("kind" "protection" "extents" "bytes") ("address" "bytes" "protection" "kind") ("generation" "time" "pages" "bytes") ("generation" "time" "event" "text") ("subject" "ok" "found"))' \
       | tr ')' '\n')" ]
 }
 

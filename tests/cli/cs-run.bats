@@ -28,7 +28,7 @@ teardown ()
   try cs-run --help
   ended 0 && complained ''
   printed_part 'Usage: cs-run [OPTION...] STORE [GUILE-OPTION...]'
-  for option in ephemeral no-save stack-size=SIZE quiet verbose help version
+  for option in changed-files=RULE ephemeral no-save stack-size=SIZE quiet verbose help version
   do
     printed_part "--$option"
   done
@@ -51,6 +51,8 @@ $hint"
 $hint"
   try cs-run --stack-size
   refused 125 "option '--stack-size' needs an argument"
+  try cs-run --changed-files=open a.store
+  refused 125 "option '--changed-files': 'open' is not reopen, reopen-at-end, close or fail"
   try cs-run ''
   refused 125 'empty operand'
 }

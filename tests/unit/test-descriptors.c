@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* test-descriptors.c -- descriptors that the image holds by number.  */
 
+#include <limits.h>
 #include <netinet/in.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -842,6 +845,39 @@ fifo_in_its_place (void)
 }
 
 static void
+name_without_proc (void)
+{
+  struct cs_descriptor_port port = { .position = -1, .name = "data" };
+  const struct cs_process_disk *image;
+  char here[PATH_MAX];
+
+  begin ();
+  image = cs_process.image;
+  CHECK (getcwd (here, sizeof here));
+  if (unshare (CLONE_NEWNS) != 0
+      || mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0
+      || umount2 ("/proc", MNT_DETACH) != 0)
+    _exit (0);                  /* not allowed here */
+  cs_process_forget_descriptors (CS_POLICY_FILES_NONE);
+  keep (0, make_file ("data", "text"));
+  keep (1, make_file ("other", "text"));
+  cs_process_record_descriptor (kept (0), &port);
+  cs_process_record_descriptor (kept (1), &port);
+  CHECK (image->nr_descriptors == 2 && image->descriptors[1].name == 0);
+  CHECK (!strncmp (image->paths + image->descriptors[0].name, here,
+                   strlen (here)));
+  CHECK (strstr (image->paths + image->descriptors[0].name, "/data"));
+  _exit (0);
+}
+
+/* The port's name is taken if it leads to the file.  */
+static void
+without_proc (void)
+{
+  CHECK (in_child (name_without_proc) == 0);
+}
+
+static void
 leave_too_many (void)
 {
   const struct cs_descriptor_port port = { .position = -1 };
@@ -915,6 +951,7 @@ static const struct test_case cases[] = {
   { "an inherited number stays what it is", inherited_number },
   { "no descriptor left is an error", shortage },
   { "a pipe in the place of a file is not waited for", fifo_in_its_place },
+  { "without /proc the port's name is asked", without_proc },
   { "more than can be recorded", too_many },
 };
 
