@@ -4,6 +4,7 @@
 # to the next: after an ordinary end, and after a kill that followed a
 # checkpoint.
 
+# shellcheck disable=SC2154     # output, stderr and status are set by run
 load helper
 
 # A store as it was made, also in the middle of a case.
@@ -72,7 +73,7 @@ mentioned ()
 }
 
 @test "output after the last checkpoint is overwritten, or appended to" {
-  how=kill
+  how="kill"
   rm -f file log
   leave '(define p (open-output-file "file")) (define a (open-file "log" "a")) (define (put s) (display s p) (display s a)) (put "one ")' '(put "lost ") (flush-all-ports)'
   [ "$(cat file log)" = 'one lost one lost ' ]
@@ -134,7 +135,7 @@ mentioned ()
 
 @test "a file that was renamed is not found, one that was renamed back is" {
   seq 3 > file
-  how=exit
+  how="exit"
   leave '(define p (open-input-file "file")) (read-line p)'
   mv file other
   run_in "$STORE" "$said (display (said (lambda () (read-line p))))"
@@ -177,7 +178,7 @@ mentioned ()
 
 @test "an inode that is used again makes no other file the same" {
   mkdir -p d
-  how=exit
+  how="exit"
   local inode tries=0
   echo mine > d/file
   inode=$(stat -c %i d/file)
@@ -192,7 +193,7 @@ mentioned ()
 @test "a file that may not be opened any more" {
   [ "$(id -u)" -ne 0 ] || skip "root may open everything"
   echo mine > file
-  how=exit
+  how="exit"
   leave '(define p (open-input-file "file"))'
   chmod 000 file
   run_in "$STORE" "$said (display (said (lambda () (read-char p))))"
@@ -200,7 +201,7 @@ mentioned ()
 }
 
 @test "a pipe, a directory or a device in the file's place" {
-  how=exit
+  how="exit"
   local thing
   for thing in 'mkfifo file' 'mkdir file' 'ln -s /dev/null file'; do
     anew
@@ -239,7 +240,7 @@ mentioned ()
 }
 
 @test "close: as if nothing had been said" {
-  how=exit
+  how="exit"
   echo mine > file
   leave "(set-default-resume-rule! 'reopen) (define p (open-input-file \"file\")) (set-port-resume-rule! p 'close)"
   rm file; echo yours > file
@@ -274,7 +275,7 @@ mentioned ()
 }
 
 @test "--changed-files=fail refuses what the rules would allow" {
-  how=exit
+  how="exit"
   echo mine > file
   leave "(define p (open-input-file \"file\")) (set-port-resume-rule! p 'reopen)"
   run --separate-stderr bounded cs-run --changed-files=fail "$STORE" -c '(write 1)' < /dev/null
@@ -286,7 +287,7 @@ mentioned ()
 }
 
 @test "a rule for all ports, and one in the policy" {
-  how=exit
+  how="exit"
   cp "$CS_SOURCE_DIR/policy/guile-3.0.pol" my.pol
   printf 'files reopen *\nfiles reopen-at-end */log?\n' >> my.pol
   rm -f "$STORE"
@@ -339,7 +340,7 @@ reopen $PWD/log2" ]
 }
 
 @test "every operation on such a port is an error with its reason" {
-  how=kill
+  how="kill"
   leave '(define s (socket PF_UNIX SOCK_STREAM 0)) (define p (pipe))'
   run_in "$STORE" "$said
 (use-modules (ice-9 rdelim) (ice-9 textual-ports) (ice-9 binary-ports) (rnrs bytevectors))
@@ -362,7 +363,7 @@ reopen $PWD/log2" ]
   local expr
   for expr in '' '(checkpoint!) (kill (getpid) SIGKILL)'; do
     anew
-    bounded script -qec "cs-run $STORE -c '(use-modules (coldstore)) (define t (open-file \"/dev/tty\" \"r+\")) (define o (current-output-port)) (display 1 t) $expr'" /dev/null < /dev/null > tty || true
+    bounded script -qec "cs-run $STORE -c '(use-modules (coldstore)) (define t (open-file \"/dev/tty\" \"r+\")) (define o (current-output-port)) (display 1 t) $expr'" /dev/null < /dev/null > screen || true
     run_in "$STORE" "$said (display (said (lambda () (read-char t)))) (display (port-closed? o))"
     mentioned "#<closed: terminal '/dev/" 'it ended with its process>' '#f'
   done
@@ -399,7 +400,7 @@ reopen $PWD/log2" ]
 }
 
 @test "what was registered for the descriptor's end is run" {
-  how=exit
+  how="exit"
   run_in "$STORE" '(use-modules (ice-9 fdes-finalizers))'
   [ "$status" -eq 0 ] || skip "no (ice-9 fdes-finalizers)"
   leave "(define p (pipe)) (define ended '()) (add-fdes-finalizer! (fileno (car p)) (lambda (fd) (set! ended (cons fd ended)))) (define n (fileno (car p)))"
@@ -409,7 +410,7 @@ reopen $PWD/log2" ]
 @test "pipes opened in each of many processes do not pile up" {
   local round
   for ((round = 0; round < 12; round++)); do
-    how=kill
+    how="kill"
     leave "(define n (fileno (car (pipe)))) (define keep$round (pipe)) (define m$round (open-input-file \"/dev/null\"))"
   done
   answers '#t' '(write (< n 40))'
@@ -451,7 +452,7 @@ reopen $PWD/log2" ]
 
 @test "a revealed port keeps its number" {
   seq 3 > file
-  how=kill
+  how="kill"
   leave '(define p (open-input-file "file")) (define n (port->fdes p))'
   local fd
   fd=$(cs-inspect --files "$STORE" | awk '$3 == "both" { print $1 }')
@@ -524,7 +525,7 @@ reopen $PWD/log2" ]
 @test "more ports than there is room for are closed, and say so" {
   ulimit -n "$(ulimit -Hn)" 2> /dev/null || true
   [ "$(ulimit -n)" = unlimited ] || [ "$(ulimit -n)" -ge 1200 ] || skip "limit of descriptors: $(ulimit -n)"
-  how=exit
+  how="exit"
   leave '(define ps (map (lambda (i) (open-input-file "/dev/zero")) (iota 1100)))'
   run_in "$STORE" "$said (use-modules (srfi srfi-1)) (write (count port-closed? ps)) (display (said (lambda () (for-each read-char ps))))"
   ended 0
@@ -533,7 +534,7 @@ reopen $PWD/log2" ]
 }
 
 @test "a limit of descriptors that is lower than it was" {
-  how=exit
+  how="exit"
   echo x > file
   leave '(define p (open-input-file "file")) (move->fdes p 500) (set-port-revealed! p 0)'
   run --separate-stderr bash -c 'ulimit -n 100; timeout 60 cs-run "$1" -c "(write (list (read-char p) (< (fileno p) 100)))" < /dev/null' - "$STORE"
