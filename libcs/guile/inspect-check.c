@@ -8,6 +8,7 @@
 
 #include "guile/heap.h"
 #include "guile/inspect.h"
+#include "guile/inspect-damage.h"
 #include "guile/module-tree.h"
 #include "intern/elf.h"
 #include "intern/intern.h"
@@ -223,7 +224,7 @@ cs_inspect_check (struct cs_store *store, cs_inspect_found *found,
     { "report", check_report },
     { "modules", check_modules }
   };
-  size_t wrong = 0;
+  size_t wrong = cs_inspect_checksums (store, found, closure);
 
   for (size_t i = 0; i < sizeof subjects / sizeof *subjects; i++)
     {

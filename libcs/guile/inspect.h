@@ -69,8 +69,9 @@ struct cs_symbol_counts
 cs_inspect_symbols (const struct cs_table_disk *table);
 
 /* Check everything that can be checked without the interpreter, each subject
-   whatever the others gave.  FOUND is called once for each: NAME is a word
-   for it, ERR is NULL or says what is wrong first.  Returns the number of
+   whatever the others gave.  FOUND is called once for each, for "checksums"
+   once for each that is wrong: NAME is a word for the subject, ERR is NULL or
+   says what is wrong first.  Returns the number of
    subjects that something is wrong with.  */
 typedef void cs_inspect_found (void *closure, const char *name,
                                const struct cs_err *err);

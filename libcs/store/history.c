@@ -93,6 +93,16 @@ cs_history_find (const struct cs_store *store, int folder,
   return r;
 }
 
+bool
+cs_history_has_file (int folder, uint64_t generation)
+{
+  struct stat st;
+  char name[24];
+
+  file_name (generation, name);
+  return cs_sys.fstatat (folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* Write to FD the data of INDEX's pages as they were BEFORE.  */
 static int
 write_data (const struct cs_store *before, int fd,

@@ -25,6 +25,9 @@ int cs_history_find (const struct cs_store *store, int folder,
                      uint64_t generation, struct cs_record *record);
 void cs_history_leave (struct cs_record *record);
 
+/* Is there a file for GENERATION, whatever is in it?  */
+bool cs_history_has_file (int folder, uint64_t generation);
+
 /* Write and sync the record that undoes REDO, which is loaded, unless it is
    there.  BEFORE is the store without REDO.  0 or -errno.  */
 int cs_history_keep (const struct cs_store *before, int folder,

@@ -61,7 +61,8 @@ cs_record_find (int fd, uint64_t off, const struct cs_superblock_disk *sb,
                 struct cs_record *record)
 {
   struct cs_record_disk *head = &record->head;
-  ssize_t n = cs_file_read (fd, head, sizeof *head, off);
+  ssize_t n = cs_file_read (fd, memset (head, 0, sizeof *head), sizeof *head,
+                            off);
   uint64_t pages = sb->reserved / CS_STORE_PAGE_LEN;
 
   if (n < 0)

@@ -20,6 +20,7 @@
    rewrite.c      a new generation as a whole new file
    new-file.c     a file that takes the store's name once it is complete
    clone.c        a copy under another name
+   verify.c       everything that has a checksum
    store.c        create, open, close, and what only looks  */
 #ifndef CS_STORE_PRIVATE_H
 #define CS_STORE_PRIVATE_H
@@ -200,7 +201,8 @@ void cs_superblock_christen (struct cs_superblock_disk *sb);
 /* Set the CRC.  */
 void cs_superblock_seal (struct cs_superblock_disk *sb);
 
-/* Is the CRC right?  */
+/* What its CRC should be; is it?  */
+uint32_t cs_superblock_crc (const struct cs_superblock_disk *sb);
 bool cs_superblock_is_sealed (const struct cs_superblock_disk *sb);
 
 /* Read STORE's superblock in force again.  */

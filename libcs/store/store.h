@@ -399,6 +399,25 @@ void *cs_store_section (const struct cs_store *store, const char *name,
 const void *cs_store_view (const struct cs_store *store, uint64_t addr,
                            size_t len);
 
+/* A place in a store's files where something is not as it was written.  */
+struct cs_damage
+{
+  const char *structure;        /* "superblock", "page", "page sum" (one that
+                                   should not be there), "log" (an unfinished
+                                   commit), or "history" */
+  uint64_t off;                 /* in the file; the generation of "history" */
+  uint64_t addr;                /* in the region, of "page" and "page sum" */
+  uint32_t expected, found;     /* checksums, where they say something */
+};
+
+typedef void cs_store_damage (void *closure, const struct cs_damage *damage);
+
+/* Check everything in the store's files that has a checksum, for a store
+   opened with CS_STORE_READ; FOUND is called for each thing that is wrong.
+   Returns 0 if all could be read, whatever was found; -errno.  */
+int cs_store_verify (struct cs_store *store, cs_store_damage *found,
+                     void *closure, struct cs_err *err);
+
 /* Check S1 to S3.  Returns 0 or -CS_E_DAMAGED.  */
 int cs_store_check (const struct cs_store *store, struct cs_err *err);
 

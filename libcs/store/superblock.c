@@ -37,8 +37,8 @@ _Static_assert (offsetof (struct cs_lock_disk, crc) == 88, "");
 
 #define SLOTS 2
 
-static uint32_t
-superblock_crc (const struct cs_superblock_disk *sb)
+uint32_t
+cs_superblock_crc (const struct cs_superblock_disk *sb)
 {
   return (uint32_t) crc32 (0, (const Bytef *) sb,
                            offsetof (struct cs_superblock_disk, crc));
@@ -47,13 +47,13 @@ superblock_crc (const struct cs_superblock_disk *sb)
 void
 cs_superblock_seal (struct cs_superblock_disk *sb)
 {
-  sb->crc = superblock_crc (sb);
+  sb->crc = cs_superblock_crc (sb);
 }
 
 bool
 cs_superblock_is_sealed (const struct cs_superblock_disk *sb)
 {
-  return sb->crc == superblock_crc (sb);
+  return sb->crc == cs_superblock_crc (sb);
 }
 
 int
@@ -142,7 +142,7 @@ static int
 check_slot (const struct cs_superblock_disk *sb, uint64_t off,
             struct cs_err *err)
 {
-  uint32_t crc = superblock_crc (sb);
+  uint32_t crc = cs_superblock_crc (sb);
 
   if (memcmp (sb->magic, CS_STORE_MAGIC, sizeof sb->magic) != 0)
     return wrong_magic (err, off, sb->magic);

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* inspect-damage.c -- what is hit where a checksum is wrong.  */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "guile/inspect.h"
+#include "guile/inspect-damage.h"
+#include "intern/library.h"
+
+#define NAMED_MAX 20            /* damages told one by one */
+
+struct finder
+{
+  struct cs_store *store;
+  cs_inspect_found *found;
+  void *closure;
+  size_t nr;
+};
+
+/* The library whose data has ADDR; NULL: none.  */
+static const char *
+find_library (const struct cs_store *store, uint64_t addr)
+{
+  struct cs_err err = CS_ERR_INIT;
+  const struct cs_libraries_disk *libraries
+    = cs_library_section (store, &err);
+
+  for (uint32_t i = 0; libraries && i < libraries->count; i++)
+    {
+      const struct cs_library_disk *l = cs_library_get (libraries, i);
+
+      if (addr - l->data_addr < l->data_len)
+        return l->soname;
+    }
+  return NULL;
+}
+
+static void
+name_owner (const struct cs_store *store, uint64_t addr, char *text,
+            size_t len)
+{
+  const struct cs_directory_disk *d = cs_inspect_directory (store);
+  const struct cs_extent_disk *e = cs_inspect_extents (store);
+  uint64_t off = addr - cs_store_superblock (store)->base;
+  const char *soname = find_library (store, addr);
+
+  snprintf (text, len, "free space");
+  for (uint32_t i = 0; i < d->nr_extents; i++)
+    if (off - e[i].off < e[i].len)
+      snprintf (text, len, "%s", cs_inspect_extent_kind (e[i].kind));
+  for (uint32_t i = 0; i < d->nr_sections; i++)
+    if (off - d->sections[i].off < d->sections[i].len)
+      snprintf (text, len, "section '%.8s'", d->sections[i].name);
+  if (soname)
+    snprintf (text, len, "data of %s", soname);
+}
+
+static void
+describe (const struct cs_store *store, const struct cs_damage *damage,
+          struct cs_err *err)
+{
+  bool page = strcmp (damage->structure, "page") == 0;
+  char owner[96];
+
+  if (page || strcmp (damage->structure, "page sum") == 0)
+    {
+      name_owner (store, damage->addr, owner, sizeof owner);
+      cs_err_set (err, CS_E_DAMAGED, "%s at 0x%" PRIx64 " (%s), offset %"
+                  PRIu64 ": checksum: expected 0x%08" PRIx32 ", found 0x%08"
+                  PRIx32, damage->structure, damage->addr, owner,
+                  damage->off, damage->expected, damage->found);
+    }
+  else if (strcmp (damage->structure, "history") == 0)
+    cs_err_set (err, CS_E_DAMAGED, "history: what leads back to generation %"
+                PRIu64 " is damaged", damage->off);
+  else if (strcmp (damage->structure, "log") == 0)
+    cs_err_set (err, CS_E_DAMAGED, "log at offset %" PRIu64 ": a commit that"
+                " was cut off, or is damaged", damage->off);
+  else
+    cs_err_set (err, CS_E_DAMAGED, "%s at offset %" PRIu64 ": checksum: "
+                "expected 0x%08" PRIx32 ", found 0x%08" PRIx32,
+                damage->structure, damage->off, damage->expected,
+                damage->found);
+}
+
+static void
+tell (void *closure, const struct cs_damage *damage)
+{
+  struct finder *f = closure;
+  struct cs_err err = CS_ERR_INIT;
+
+  if (f->nr++ >= NAMED_MAX)
+    return;
+  describe (f->store, damage, &err);
+  f->found (f->closure, "checksums", &err);
+}
+
+size_t
+cs_inspect_checksums (struct cs_store *store, cs_inspect_found *found,
+                      void *closure)
+{
+  struct finder f = { store, found, closure, 0 };
+  struct cs_err err = CS_ERR_INIT;
+  int code = cs_store_verify (store, tell, &f, &err);
+
+  if (f.nr > NAMED_MAX)
+    cs_err_set (&err, CS_E_DAMAGED, "and %zu more", f.nr - NAMED_MAX);
+  if (code < 0 || f.nr > NAMED_MAX)
+    found (closure, "checksums", &err);
+  else if (f.nr == 0)
+    found (closure, "checksums", NULL);
+  return f.nr > 0 || code < 0;
+}

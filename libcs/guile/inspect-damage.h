@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* inspect-damage.h -- what is hit where a checksum is wrong.  */
+#ifndef CS_INSPECT_DAMAGE_H
+#define CS_INSPECT_DAMAGE_H
+
+#include "guile/inspect.h"
+
+/* Check every checksum of a store (cs_store_verify) and tell FOUND, under the
+   name "checksums", what each wrong one belongs to.  Returns 1 if something
+   is wrong, otherwise 0.  */
+size_t cs_inspect_checksums (struct cs_store *store, cs_inspect_found *found,
+                             void *closure);
+
+#endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* verify.c -- everything in a store's files that has a checksum.
+
+   Opening a store looks at superblocks, directory and log only, so that it
+   costs the same whatever the store's size.  This looks at all of it:
+
+     superblocks  each slot on its own; one may be older than the other,
+                  if a power failure came at the right moment
+     sums         those of pages behind the image are 0
+     pages        each page of the generation that is open
+     log          that nothing is left of a commit behind the last one
+     history      each file that an older generation needs
+
+   What is not looked at carries no data: the lock record, the space between
+   these structures, and what was left of a log that has been applied.  */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "store/history.h"
+#include "store/sys.h"
+
+#define CHUNK 1024              /* pages looked at together */
+
+struct verifier
+{
+  struct cs_store *store;
+  cs_store_damage *report;
+  void *closure;
+};
+
+static void
+report (const struct verifier *v, const char *structure, uint64_t off,
+        uint64_t page, uint32_t expected, uint32_t found)
+{
+  v->report (v->closure, &(struct cs_damage) {
+    .structure = structure, .off = off,
+    .addr = v->store->superblock.base + page * CS_STORE_PAGE_LEN,
+    .expected = expected, .found = found
+  });
+}
+
+static int
+verify_superblocks (const struct verifier *v, struct cs_err *err)
+{
+  for (int slot = 0; slot < 2; slot++)
+    {
+      uint64_t off = (uint64_t) slot * CS_STORE_SLOT_LEN;
+      struct cs_superblock_disk sb;
+      ssize_t n = cs_file_read (v->store->fd, &sb, sizeof sb, off);
+
+      if (n < 0)
+        return cs_err_sys (err, (int) -n, "read superblocks");
+      if ((size_t) n < sizeof sb || !cs_superblock_is_sealed (&sb)
+          || sb.reserved3 != 0)
+        report (v, "superblock", off, 0, cs_superblock_crc (&sb), sb.crc);
+    }
+  return 0;
+}
+
+/* Is all of [OFF, OFF + LEN) of the file a hole?  */
+static bool
+is_hole (int fd, uint64_t off, uint64_t len)
+{
+  off_t data = cs_sys.lseek (fd, (off_t) off, SEEK_DATA);
+
+  return data < 0 ? errno == ENXIO : (uint64_t) data >= off + len;
+}
+
+/* Check NR pages against their sums.  */
+static void
+verify_chunk (const struct verifier *v, uint64_t page, uint64_t nr,
+              const uint32_t *sums)
+{
+  uint64_t image = cs_store_image_off (&v->store->superblock);
+
+  for (uint64_t i = 0; i < nr; i++)
+    {
+      uint64_t off = (page + i) * CS_STORE_PAGE_LEN;
+      uint32_t sum = cs_page_sum (v->store->image + off);
+
+      if (sum != sums[i])
+        report (v, "page", image + off, page + i, sums[i], sum);
+    }
+}
+
+static int
+verify_pages (const struct verifier *v, struct cs_err *err)
+{
+  const struct cs_store *store = v->store;
+  uint64_t image = cs_store_image_off (&store->superblock);
+  uint64_t end = store->superblock.committed / CS_STORE_PAGE_LEN, nr;
+  static const uint32_t none[CHUNK];
+  uint32_t sums[CHUNK];
+
+  for (uint64_t page = 0; page < end; page += nr)
+    {
+      int r;
+
+      nr = end - page < CHUNK ? end - page : CHUNK;
+      r = cs_committed_sums (store, page, nr, sums);
+      if (r < 0)
+        return cs_err_sys (err, -r, "read page sums");
+      if (memcmp (sums, none, (size_t) nr * sizeof *sums) != 0
+          || cs_patch_next (store, page, page + nr) < page + nr
+          || !is_hole (store->fd, image + page * CS_STORE_PAGE_LEN,
+                       nr * CS_STORE_PAGE_LEN))
+        verify_chunk (v, page, nr, sums);
+    }
+  return 0;
+}
+
+/* Sums of pages that no commit has ever written.  */
+static int
+verify_unused_sums (const struct verifier *v, struct cs_err *err)
+{
+  uint64_t page = v->store->superblock.committed / CS_STORE_PAGE_LEN, nr;
+  uint64_t end = cs_region_pages (v->store);
+  uint32_t sums[CHUNK];
+
+  for (; page < end; page += nr)
+    {
+      uint64_t off = CS_STORE_SUMS_OFF + page * sizeof *sums;
+      int r;
+
+      nr = end - page < CHUNK ? end - page : CHUNK;
+      if (is_hole (v->store->fd, off, (end - page) * sizeof *sums))
+        break;
+      r = cs_sums_read (v->store->fd, page, nr, sums);
+      if (r < 0)
+        return cs_err_sys (err, -r, "read page sums");
+      for (uint64_t i = 0; i < nr; i++)
+        if (sums[i])
+          report (v, "page sum", off + i * sizeof *sums, page + i, 0,
+                  sums[i]);
+    }
+  return 0;
+}
+
+/* Does HEAD begin like a record's, but for one byte at most?  */
+static bool
+looks_like_record (const struct cs_record_disk *head)
+{
+  int same = 0;
+
+  for (size_t i = 0; i < sizeof head->magic; i++)
+    same += head->magic[i] == CS_RECORD_MAGIC[i];
+  return same >= (int) sizeof head->magic - 1;
+}
+
+/* Behind the last record there may be what is left of an older log, but
+   nothing of a newer commit: that would be one that was cut off, or one that
+   was damaged.  */
+static int
+verify_log (const struct verifier *v, struct cs_err *err)
+{
+  const struct cs_superblock_disk *sb = &v->store->superblock;
+  uint64_t off = cs_log_off (v->store) + v->store->log.len;
+  struct cs_record record;
+  int r = cs_record_find (v->store->fd, off, sb, &record);
+
+  if (r < 0)
+    return cs_err_sys (err, -r, "read the log");
+  if (r == 1 ? record.head.superblock.generation > sb->generation
+      : looks_like_record (&record.head))
+    report (v, "log", off, 0, 0, 0);
+  return 0;
+}
+
+static int
+verify_history (const struct verifier *v, struct cs_err *err)
+{
+  const struct cs_superblock_disk *sb = &v->store->superblock;
+  int folder = cs_history_open (v->store, false);
+  uint64_t generation = sb->generation;
+  struct cs_record record;
+  int r = 1;
+
+  if (folder < 0)
+    return 0;
+  while (r >= 0 && --generation > 0
+         && sb->generation - generation <= sb->history)
+    {
+      r = cs_history_find (v->store, folder, generation, &record);
+      if (r == 1)
+        cs_history_leave (&record);
+      else if (r == 0 && cs_history_has_file (folder, generation))
+        report (v, "history", generation, 0, 0, 0);
+    }
+  cs_file_close (&folder);
+  return r < 0 ? cs_err_sys (err, -r, "read the history") : 0;
+}
+
+int
+cs_store_verify (struct cs_store *store, cs_store_damage *found,
+                 void *closure, struct cs_err *err)
+{
+  struct verifier v = { store, found, closure };
+  int r = verify_superblocks (&v, err);
+
+  if (r == 0)
+    r = verify_pages (&v, err);
+  if (r == 0)
+    r = verify_unused_sums (&v, err);
+  if (r == 0)
+    r = verify_log (&v, err);
+  if (r == 0)
+    r = verify_history (&v, err);
+  return r < 0 ? cs_err_prefix (err, "cannot check '%s'", store->path) : 0;
+}
