@@ -174,6 +174,7 @@ new_superblock (const struct cs_store *source)
   struct cs_superblock_disk sb = source->superblock;
 
   cs_superblock_christen (&sb);
+  sb.log_start = cs_log_start (sb.committed);
   cs_superblock_seal (&sb);
   return sb;
 }

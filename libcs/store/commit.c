@@ -7,8 +7,9 @@
             --cs_log_append----> written, then synced: committed (L1)
             --cs_store_apply---> in the image, at leisure (apply.c)
 
-   The first commit of a store, and those after the log's disk has failed
-   (L5), write a whole new file instead (rewrite.c).
+   The first commit of a store, those after the log's disk has failed (L5),
+   and one that makes the image grow into a log that readers keep from being
+   applied, write a whole new file instead (rewrite.c).
 
    Nothing here allocates, or takes memory from the region: the world is
    stopped.  */
@@ -58,7 +59,20 @@ check_name (const struct cs_store *store, struct cs_err *err)
   return 1;
 }
 
-/* Append what changed to the log; if nothing did, there is no commit.  */
+/* The image will reach to where the log is.  1 if the log cannot be moved, as
+   others read the store.  */
+static int
+make_way (struct cs_store *store, uint64_t committed, struct cs_err *err)
+{
+  int r = cs_apply_unless_read (store, err);
+
+  if (r < 0)
+    return r;
+  return store->log.len > 0 ? 1 : cs_log_move (store, committed, err);
+}
+
+/* Append what changed to the log; if nothing did, there is no commit.  1 if
+   there is no room for the log.  */
 static int
 append (struct cs_store *store, struct cs_changes *changes,
         struct cs_err *err)
@@ -71,6 +85,13 @@ append (struct cs_store *store, struct cs_changes *changes,
   if (changes->nr == 0)
     return 0;
   sb = cs_commit_superblock (store);
+  if (sb.committed > (uint64_t) store->log.start << 20)
+    {
+      r = make_way (store, sb.committed, err);
+      if (r != 0)
+        return r;
+      sb = cs_commit_superblock (store);
+    }
   return cs_log_append (store, &sb, changes->index, changes->nr, err);
 }
 
@@ -89,7 +110,7 @@ commit (struct cs_store *store, struct cs_err *err)
     return cs_rewrite (store, err);     /* the address space is limited */
   r = append (store, &changes, err);
   cs_changes_end (&changes);
-  return r;
+  return r == 1 ? cs_rewrite (store, err) : r;
 }
 
 int

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* log.c -- the log: commits that are not in the image yet.
 
-   The log lies in the store's own file, behind the last byte that the image
-   can ever have, so that nothing of a store is left behind when its file is
-   renamed or copied.  It is a chain of records (record.h), the first at the
+   The log lies in the store's own file, so that nothing of a store is left
+   behind when that is renamed or copied, at some distance behind the image.
+   When the image grows to where it is, it is moved while it is empty.  It is a chain of records (record.h), the first at the
    start of the log, each next one behind the one before.
 
    L1  A commit is made when its record is complete and synced.  What it
@@ -30,12 +30,47 @@
 #include "store/sys.h"
 
 #define BUF_LEN ((uint64_t) 1 << 20)
+#define MIB ((uint64_t) 1 << 20)
+
+/* How far behind the image the log begins at least: the space is never
+   written to, but is counted in the length of the file.  */
+#define DISTANCE (64 * MIB)
 
 uint64_t
 cs_log_off (const struct cs_store *store)
 {
   return (cs_store_image_off (&store->superblock)
-          + store->superblock.reserved);
+          + (uint64_t) store->log.start * MIB);
+}
+
+uint32_t
+cs_log_start (uint64_t committed)
+{
+  return (uint32_t) (cs_round_up (committed + DISTANCE, DISTANCE) / MIB);
+}
+
+int
+cs_log_move (struct cs_store *store, uint64_t committed, struct cs_err *err)
+{
+  struct cs_superblock_disk sb = store->superblock;
+  int r;
+
+  sb.log_start = cs_log_start (committed);
+  cs_superblock_seal (&sb);
+  /* One slot after the other: one of them is always whole (A3), and there is
+     no log, wherever they say it begins.  */
+  r = cs_superblock_write_slot (store->fd, &sb, 0);
+  if (r == 0 && cs_sys.fdatasync (store->fd) < 0)
+    r = -errno;
+  if (r == 0)
+    r = cs_superblock_write_slot (store->fd, &sb, 1);
+  if (r == 0 && cs_sys.fdatasync (store->fd) < 0)
+    r = -errno;
+  if (r < 0)
+    return cs_err_sys (err, -r, "move the log");
+  store->superblock = sb;
+  store->log.start = sb.log_start;
+  return 0;
 }
 
 /* A record that is not complete ends the log.  If the next one is, it is
@@ -142,6 +177,7 @@ cs_log_scan (struct cs_store *store, uint64_t limit, struct cs_err *err)
 int
 cs_log_open (struct cs_store *store, uint64_t file_len, struct cs_err *err)
 {
+  store->log.start = store->superblock.log_start;
   return (file_len > cs_log_off (store)
           ? cs_log_scan (store, UINT64_MAX, err) : 0);
 }

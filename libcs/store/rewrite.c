@@ -157,10 +157,20 @@ write_file (const struct cs_store *store, int fd,
   return 0;
 }
 
+static struct cs_superblock_disk
+new_superblock (const struct cs_store *store)
+{
+  struct cs_superblock_disk sb = cs_commit_superblock (store);
+
+  sb.log_start = cs_log_start (sb.committed);
+  cs_superblock_seal (&sb);
+  return sb;
+}
+
 int
 cs_rewrite (struct cs_store *store, struct cs_err *err)
 {
-  struct cs_superblock_disk sb = cs_commit_superblock (store);
+  struct cs_superblock_disk sb = new_superblock (store);
   bool created = store->created;
   struct cs_new_file file;
   int r = cs_new_file_begin (store, &file, err);
@@ -176,7 +186,9 @@ cs_rewrite (struct cs_store *store, struct cs_err *err)
     {
       store->superblock = sb;
       /* What is mapped, if anything, is the old file.  */
-      store->log = (struct cs_log) { .broken = !created };
+      store->log = (struct cs_log) {
+        .start = sb.log_start, .broken = !created
+      };
       store->forget_history = true;
       cs_patch_forget (store);
       r = cs_new_file_settle (&file, err);

@@ -47,6 +47,7 @@ struct cs_record;
 /* What this process knows of the log; a writer guards it by `applying`.  */
 struct cs_log
 {
+  uint32_t start;               /* as the superblock in the file has it */
   uint64_t first;               /* generation of the first record */
   uint64_t len;                 /* bytes of all records; 0: no log */
   bool broken;                  /* not to be used any more (L5) */
@@ -304,6 +305,14 @@ int cs_log_append (struct cs_store *store,
                    const struct cs_superblock_disk *sb,
                    struct cs_entry_disk *index, uint64_t nr,
                    struct cs_err *err);
+
+/* Where a log can begin behind an image of COMMITTED bytes that will grow.  */
+uint32_t cs_log_start (uint64_t committed);
+
+/* Move the log, which is empty, out of the way of an image of COMMITTED
+   bytes.  */
+int cs_log_move (struct cs_store *store, uint64_t committed,
+                 struct cs_err *err);
 
 /* Write zeros over the head at OFF.  0 or -errno.  */
 int cs_log_wipe (const struct cs_store *store, uint64_t off);

@@ -17,7 +17,7 @@
      IMAGE          the image: byte ADDR of the region is at file offset
                     IMAGE + (ADDR - base), where IMAGE is
                     cs_store_image_off()
-     IMAGE + reserved
+     IMAGE + log_start MiB
                     the log (log.c): commits that are not in the image yet;
                     cut off when a writer closes the store
 
@@ -89,7 +89,9 @@ struct cs_superblock_disk
   int64_t committed_at;         /* the same, of this generation */
   uint8_t uuid[16];             /* names the store through all generations */
   uint32_t history;             /* older generations to keep */
-  uint8_t reserved2[20];
+  uint32_t log_start;           /* of the log, in MiB from that of the image;
+                                   not inside the committed image */
+  uint8_t reserved2[16];
   uint32_t crc;                 /* CRC-32 of all bytes before this field */
   uint32_t reserved3;           /* 0 */
 };

@@ -180,6 +180,9 @@ check_values (const struct cs_superblock_disk *sb, uint64_t off,
       || sb->committed > sb->reserved)
     return wrong (err, off, "committed length",
                   "pages, at most the reserved length", sb->committed);
+  if ((uint64_t) sb->log_start << 20 < sb->committed)
+    return wrong (err, off, "start of the log", "behind the image",
+                  sb->log_start);
   if (sb->directory != 0)
     return wrong (err, off, "directory", "0", sb->directory);
   if (sb->generation == 0)

@@ -339,6 +339,54 @@ damaged_log (void)
   CHECK (file_says ("3"));
 }
 
+/* An image that grows to where the log is.  */
+static void
+grow (bool with_reader)
+{
+  struct cs_store *store, *reader = NULL;
+  char *heap = make_and_reopen (&store), *more;
+  size_t len = 200 << 20;
+
+  say (store, "2");
+  commit_ok (store);
+  if (with_reader)
+    reader = open_mode (CS_STORE_READ);
+  more = cs_store_map (store, len, RW, CS_EXTENT_HEAP);
+  CHECK (more);
+  for (size_t off = 0; off < len; off += 1 << 20)
+    more[off] = 5;
+  say (store, "3");
+  commit_ok (store);
+  CHECK (file_says ("3"));
+  heap[0] = 6;
+  say (store, "4");
+  commit_ok (store);
+  CHECK (file_says ("4"));
+  cs_store_close (reader);
+  settle_ok (store);
+  CHECK (file_says ("4"));
+  close_and_unmap (store);
+  store = open_mode (CS_STORE_WRITE);
+  CHECK (heap[0] == 6 && heap[PAGE] == 2);
+  for (size_t off = 0; off < len; off += 1 << 20)
+    CHECK (more[off] == 5 && more[off + PAGE] == 0);
+  say (store, "5");
+  commit_ok (store);
+  CHECK (store->log.len > 0 && file_says ("5"));
+}
+
+static void
+growing_image (void)
+{
+  grow (false);
+}
+
+static void
+growing_image_with_readers (void)
+{
+  grow (true);
+}
+
 /* L4.  */
 static void
 readers_wait_for_nobody (void)
@@ -602,6 +650,8 @@ main (void)
     { "L1, L3: who opens next finds what was committed", recovery },
     { "R1: a record that was cut off counts for nothing", torn_records },
     { "R1, L2: a damaged record", damaged_log },
+    { "the log makes way for an image that grows", growing_image },
+    { "the same while others read the store", growing_image_with_readers },
     { "L4: readers see one generation while others follow",
       readers_wait_for_nobody },
     { "L4: a writer finds a log, and readers", log_with_readers },
