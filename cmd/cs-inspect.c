@@ -25,6 +25,7 @@ enum
   OPTION_JSON,
   OPTION_LIBRARIES,
   OPTION_MODULES,
+  OPTION_REPAIR,
   OPTION_ROOTS,
   OPTION_SYMBOLS,
   OPTION_THREADS
@@ -45,6 +46,9 @@ static struct poptOption option_table[] = {
     "Print the libraries: carried, opened at run time, needed", NULL },
   { "modules", 0, POPT_ARG_NONE, NULL, OPTION_MODULES,
     "Print the modules", NULL },
+  { "repair", 0, POPT_ARG_NONE, NULL, OPTION_REPAIR,
+    "Make a damaged store anew from its newest generation that is whole",
+    NULL },
   { "roots", 0, POPT_ARG_NONE, NULL, OPTION_ROOTS,
     "Print where the garbage collector begins", NULL },
   { "symbols", 0, POPT_ARG_NONE, NULL, OPTION_SYMBOLS,
@@ -923,6 +927,15 @@ show_parts (struct run *run)
     show_summary (run);
 }
 
+static void
+repair (const char *path)
+{
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+    if (cs_cmd_given (parts[i].option) || cs_cmd_given (OPTION_JSON))
+      cs_cmd_misuse ("option '--repair' excludes all others");
+  cs_inspect_repair (path);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -931,6 +944,8 @@ main (int argc, char **argv)
   struct cs_err err = CS_ERR_INIT;
   struct cs_json json;
 
+  if (cs_cmd_given (OPTION_REPAIR))
+    repair (line->operands[0]);
   if (cs_source_open (line->operands[0], &run.store, &err) < 0)
     cs_cmd_fail (&err);
   run.path = cs_store_path (run.store);

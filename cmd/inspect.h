@@ -2,7 +2,8 @@
 /* inspect.h -- what the files of cs-inspect share.
 
    cs-inspect.c         the command, and most of what it prints
-   inspect-history.c    --history  */
+   inspect-history.c    --history
+   inspect-repair.c     --repair  */
 #ifndef CS_CMD_INSPECT_H
 #define CS_CMD_INSPECT_H
 
@@ -27,6 +28,9 @@ struct run
 /* --history: the commits that can be opened, and what was told at
    resumes.  */
 void cs_inspect_show_history (struct run *run);
+
+/* --repair; does not return.  */
+void cs_inspect_repair (const char *path) __attribute__ ((noreturn));
 
 /* Formatting.  */
 

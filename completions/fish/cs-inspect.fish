@@ -15,6 +15,8 @@ complete -c cs-inspect -l libraries \
   -d 'Print the libraries: carried, opened at run time, needed'
 complete -c cs-inspect -l modules \
   -d 'Print the modules'
+complete -c cs-inspect -l repair \
+  -d 'Make a damaged store anew from its newest generation that is whole'
 complete -c cs-inspect -l roots \
   -d 'Print where the garbage collector begins'
 complete -c cs-inspect -l symbols \

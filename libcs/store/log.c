@@ -3,8 +3,9 @@
 
    The log lies in the store's own file, so that nothing of a store is left
    behind when that is renamed or copied, at some distance behind the image.
-   When the image grows to where it is, it is moved while it is empty.  It is a chain of records (record.h), the first at the
-   start of the log, each next one behind the one before.
+   When the image grows to where it is, it is moved while it is empty.  It is
+   a chain of records (record.h), the first at the start of the log, each
+   next one behind the one before.
 
    L1  A commit is made when its record is complete and synced.  What it
        changes is in the image only later (apply.c).
@@ -26,7 +27,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "store/record.h"
+#include "store/history.h"
 #include "store/sys.h"
 
 #define BUF_LEN ((uint64_t) 1 << 20)
@@ -73,10 +74,26 @@ cs_log_move (struct cs_store *store, uint64_t committed, struct cs_err *err)
   return 0;
 }
 
+/* Make do with what is before the damage, if the image was not changed by
+   what is behind it: then there is a history of it (A1).  */
+static int
+cut_short (struct cs_store *store, uint64_t off, struct cs_err *err)
+{
+  int folder = cs_history_open (store, false);
+  uint64_t generation = store->superblock.generation;
+  bool begun = folder >= 0 && cs_history_has_file (folder, generation);
+
+  cs_file_close (&folder);
+  if (!begun)
+    return 0;
+  return cs_err_set (err, CS_E_DAMAGED, "log record at offset %" PRIu64 " is "
+                     "damaged, and was being put into the image", off);
+}
+
 /* A record that is not complete ends the log.  If the next one is, it is
    not the end that was cut off, but the middle that was damaged.  */
 static int
-check_end (const struct cs_store *store, const struct cs_record *record,
+check_end (struct cs_store *store, const struct cs_record *record,
            struct cs_err *err)
 {
   uint64_t off = record->off, generation;
@@ -87,6 +104,8 @@ check_end (const struct cs_store *store, const struct cs_record *record,
                       &store->superblock, &next) != 1
       || next.head.superblock.generation != generation + 1)
     return 0;
+  if (store->salvage)
+    return cut_short (store, off, err);
   cs_err_set (err, CS_E_DAMAGED, "log record at offset %" PRIu64 ": checksum"
               " of generation %" PRIu64 " is wrong", off, generation);
   return cs_err_advise (err, "cs-inspect --check lists the damage, --repair"

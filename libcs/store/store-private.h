@@ -21,6 +21,7 @@
    new-file.c     a file that takes the store's name once it is complete
    clone.c        a copy under another name
    verify.c       everything that has a checksum
+   repair.c       a store made of the newest generation that is whole
    store.c        create, open, close, and what only looks  */
 #ifndef CS_STORE_PRIVATE_H
 #define CS_STORE_PRIVATE_H
@@ -75,6 +76,7 @@ struct cs_store
   struct cs_log log;
   struct cs_patch *patches;     /* patch.c; NULL: none */
   uint64_t *detached;           /* detached.c; NULL unless WRITE */
+  bool salvage;                 /* take damage in the log for its end */
   bool forget_history;          /* it belongs to a file that was replaced */
   int share;                    /* the readers' lock for a child; -1 */
   pthread_mutex_t applying;     /* taken before `mutex` */

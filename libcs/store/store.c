@@ -230,14 +230,17 @@ open_store (struct cs_store *store, uint64_t generation, struct cs_err *err)
   if (r == 0)
     r = cs_superblock_read (store->fd, (uint64_t) st.st_size,
                             &store->superblock, err);
+  store->salvage = generation == CS_STORE_SALVAGE;
   if (r == 0)
     r = cs_log_open (store, (uint64_t) st.st_size, err);
-  if (r == 0 && generation != CS_STORE_NEWEST)
+  if (r == 0 && generation != CS_STORE_NEWEST && !store->salvage)
     r = open_generation (store, generation, err);
   if (r < 0)
     return r;
   if (store->mode == CS_STORE_READ)
     return map_view (store, err);
+  if (store->salvage)
+    return cs_err_set (err, CS_E_REFUSED, "to be read only");
   r = cs_superblock_check_native (&store->superblock, err);
   if (r == 0 && store->mode == CS_STORE_WRITE)
     r = prepare_to_write (store, err);

@@ -159,6 +159,7 @@ struct cs_directory_disk
 
 #define CS_STORE_HISTORY 8      /* generations kept, if not set otherwise */
 #define CS_STORE_NEWEST UINT64_MAX
+#define CS_STORE_SALVAGE (UINT64_MAX - 1)       /* the newest before damage */
 
 enum cs_store_mode
 {
@@ -208,7 +209,8 @@ int cs_store_clone (const char *from, uint64_t generation, const char *to,
                     bool force, struct cs_err *err);
 
 /* Open the store at PATH, as it was at GENERATION: CS_STORE_NEWEST, or, not
-   for CS_STORE_WRITE, one that cs_store_history() lists.
+   for CS_STORE_WRITE, one that cs_store_history() lists, or CS_STORE_SALVAGE:
+   if a record of the log is damaged, the generation before it.
    Errors, besides -errno: -CS_E_DAMAGED (not a store, truncated, no valid
    superblock, a directory that breaks S1 to S3: structure, offset, expected,
    found); -CS_E_INCOMPATIBLE (format version; with the mapping modes also
@@ -419,6 +421,23 @@ typedef void cs_store_damage (void *closure, const struct cs_damage *damage);
    Returns 0 if all could be read, whatever was found; -errno.  */
 int cs_store_verify (struct cs_store *store, cs_store_damage *found,
                      void *closure, struct cs_err *err);
+
+struct cs_repair
+{
+  bool damaged;                 /* was there anything to repair? */
+  uint64_t found;               /* the newest generation that can be read */
+  uint64_t generation;          /* the newest that is whole */
+  char kept[1024];              /* where the damaged store is now */
+};
+
+/* Put in place of the store at PATH one made of its newest generation whose
+   pages are all right, if the store is damaged; keep the damaged one and its
+   history under another name beside it.  The new store has a uuid of its
+   own, and no history.
+   Errors: -CS_E_DAMAGED (no generation is whole; nothing was changed); those
+   of cs_store_open() with CS_STORE_WRITE, and of cs_store_clone().  */
+int cs_store_repair (const char *path, struct cs_repair *repair,
+                     struct cs_err *err);
 
 /* Check S1 to S3.  Returns 0 or -CS_E_DAMAGED.  */
 int cs_store_check (const struct cs_store *store, struct cs_err *err);

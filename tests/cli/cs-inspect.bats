@@ -297,6 +297,7 @@ null
   try cs-inspect --check a.store
   ended 0 && complained ''
   [ "$output" = 'CHECKED     FOUND
+checksums   ok
 directory   ok
 extents     ok
 libraries   ok
@@ -411,4 +412,77 @@ modules     ok' ]
     survives cs-inspect "${parts[@]}" a.store
     survives cs-inspect --json "${parts[@]}" a.store
   done
+}
+
+# The file offset of a page of a.store's heap that holds something.
+heap_page() {
+  local addr base
+  addr=$(cs-inspect --roots a.store | awk '$4 == "libguile-3.0.so.1" { print $1 }')
+  base=$(cs-inspect a.store | awk '$1 == "base" { print $2 }')
+  echo $(($(image_start) + addr - base + 8192))
+}
+
+@test "--check: a damaged page is found, and what it belongs to" {
+  cp --sparse=always "$PRISTINE" a.store
+  damage $(($(heap_page) + 17)) '\xa5'
+  try cs-inspect --check a.store
+  ended 4
+  printed_part 'checksums   page at 0x'
+  printed_part '(data of libguile-3.0.so.1), offset'
+  complained_part '1 of the checks failed'
+}
+
+@test "--repair: the newest generation that is whole, and nothing is lost" {
+  cp --sparse=always "$PRISTINE" a.store
+  cs-run a.store -c '(define x 1)'
+  cs-run a.store -c '(define x 2)'
+  try cs-inspect --repair a.store
+  ended 0 && printed 'a.store: nothing to repair'
+  # Only generation 3 has this page: it is what its commit wrote.
+  cs-run a.store -c '(define y (make-string 100000 #\z))'
+  offset=$(grep -obUaP 'zzzzzzzzzz' a.store | tail -n 1 | cut -d : -f 1)
+  [ -n "$offset" ]
+  damage "$offset" 'y'
+  try cs-inspect --check a.store
+  ended 4
+  cp --sparse=always a.store before
+  try cs-inspect --repair a.store
+  ended 0
+  [ "$output" = 'a.store: made anew from generation 3, the newest that is whole, of 4; the damaged store is now a.store.damaged' ]
+  cmp a.store.damaged before
+  [ -d a.store.damaged-history ] && [ ! -e a.store-history ]
+  try cs-inspect --check a.store
+  ended 0
+  try cs-run a.store -c '(display (list x (defined? (quote y))))'
+  ended 0 && printed '(2 #f)'
+}
+
+@test "--repair: a damaged superblock, and wrong use" {
+  cp --sparse=always "$PRISTINE" a.store
+  damage 4100 'XXXX'
+  try cs-inspect --check a.store
+  ended 4 && printed_part 'checksums   superblock at offset 4096: checksum: '
+  try cs-inspect --repair a.store
+  ended 0 && printed_part 'made anew from generation 1, the newest; '
+  try cs-inspect --check a.store
+  ended 0
+  damage 10 'XXXX'
+  damage 4100 'XXXX'
+  try cs-inspect --repair a.store
+  refused 4 "cannot repair 'a.store'"
+  try cs-inspect --repair --roots a.store
+  refused 2 "excludes all others"
+  try cs-inspect --repair nowhere.store
+  refused 1 "'nowhere.store'"
+}
+
+@test "--repair: no generation is whole" {
+  cp --sparse=always "$PRISTINE" a.store
+  damage $(($(heap_page) + 17)) '\xa5'
+  cp --sparse=always a.store before
+  try cs-inspect --repair a.store
+  refused 4 'none of the generations that are kept is whole'
+  complained_part 'restore it from a backup'
+  cmp a.store before
+  [ ! -e a.store.damaged ]
 }
