@@ -143,7 +143,8 @@ main (int argc, char **argv)
     .changed_files = files_rule (),
     .argc = line->nr_operands,
     .argv = guile_arguments (argc, argv, line->nr_operands - 1),
-    .checkpoint_failed = cs_cmd_report
+    .checkpoint_failed = cs_cmd_report,
+    .damaged_status = OWN_STATUS
   };
 
   install_locale ();

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "guile/faults.h"
 #include "guile/interpreter.h"
 #include "guile/workspace.h"
 #include "intern/intern.h"
@@ -66,6 +67,8 @@ cs_workspace_run (const char *path, const struct cs_run_params *params,
   cs_process.never_refuse = params->ephemeral;
   if (code == 0 && params->history)
     cs_store_set_history (running.store, *params->history);
+  if (code == 0)
+    cs_faults_explain (running.store, params->damaged_status);
   if (code == 0)
     code = resume (running.store, err);
   if (code == 0)

@@ -55,6 +55,8 @@ struct cs_run_params
   /* Called with the error when the checkpoint on leaving fails; returns the
      exit status to leave with.  May be NULL.  */
   int (*checkpoint_failed) (const struct cs_err *err);
+  int damaged_status;           /* exit status when the process faults because
+                                   the store is damaged (faults.h) */
 };
 
 /* Resume the workspace at PATH and run Guile's own option handling in it

@@ -422,6 +422,11 @@ typedef void cs_store_damage (void *closure, const struct cs_damage *damage);
 int cs_store_verify (struct cs_store *store, cs_store_damage *found,
                      void *closure, struct cs_err *err);
 
+/* The first page of the generation that is open which is not as it was
+   written, or (-errno) which cannot be read: 1, 0 if there is none.  In any
+   mode.  Async-signal-safe.  */
+int cs_store_find_damage (struct cs_store *store, struct cs_damage *damage);
+
 struct cs_repair
 {
   bool damaged;                 /* was there anything to repair? */

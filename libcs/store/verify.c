@@ -22,6 +22,7 @@
 #include "store/sys.h"
 
 #define CHUNK 1024              /* pages looked at together */
+#define PIECE 64                /* the same, where they are read */
 
 struct verifier
 {
@@ -208,4 +209,43 @@ cs_store_verify (struct cs_store *store, cs_store_damage *found,
   if (r == 0)
     r = verify_history (&v, err);
   return r < 0 ? cs_err_prefix (err, "cannot check '%s'", store->path) : 0;
+}
+
+int
+cs_store_find_damage (struct cs_store *store, struct cs_damage *damage)
+{
+  static char buf[PIECE * CS_STORE_PAGE_LEN] __attribute__ ((aligned (8)));
+  uint64_t end = store->superblock.committed / CS_STORE_PAGE_LEN, nr;
+  uint64_t image = cs_store_image_off (&store->superblock);
+  uint32_t sums[PIECE];
+
+  for (uint64_t page = 0; page < end; page += nr)
+    {
+      int r;
+
+      nr = end - page < PIECE ? end - page : PIECE;
+      *damage = (struct cs_damage) {
+        .structure = "page", .off = image + page * CS_STORE_PAGE_LEN,
+        .addr = store->superblock.base + page * CS_STORE_PAGE_LEN
+      };
+      r = cs_committed_sums (store, page, nr, sums);
+      if (r == 0)
+        r = cs_committed_read (store, page, nr, buf);
+      if (r < 0)
+        return r;
+      for (uint64_t i = 0; i < nr; i++)
+        {
+          uint32_t sum = cs_page_sum (buf + i * CS_STORE_PAGE_LEN);
+
+          /* What has a patch may just be changing in the image.  */
+          if (sum == sums[i] || cs_patch_exists (store, page + i))
+            continue;
+          damage->off += i * CS_STORE_PAGE_LEN;
+          damage->addr += i * CS_STORE_PAGE_LEN;
+          damage->expected = sums[i];
+          damage->found = sum;
+          return 1;
+        }
+    }
+  return 0;
 }

@@ -315,3 +315,26 @@ $hint"
   ended 0 && printed 2
   [ -L d/link.store ]
 }
+
+@test "a damaged page: an error that names it, never a signal, nothing saved" {
+  image=$(image_start)
+  heap=$(cs-inspect --heap a.store | awk '/^0x/ && $4 == "heap" && $2 > 2000000 { print $1; exit }')
+  base=$(cs-inspect a.store | awk '$1 == "base" { print $2 }')
+  named=0
+  for n in 3 40 77 114 151 188 225 262 299 336; do
+    cp --sparse=always a.store b.store
+    head -c 4096 /dev/zero | tr '\0' '\245' \
+      | dd of=b.store bs=4096 seek=$(((image + heap - base) / 4096 + n)) \
+        conv=notrunc status=none
+    run --separate-stderr timeout -s KILL 20 \
+      cs-run --no-save b.store -c '(begin (gc) (display 1))' 3>&-
+    # 137: damage made it run for ever, until timeout(1) ended it.
+    [ "$status" -le 1 ] || [ "$status" -eq 125 ] || [ "$status" -eq 137 ]
+    if [ "$status" -eq 125 ]; then
+      complained_part "cs-run: 'b.store' is damaged: page at 0x"
+      complained_part 'nothing was saved; cs-inspect --check lists'
+      named=$((named + 1))
+    fi
+  done
+  [ "$named" -gt 0 ]
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* faults.c -- a process that faults because its store is damaged.
+
+   Pages are mapped, not read, so nobody looks at their checksums in time.
+   But damage in a heap ends in a fault or an abort sooner or later, and then
+   there is all the time to look for it.  The handler runs wherever the
+   process happened to be: it does nothing but read, calculate and write.  */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "guile/faults.h"
+
+#define STACK_LEN (128 * 1024)
+
+static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
+
+static struct
+{
+  struct cs_store *store;
+  int status;
+  pid_t owner;
+} faults;
+
+static void
+say (const struct cs_damage *damage, int code)
+{
+  char text[1024], why[64];
+  int n;
+
+  if (code < 0)
+    snprintf (why, sizeof why, "cannot be read: error %d", -code);
+  else
+    snprintf (why, sizeof why, "checksum: expected 0x%08" PRIx32 ", found "
+              "0x%08" PRIx32, damage->expected, damage->found);
+  n = snprintf (text, sizeof text, "%s: '%.500s' is damaged: page at 0x%"
+                PRIx64 ", offset %" PRIu64 ": %s\n"
+                "  nothing was saved; cs-inspect --check lists the damage, "
+                "--repair makes a store of what is whole\n",
+                program_invocation_short_name,
+                cs_store_path (faults.store), damage->addr, damage->off, why);
+  if (n > 0 && write (STDERR_FILENO, text, (size_t) n) < 0)
+    return;
+}
+
+static void
+look_for_damage (int signum)
+{
+  struct cs_damage damage;
+  int code;
+
+  signal (signum, SIG_DFL);
+  if (getpid () == faults.owner)
+    {
+      code = cs_store_find_damage (faults.store, &damage);
+      if (code != 0)
+        {
+          say (&damage, code);
+          _exit (faults.status);
+        }
+    }
+  raise (signum);
+}
+
+void
+cs_faults_explain (struct cs_store *store, int status)
+{
+  static char stack[STACK_LEN];
+  struct sigaction action = {
+    .sa_handler = look_for_damage, .sa_flags = SA_ONSTACK
+  };
+  struct sigaction old;
+
+  faults.store = store;
+  faults.status = status;
+  faults.owner = getpid ();
+  sigemptyset (&action.sa_mask);
+  /* Recursion without end is one way in which damage shows.  */
+  sigaltstack (&(stack_t) { .ss_sp = stack, .ss_size = sizeof stack }, NULL);
+  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+    if (sigaction (signals[i], NULL, &old) == 0
+        && old.sa_handler == SIG_DFL)
+      sigaction (signals[i], &action, NULL);
+}
