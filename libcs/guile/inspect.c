@@ -145,6 +145,8 @@ process_counts_fit (const struct cs_store *store,
                         CS_PROCESS_HANDLES_MAX, err)
          && count_fits (store, "descriptors", p->nr_descriptors,
                         CS_PROCESS_DESCRIPTORS_MAX, err)
+         && count_fits (store, "message domains", p->nr_domains,
+                        CS_PROCESS_DOMAINS_MAX, err)
          && count_fits (store, "bytes of strings", p->strings_len,
                         CS_PROCESS_STRINGS_MAX, err)
          && count_fits (store, "bytes of paths", p->paths_len,

@@ -139,7 +139,8 @@ missing_symbol (uint32_t index)
 static void
 raise_text (const char *text)
 {
-  scm.misc_error (NULL, text, SCM_EOL);
+  scm.misc_error (NULL, "~A", scm.cons (scm.from_locale_string (text),
+                                        SCM_EOL));
 }
 
 /* Collections use one marker until there was a first one: starting the
@@ -197,11 +198,11 @@ cs_interpreter_load (struct cs_store *store, struct cs_table_disk *table,
 }
 
 static void *
-flush_ports (void *unused)
+flush_ports (void *only_files)
 {
-  if (cs_ports_flush ())
+  if (cs_ports_flush (only_files != NULL))
     workspace.broken_pipe = true;
-  return unused;
+  return NULL;
 }
 
 /* In Guile mode: keep the workspace thread's dynamic state (another thread
@@ -218,9 +219,12 @@ settle (void *unused)
   return NULL;
 }
 
+/* Once more what ports on files hold: other threads may have written to them
+   until they were stopped.  */
 static void *
 record_ports (void *unused)
 {
+  flush_ports (&workspace);
   cs_ports_record (&workspace.image->ports);
   return unused;
 }
@@ -557,8 +561,8 @@ cs_interpreter_checkpoint (struct cs_err *err)
                        cs_store_path (cs_process.store));
   cs_module_run_hook (workspace.image->module.before_checkpoint);
   scm.with_guile (flush_ports, NULL);
-  workspace.broken_pipe = false;
   quiesce ();
+  workspace.broken_pipe = false;
   code = commit (cs_process.store, false, err);
   cs_module_release ();
   cs_signals_release ();

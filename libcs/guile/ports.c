@@ -114,7 +114,7 @@ add_output (void *list, SCM port)
 }
 
 bool
-cs_ports_flush (void)
+cs_ports_flush (bool only_files)
 {
   const struct timespec no_time = { 0, 0 };
   SCM ports = SCM_EOL;
@@ -126,7 +126,8 @@ cs_ports_flush (void)
   pthread_sigmask (SIG_BLOCK, &broken_pipe, &old);
   scm.c_port_for_each (add_output, &ports);
   for (; scm_is_pair (ports); ports = SCM_CDR (ports))
-    flush_port (SCM_CAR (ports));
+    if (!only_files || scm_is_true (scm.file_port_p (SCM_CAR (ports))))
+      flush_port (SCM_CAR (ports));
   broken = sigtimedwait (&broken_pipe, NULL, &no_time) == SIGPIPE;
   pthread_sigmask (SIG_SETMASK, &old, NULL);
   return broken;

@@ -49,8 +49,9 @@ void cs_ports_make (struct cs_ports_disk *image, cs_ports_print *print_lost);
 /* Write out what ports hold.  What goes wrong with one is reported on the
    current error port, as plain Guile does when it ends, and the others follow.
    A reader that has gone is told by the value: then plain Guile would have
-   ended by SIGPIPE.  */
-bool cs_ports_flush (void);
+   ended by SIGPIPE.  With ONLY_FILES nothing of the user's is run: ports of
+   the user's own making are left out.  */
+bool cs_ports_flush (bool only_files);
 
 /* Note the open ports for the image that is about to be written.  The other
    threads of Guile should have been stopped.  */

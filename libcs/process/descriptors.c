@@ -196,7 +196,8 @@ add (int fd, const char *given)
   if (flags < 0 || statx (fd, "", AT_EMPTY_PATH,
                           STATX_BASIC_STATS | STATX_BTIME, &status) != 0)
     return NULL;
-  if (image->nr_descriptors == CS_PROCESS_DESCRIPTORS_MAX)
+  if (image->nr_descriptors == CS_PROCESS_DESCRIPTORS_MAX
+      || fd >= CS_DESCRIPTORS_END)
     {
       image->nr_unrecorded++;
       return NULL;
@@ -233,8 +234,7 @@ cs_process_record_descriptor (int fd, const struct cs_descriptor_port *port)
 {
   struct cs_descriptor_disk *d;
 
-  if (fd >= CS_DESCRIPTORS_END
-      || (fd < CS_DESCRIPTORS_FIRST && !cs_numbers_has (fd)))
+  if (fd < CS_DESCRIPTORS_FIRST && !cs_numbers_has (fd))
     return;
   d = find (fd);
   if (!d)

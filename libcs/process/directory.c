@@ -3,13 +3,19 @@
 
    libguile keeps the DIR * of (opendir) in the object (3.0.8,
    libguile/filesys.c, scm_opendir), and closes it when that is collected.
-   What it gets from here is a block in the store.  The stream ends with its
-   process: later there is nothing to read, with errno EBADF, which
-   scm_readdir raises as a system error, and closing succeeds, since
-   scm_dir_free takes no failure.  */
+   What it gets from here is a block in the store with the directory's name.
+   The stream ends with its process, since where it stood means nothing to
+   another stream.  Later, reading is an error that says so; starting from the
+   beginning opens the directory again, if it can be; and closing succeeds,
+   since scm_dir_free takes no failure.  */
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "private.h"
 
@@ -17,16 +23,44 @@ struct cs_directory
 {
   uint64_t epoch;               /* in which DIR was opened */
   DIR *dir;
+  char path[];                  /* absolute, if that could be had */
 };
 
-/* libc's stream, or NULL with errno set if it was of an earlier process.  */
-static DIR *
-real (const struct cs_directory *handle)
+static bool
+is_current (const struct cs_directory *handle)
 {
-  if (handle->epoch == cs_process.image->epoch)
-    return handle->dir;
-  errno = EBADF;
-  return NULL;
+  return handle->epoch == cs_process.image->epoch;
+}
+
+/* PATH with the current directory before it if it is relative; memory of
+   libc's.  */
+static char *
+make_absolute (const char *path)
+{
+  char here[PATH_MAX];
+  char *whole;
+
+  if (path[0] == '/' || !getcwd (here, sizeof here)
+      || asprintf (&whole, "%s/%s", here, path) < 0)
+    whole = strdup (path);
+  return whole;
+}
+
+static struct cs_directory *
+wrap (DIR *dir, const char *path)
+{
+  char *whole = make_absolute (path);
+  struct cs_directory *handle
+    = whole ? cs_memory_malloc (sizeof *handle + strlen (whole) + 1) : NULL;
+
+  if (handle)
+    {
+      handle->epoch = cs_process.image->epoch;
+      handle->dir = dir;
+      strcpy (handle->path, whole);
+    }
+  free (whole);
+  return handle;
 }
 
 struct cs_directory *
@@ -37,32 +71,55 @@ cs_directory_open (const char *path)
 
   if (!dir)
     return NULL;
-  handle = cs_memory_malloc (sizeof *handle);
+  handle = wrap (dir, path);
   if (!handle)
     {
       closedir (dir);
       errno = ENOMEM;
-      return NULL;
     }
-  *handle = (struct cs_directory) { cs_process.image->epoch, dir };
   return handle;
+}
+
+/* scm_readdir's mutex is given back when an error is raised below it.  */
+static void
+complain (const struct cs_directory *handle)
+{
+  char text[512];
+
+  snprintf (text, sizeof text, "directory stream of '%.400s': an earlier"
+            " process opened it, and it ended with that; rewinddir begins"
+            " anew", handle->path);
+  if (cs_process.raise)
+    cs_process.raise (text);
+  errno = EBADF;
 }
 
 struct dirent64 *
 cs_directory_read (struct cs_directory *handle)
 {
-  DIR *dir = real (handle);
-
-  return dir ? readdir64 (dir) : NULL;
+  if (is_current (handle))
+    return readdir64 (handle->dir);
+  complain (handle);
+  return NULL;
 }
 
+/* scm_rewinddir holds a mutex that it would keep if an error were raised.  */
 void
 cs_directory_rewind (struct cs_directory *handle)
 {
-  DIR *dir = real (handle);
+  DIR *dir;
 
+  if (is_current (handle))
+    {
+      rewinddir (handle->dir);
+      return;
+    }
+  dir = opendir (handle->path);
   if (dir)
-    rewinddir (dir);
+    {
+      handle->dir = dir;
+      handle->epoch = cs_process.image->epoch;
+    }
 }
 
 int
@@ -70,7 +127,7 @@ cs_directory_close (struct cs_directory *handle)
 {
   int code = 0;
 
-  if (handle->epoch == cs_process.image->epoch)
+  if (is_current (handle))
     code = closedir (handle->dir);
   cs_memory_free (handle);
   return code;

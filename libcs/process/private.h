@@ -143,6 +143,12 @@ struct dirent64 *cs_directory_read (struct cs_directory *handle);
 void cs_directory_rewind (struct cs_directory *handle);
 int cs_directory_close (struct cs_directory *handle);
 
+/* gettext.c: as bindtextdomain, bind_textdomain_codeset and textdomain.  */
+char *cs_gettext_bind (const char *domain, const char *folder);
+char *cs_gettext_bind_codeset (const char *domain, const char *codeset);
+char *cs_gettext_set_domain (const char *domain);
+void cs_gettext_resume (void);
+
 /* callback.c: as libffi's ffi_closure_alloc, ffi_prep_closure_loc and
    ffi_closure_free.  */
 void *cs_callback_alloc (size_t len, void **code);

@@ -105,6 +105,11 @@ entries_fit (const struct cs_store *store,
   for (uint32_t i = 0; i < image->nr_handles; i++)
     if (image->handles[i].path >= image->strings_len)
       return false;
+  for (uint32_t i = 0; i < image->nr_domains; i++)
+    if (image->domains[i].name >= image->strings_len
+        || image->domains[i].folder >= image->strings_len
+        || image->domains[i].codeset >= image->strings_len)
+      return false;
   for (uint32_t i = 0; i < image->nr_descriptors; i++)
     if (image->descriptors[i].fd < 0
         || image->descriptors[i].fd >= CS_DESCRIPTORS_END
@@ -124,6 +129,8 @@ counts_fit (const struct cs_process_disk *image)
          && image->nr_arenas <= CS_PROCESS_ARENAS_MAX
          && image->nr_handles <= CS_PROCESS_HANDLES_MAX
          && image->nr_descriptors <= CS_PROCESS_DESCRIPTORS_MAX
+         && image->nr_domains <= CS_PROCESS_DOMAINS_MAX
+         && image->domain < image->strings_len
          && image->strings_len > 0
          && image->strings_len <= CS_PROCESS_STRINGS_MAX
          && image->strings[image->strings_len - 1] == '\0'
@@ -182,6 +189,7 @@ cs_process_resume (void)
 {
   cs_process_trim ();
   cs_foreign_resume ();
+  cs_gettext_resume ();
   cs_callback_resume ();
   cs_signals_resume ();
   cs_once_rearm ();
@@ -260,6 +268,9 @@ static const struct replacement replacements[] = {
   { "process:readdir", cs_directory_read },
   { "process:rewinddir", cs_directory_rewind },
   { "process:closedir", cs_directory_close },
+  { "process:bindtextdomain", cs_gettext_bind },
+  { "process:bind_textdomain_codeset", cs_gettext_bind_codeset },
+  { "process:textdomain", cs_gettext_set_domain },
   { "process:ffi_closure_alloc", cs_callback_alloc },
   { "process:ffi_prep_closure_loc", cs_callback_prepare },
   { "process:ffi_closure_free", cs_callback_free },

@@ -20,6 +20,7 @@
      iconv.c        conversion descriptors: handles that name two encodings
      locale.c       locale_t: handles that name categories and a locale
      directory.c    directory streams: handles that end with their process
+     gettext.c      message domains: set again
      callback.c     libffi's closures: in the store, prepared again
      foreign.c      dlopen and dlsym: handles that name a library; functions
                     come back as trampolines
@@ -55,6 +56,7 @@
 #define CS_PROCESS_ARENAS_MAX 1024
 #define CS_PROCESS_CALLBACKS_MAX 16
 #define CS_PROCESS_CALLBACK_LEN 128
+#define CS_PROCESS_DOMAINS_MAX 64
 #define CS_PROCESS_HANDLES_MAX 256
 #define CS_PROCESS_DESCRIPTORS_MAX 1024
 #define CS_PROCESS_LOCKS_MAX 64
@@ -104,6 +106,12 @@ struct cs_callbacks_disk        /* an area of libffi closures */
   uint32_t nr_used;             /* the slots behind were never used */
 };
 
+struct cs_domain_disk           /* a message domain; all in the strings */
+{
+  uint32_t name;
+  uint32_t folder, codeset;     /* 0 if it was not set */
+};
+
 struct cs_handle_disk           /* a library opened at run time */
 {
   uint32_t path;                /* in the strings; as the program named it */
@@ -136,6 +144,9 @@ struct cs_process_disk
   uint32_t reserved_2;
   uint64_t locks[CS_PROCESS_LOCKS_MAX]; /* addresses of mutexes that are held
                                            in the image */
+  uint32_t domain;              /* the current one, in the strings; or 0 */
+  uint32_t nr_domains;
+  struct cs_domain_disk domains[CS_PROCESS_DOMAINS_MAX];
   /* What every start reads ends here, within a few pages.  */
   char strings[CS_PROCESS_STRINGS_MAX]; /* of handles: they only grow */
   struct cs_arena_disk arenas[CS_PROCESS_ARENAS_MAX];

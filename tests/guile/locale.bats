@@ -158,7 +158,7 @@ text='(display "caf\u00e9 \u03bb \u20ac \U01f600\n")'
   answers '("one" (116 119 111 233))' '(write (list a (map char->integer (string->list (read-line p)))))'
 }
 
-@test "a stateful encoding, through iconv, over two processes" {
+@test "an encoding of several bytes, through iconv, over two processes" {
   printf '\346\227\245\346\234\254\350\252\236\n' | iconv -f UTF-8 -t EUC-JP > file
   persist '(define p (open-input-file "file" #:encoding "EUC-JP")) (define a (char->integer (read-char p)))'
   answers '(26085 26412 35486)' '(write (list a (char->integer (read-char p)) (char->integer (read-char p))))'

@@ -57,20 +57,40 @@ open_and_save (void)
   save_and_leave ();
 }
 
+static char raised[600];
+
+static void
+note_error (const char *text)
+{
+  snprintf (raised, sizeof raised, "%s", text);
+}
+
 static void
 read_later (void)
 {
   resume ();
   start_collector ();
-  for (int i = 0; i < 2; i++)
-    {
-      errno = 0;
-      CHECK (!cs_directory_read (kept ()) && errno == EBADF);
-      errno = 0;
-      cs_directory_rewind (kept ());
-      CHECK (errno == EBADF);
-    }
-  CHECK (fake_heap->nr_released == 0);
+  errno = 0;
+  CHECK (!cs_directory_read (kept ()) && errno == EBADF);
+  cs_process.raise = note_error;
+  CHECK (!cs_directory_read (kept ()));
+  CHECK (strstr (raised, "/dir': an earlier process opened it"));
+  CHECK (chdir ("/") == 0);
+  cs_directory_rewind (kept ());
+  CHECK (lists_all ());
+  CHECK (cs_directory_close (kept ()) == 0);
+  CHECK (fake_heap->nr_released == 1);
+}
+
+static void
+directory_is_gone (void)
+{
+  resume ();
+  start_collector ();
+  CHECK (rename ("dir", "elsewhere") == 0);
+  cs_directory_rewind (kept ());
+  errno = 0;
+  CHECK (!cs_directory_read (kept ()) && errno == EBADF);
   CHECK (cs_directory_close (kept ()) == 0);
   CHECK (fake_heap->nr_released == 1);
 }
@@ -80,6 +100,7 @@ next_process (void)
 {
   CHECK (in_child (open_and_save) == 0);
   CHECK (in_child (read_later) == 0);
+  CHECK (in_child (directory_is_gone) == 0);
 }
 
 static void
@@ -113,7 +134,7 @@ no_memory (void)
 
 static const struct test_case cases[] = {
   { "a directory is read, and again from its start", same_process },
-  { "a stream of an earlier process fails with EBADF, and can be closed",
+  { "a stream of an earlier process says so, can be rewound and closed",
     next_process },
   { "an absent directory is refused as libc does", absent },
   { "no memory: nothing is opened", no_memory },

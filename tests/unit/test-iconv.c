@@ -57,6 +57,9 @@ open_some (void)
   CHECK (gives (kept (1), UTF8_HIRAGANA, SHIFTED JIS_HIRAGANA, 7));
   /* Still shifted: no escape sequence this time.  */
   CHECK (gives (kept (1), UTF8_HIRAGANA, JIS_HIRAGANA, 4));
+  keep (3, "UTF-8", "ISO-2022-JP");
+  CHECK (gives (kept (3), "line\n" SHIFTED JIS_HIRAGANA, "line\n"
+                UTF8_HIRAGANA, 11));
   save_and_leave ();
 }
 
@@ -68,8 +71,8 @@ convert_again (void)
   resume ();
   start_collector ();
   CHECK (gives (kept (0), "a\xc3\xa9", "a\0\xe9\0", 4));
-  CHECK (gives (kept (1), UTF8_HIRAGANA, SHIFTED JIS_HIRAGANA, 7));
   CHECK (gives (kept (1), UTF8_HIRAGANA, JIS_HIRAGANA, 4));
+  CHECK (gives (kept (3), JIS_HIRAGANA, UTF8_HIRAGANA, 6));
   CHECK (gives (kept (2), "\xe2\x82\xac", "EUR", 3));
   cd = cs_iconv_open ("UTF-8", "UTF-8");
   CHECK (cd != no_descriptor && cs_iconv_close (cd) == 0);
@@ -82,10 +85,10 @@ close_all (void)
 {
   resume ();
   start_collector ();
-  for (int i = 0; i < 3; i++)
+  for (int i = 0; i < 4; i++)
     CHECK (cs_iconv_close (kept (i)) == 0);
   /* Those, and the one that each process before closed.  */
-  CHECK (fake_heap->nr_released == 5);
+  CHECK (fake_heap->nr_released == 6);
 }
 
 static void
@@ -95,6 +98,47 @@ next_process (void)
   CHECK (in_child (convert_again) == 0);
   CHECK (in_child (convert_again) == 0);
   CHECK (in_child (close_all) == 0);
+}
+
+/* What was converted of the line is kept up to 1000 bytes; a new line, and a
+   reset, begin in the initial state.  */
+static void
+open_long (void)
+{
+  char out[8000], text[4000];
+  size_t left = 0, room = sizeof out;
+  char *to = out;
+
+  begin ();
+  start_collector ();
+  for (int i = 0; i < 3; i++)
+    {
+      keep (i, "ISO-2022-JP", "UTF-8");
+      CHECK (gives (kept (i), UTF8_HIRAGANA, SHIFTED JIS_HIRAGANA, 7));
+    }
+  CHECK (gives (kept (0), "\n", "\x1b(B\n", 4));
+  CHECK (cs_iconv_convert (kept (1), NULL, &left, &to, &room) == 0);
+  for (size_t i = 0; i < 600; i += 6)
+    memcpy (text + i, UTF8_HIRAGANA, 6);
+  CHECK (convert (kept (2), text, 600, out, sizeof out) == 400);
+  save_and_leave ();
+}
+
+static void
+convert_long (void)
+{
+  resume ();
+  start_collector ();
+  for (int i = 0; i < 2; i++)
+    CHECK (gives (kept (i), UTF8_HIRAGANA, SHIFTED JIS_HIRAGANA, 7));
+  CHECK (gives (kept (2), UTF8_HIRAGANA, JIS_HIRAGANA, 4));
+}
+
+static void
+line_by_line (void)
+{
+  CHECK (in_child (open_long) == 0);
+  CHECK (in_child (convert_long) == 0);
 }
 
 static void
@@ -111,16 +155,14 @@ unknown_encoding (void)
 static void
 open_and_spoil (void)
 {
-  size_t at = 2 * sizeof (uint64_t);
-  char *handle;
+  char *name;
 
   begin ();
   start_collector ();
   keep (0, "LATIN1", "UTF-8");
-  handle = (char *) kept (0);
-  while (memcmp (handle + at, "LATIN1", 7) != 0)
-    CHECK (--at > 0);
-  memcpy (handle + at, "NoSuch", 6);
+  name = memmem (kept (0), 2048, "LATIN1", 7);
+  CHECK (name);
+  memcpy (name, "NoSuch", 6);
   save_and_leave ();
 }
 
@@ -178,8 +220,9 @@ no_memory (void)
 }
 
 static const struct test_case cases[] = {
-  { "descriptors convert in the next process, from the initial state",
+  { "descriptors go on in the next process, in the same shift state",
     next_process },
+  { "the state is that of the line", line_by_line },
   { "an unknown encoding is refused as libc does", unknown_encoding },
   { "an encoding that is gone fails with EBADF", encoding_gone },
   { "what is no descriptor fails with EBADF", not_a_descriptor },

@@ -101,6 +101,7 @@ sound (void)
     .nr_slots = PAGE / CS_PROCESS_CALLBACK_LEN
   };
   cs_process.image->nr_callbacks = 1;
+  cs_process.image->nr_domains = 1;
   cs_process.image->nr_handles = 1;
   cs_process.image->handles[0].path = 1;
   save ();
@@ -133,6 +134,9 @@ static const struct damage damages[] = {
   { FIELD (handles[0].path), CS_PROCESS_STRINGS_MAX, -CS_E_DAMAGED },
   { FIELD (descriptors[0].name), UINT32_MAX, -CS_E_DAMAGED },
   { FIELD (descriptors[0].shares), 1, -CS_E_DAMAGED },
+  { FIELD (nr_domains), CS_PROCESS_DOMAINS_MAX + 1, -CS_E_DAMAGED },
+  { FIELD (domain), CS_PROCESS_STRINGS_MAX, -CS_E_DAMAGED },
+  { FIELD (domains[0].folder), CS_PROCESS_STRINGS_MAX, -CS_E_DAMAGED },
   { FIELD (descriptors[0].fd), 1 << 20, -CS_E_DAMAGED },
   { FIELD (descriptors[0].fd), UINT32_MAX, -CS_E_DAMAGED },
   { FIELD (onces[0].control), 16, -CS_E_DAMAGED },
