@@ -12,7 +12,9 @@
    write begins again: every step leads to the same file if it is repeated.
 
    A1  What is overwritten is in a complete, synced record of the history.
-   A2  The log is wiped after image, sums and superblock were synced.
+   A2  The log is wiped after image, sums and superblock were synced, and
+       that is synced before anything is written over it: a power failure
+       must not bring back the head of a record whose pages are gone.
    A3  One of the two superblock slots is whole at any time: the other is
        written after the first was synced.
 
@@ -74,6 +76,7 @@ struct keeper
 {
   struct cs_store before;       /* the store without the records to come */
   int folder;
+  uint64_t turn;                /* the image may hold pages up to here */
 };
 
 static int
@@ -82,24 +85,22 @@ keep_record (void *context, struct cs_store *store,
 {
   struct keeper *k = context;
   uint64_t generation = record->head.superblock.generation;
-  bool last = generation == store->superblock.generation;
+  uint64_t newest = store->superblock.generation;
   int r = 0;
 
-  /* Only the first ones can have been applied before: then what leads back
-     from them is there, or nobody wants it.  */
-  if (k->before.superblock.generation == generation - 1
-      && store->superblock.generation - generation
-         < store->superblock.history)
-    r = cs_history_keep (&k->before, k->folder, record);
-  if (r == 0 && !last)
+  /* Of those that had been begun with, what leads back from them is there,
+     or nobody wants it.  */
+  if (newest - generation < store->superblock.history)
+    r = cs_history_keep (&k->before, k->folder, record,
+                         generation > k->turn);
+  if (r == 0 && generation < newest)
     r = cs_patch_prepare (&k->before);
   if (r < 0)
     return cs_err_sys (err, -r, "keep generation %" PRIu64 " in the history",
                        generation - 1);
-  if (!last)
+  if (generation < newest)
     cs_patch_enter (&k->before, record, NULL);
-  if (k->before.superblock.generation == generation - 1)
-    k->before.superblock = record->head.superblock;
+  k->before.superblock = record->head.superblock;
   return 0;
 }
 
@@ -136,12 +137,16 @@ keep_history (struct cs_store *store, struct cs_err *err)
   r = cs_superblock_reread (&k.before, err);
   if (r < 0)
     return r;
-  k.folder = cs_history_open (store, true);
+  k.folder = cs_history_make (store);
   if (k.folder == -EACCES || k.folder == -EPERM || k.folder == -EROFS)
     return do_without (store, &k.before.superblock, err);
   if (k.folder < 0)
     return cs_err_sys (err, -k.folder, "folder '%s-history'", store->path);
-  r = each_record (store, keep_record, &k, err);
+  r = cs_history_turn (store, k.folder, &k.turn);
+  if (r < 0)
+    cs_err_sys (err, -r, "read the history");
+  else
+    r = each_record (store, keep_record, &k, err);
   if (r == 0 && cs_sys.fsync (k.folder) < 0)
     r = cs_err_sys (err, errno, "sync folder '%s-history'", store->path);
   cs_patch_free (&k.before);
@@ -270,14 +275,17 @@ finish (struct cs_store *store, struct cs_err *err)
     return cs_err_sys (err, -r, "wipe the log");
   store->log.len = 0;
   cs_patch_forget (store);
-  return 0;
+  if (cs_sys.fdatasync (store->fd) == 0)
+    return 0;
+  store->log.broken = true;     /* nothing may be written over it (A2) */
+  return cs_err_sys (err, errno, "sync the end of the log");
 }
 
 static void
 trim_history (const struct cs_store *store)
 {
   const struct cs_superblock_disk *sb = &store->superblock;
-  int folder = cs_history_open (store, false);
+  int folder = cs_history_open (store);
 
   if (folder >= 0 && sb->generation > sb->history + 1)
     cs_history_trim (folder, sb->generation - sb->history - 1);

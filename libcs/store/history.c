@@ -14,35 +14,45 @@
 
 #define CHUNK 16                /* pages copied at a time */
 
-/* Make the folder, and its name last.  0 or -errno.  */
-static int
-make_folder (const struct cs_store *store, const char *name)
+static void
+folder_name (const struct cs_store *store, char name[NAME_MAX + 16])
 {
+  snprintf (name, NAME_MAX + 16, "%s-history", store->name);
+}
+
+int
+cs_history_open (const struct cs_store *store)
+{
+  char name[NAME_MAX + 16];
+  int fd;
+
+  folder_name (store, name);
+  fd = cs_sys.openat (store->dirfd, name,
+                      O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW, 0);
+  return fd < 0 ? -errno : cs_file_move_high (fd);
+}
+
+int
+cs_history_make (struct cs_store *store)
+{
+  char name[NAME_MAX + 16];
   int fd, r = 0;
 
-  if (cs_sys.mkdirat (store->dirfd, name, 0700) < 0)
-    return errno == EEXIST ? 0 : -errno;
+  folder_name (store, name);
+  if (cs_sys.mkdirat (store->dirfd, name, 0700) == 0)
+    store->history_named = false;
+  else if (errno != EEXIST)
+    return -errno;
+  if (store->history_named)
+    return cs_history_open (store);
+  /* Also if it is there: who made it may have been killed before this.  */
   fd = cs_sys.openat (store->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC,
                       0);
   if (fd < 0 || cs_sys.fsync (fd) < 0)
     r = -errno;
   cs_file_close (&fd);
-  return r;
-}
-
-int
-cs_history_open (const struct cs_store *store, bool create)
-{
-  char name[NAME_MAX + 16];
-  int r, fd;
-
-  snprintf (name, sizeof name, "%s-history", store->name);
-  r = create ? make_folder (store, name) : 0;
-  if (r < 0)
-    return r;
-  fd = cs_sys.openat (store->dirfd, name,
-                      O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW, 0);
-  return fd < 0 ? -errno : cs_file_move_high (fd);
+  store->history_named = r == 0;
+  return r < 0 ? r : cs_history_open (store);
 }
 
 static void
@@ -168,22 +178,34 @@ write_undo (const struct cs_store *before, int fd,
   return r;
 }
 
+/* If there is a record that leads back from REDO, see to it that it stays:
+   who wrote it may have been killed before the sync.  1, 0 or -errno.  */
+static int
+sync_undo (const struct cs_store *before, int folder,
+           const struct cs_record *redo)
+{
+  struct cs_record there;
+  int r = cs_history_find (before, folder,
+                           redo->head.superblock.generation - 1, &there);
+
+  if (r != 1)
+    return r;
+  if (cs_sys.fdatasync (there.fd) < 0)
+    r = -errno;
+  cs_history_leave (&there);
+  return r;
+}
+
 int
 cs_history_keep (const struct cs_store *before, int folder,
-                 const struct cs_record *redo)
+                 const struct cs_record *redo, bool write)
 {
   uint64_t len = cs_record_index_len (&redo->head);
   struct cs_entry_disk *index;
-  struct cs_record there;
   char name[24];
-  int fd, r;
+  int fd, r = sync_undo (before, folder, redo);
 
-  /* If it is complete the image may have changed already.  */
-  r = cs_history_find (before, folder, before->superblock.generation,
-                       &there);
-  if (r == 1)
-    cs_history_leave (&there);
-  if (r != 0)
+  if (r != 0 || !write)
     return r < 0 ? r : 0;
   file_name (before->superblock.generation, name);
   index = cs_scratch_map (len);
@@ -219,7 +241,7 @@ cs_history_trim (int folder, uint64_t generation)
 void
 cs_history_forget (const struct cs_store *store)
 {
-  int folder = cs_history_open (store, false);
+  int folder = cs_history_open (store);
   char buf[4096] __attribute__ ((aligned (8)));
   char name[NAME_MAX + 16];
   ssize_t n;
@@ -237,7 +259,7 @@ cs_history_forget (const struct cs_store *store)
         at += entry->d_reclen;
       }
   cs_file_close (&folder);
-  snprintf (name, sizeof name, "%s-history", store->name);
+  folder_name (store, name);
   cs_sys.unlinkat (store->dirfd, name, AT_REMOVEDIR);
 }
 
@@ -251,22 +273,16 @@ not_kept (uint64_t generation, struct cs_err *err)
   return cs_err_advise (err, "those that are: cs-inspect --history");
 }
 
-/* Enter one record of the history, whose data stay mapped.  */
+/* Enter one record of the history.  */
 static int
 enter (struct cs_store *store, const struct cs_record *record,
        struct cs_err *err)
 {
-  uint64_t len = record->head.nr_data * CS_STORE_PAGE_LEN;
   char *data = NULL;
   int r = cs_patch_prepare (store);
 
-  if (r == 0 && len > 0)
-    {
-      data = cs_sys.mmap (NULL, (size_t) len, PROT_READ, MAP_PRIVATE,
-                          record->fd,
-                          (off_t) cs_record_data (&record->head));
-      r = data == MAP_FAILED ? -errno : 0;
-    }
+  if (r == 0 && record->head.nr_data > 0)
+    r = cs_patch_map (store, record, &data);
   if (r < 0)
     return cs_err_sys (err, -r, "map a file of the history");
   cs_patch_enter (store, record, data);
@@ -295,132 +311,168 @@ go_back (struct cs_store *store, int folder, uint64_t generation,
   return r;
 }
 
-/* Has the newest commit begun to be applied (H1)?  */
-static bool
-is_begun (const struct cs_store *store, int folder)
+/* Is there a record that leads back to GENERATION?  1, 0 or -errno.  */
+static int
+leads_back (const struct cs_store *store, int folder, uint64_t generation)
 {
   struct cs_record record;
+  int r = cs_history_find (store, folder, generation, &record);
 
-  if (cs_history_find (store, folder, store->superblock.generation - 1,
-                       &record) != 1)
-    return false;
-  cs_history_leave (&record);
-  return true;
+  if (r == 1)
+    cs_history_leave (&record);
+  return r;
+}
+
+int
+cs_history_turn (const struct cs_store *store, int folder, uint64_t *turn)
+{
+  const struct cs_store *s = store;
+  uint64_t off = cs_log_off (s), end = off + s->log.len, undone = 0;
+  struct cs_store image = *store;
+  struct cs_err err = CS_ERR_INIT;
+  struct cs_record record;
+  int r = cs_superblock_reread (&image, &err);
+
+  *turn = image.superblock.generation;
+  for (; r >= 0 && off < end; off += cs_record_len (&record.head))
+    {
+      const struct cs_superblock_disk *sb = &record.head.superblock;
+      uint64_t needed;
+
+      r = cs_record_find (s->fd, off, &s->superblock, &record);
+      if (r == 1)
+        r = leads_back (s, folder, sb->generation - 1);
+      else if (r == 0)
+        r = -EIO;               /* it was there when the store was opened */
+      needed = sb->generation - s->log.first + 1;
+      if (sb->history < needed)
+        needed = sb->history;
+      undone = r == 1 ? undone + 1 : 0;
+      if (r >= 0 && (undone >= needed || image.superblock.history == 0))
+        *turn = sb->generation;
+    }
+  return r < 0 ? r : 0;
+}
+
+/* Forget the records of the log that lead beyond GENERATION, which is not
+   newer than the newest.  */
+static int
+shorten_log (struct cs_store *store, uint64_t generation, struct cs_err *err)
+{
+  uint64_t first = store->log.first;
+  int r;
+
+  cs_patch_forget (store);
+  store->log.len = 0;
+  r = cs_superblock_reread (store, err);
+  return (r == 0 && generation >= first
+          ? cs_log_scan (store, generation, err) : r);
 }
 
 int
 cs_history_go_back (struct cs_store *store, uint64_t generation,
                     struct cs_err *err)
 {
-  int folder, r;
+  uint64_t newest = store->superblock.generation, turn = newest;
+  int folder, r = 0;
 
-  if (generation > store->superblock.generation || generation == 0)
+  if (generation > newest || generation == 0)
     return not_kept (generation, err);
-  if (generation == store->superblock.generation)
+  if (generation == newest)
     return 0;
-  folder = cs_history_open (store, false);
-  if (store->log.len > 0 && store->superblock.history > 0
-      && (folder < 0 || !is_begun (store, folder)))
-    {
-      /* The image is still what the log starts from.  */
-      cs_patch_forget (store);
-      store->log.len = 0;
-      r = cs_superblock_reread (store, err);
-      if (r == 0 && store->superblock.history == 0)
-        r = not_kept (generation, err);
-      if (r == 0 && generation > store->superblock.generation)
-        r = cs_log_scan (store, generation, err);
-    }
-  else
-    r = 0;
-  if (r == 0 && store->superblock.generation != generation)
-    r = folder < 0 ? not_kept (generation, err)
-        : go_back (store, folder, generation, err);
+  folder = cs_history_open (store);
+  if (folder < 0)
+    return not_kept (generation, err);
+  if (store->log.len > 0)
+    r = cs_history_turn (store, folder, &turn);
+  if (r < 0)
+    r = cs_err_sys (err, -r, "read the history");
+  else if (turn < newest)
+    r = shorten_log (store, turn > generation ? turn : generation, err);
+  if (r == 0)
+    r = go_back (store, folder, generation, err);
   cs_file_close (&folder);
   return r;
 }
 
 /* What the history lists.  */
 
-static size_t
-list_log (const struct cs_store *store, struct cs_generation *list,
-          size_t max)
+struct list
 {
-  uint64_t off = cs_log_off (store), end = off + store->log.len;
-  struct cs_record record;
-  size_t nr = 0;
+  struct cs_generation *at;
+  size_t nr, max;
+};
 
-  /* Oldest first as they lie, so turn them round.  */
-  while (off < end
-         && cs_record_find (store->fd, off, &store->superblock, &record) == 1
-         && record.head.superblock.generation
-            <= store->superblock.generation)
-    {
-      if (nr == max)
-        memmove (list, list + 1, --nr * sizeof *list);
-      list[nr++] = (struct cs_generation) {
-        record.head.superblock.generation,
-        record.head.superblock.committed_at, record.head.nr
-      };
-      off += cs_record_len (&record.head);
-    }
-  for (size_t i = 0; i < nr / 2; i++)
-    {
-      struct cs_generation other = list[i];
-
-      list[i] = list[nr - 1 - i];
-      list[nr - 1 - i] = other;
-    }
-  return nr;
+/* Put a generation in place I, to which PAGES led (0: not known yet).  */
+static void
+put (struct list *list, size_t i, const struct cs_superblock_disk *sb,
+     uint64_t pages)
+{
+  if (i < list->max)
+    list->at[i] = (struct cs_generation) {
+      sb->generation, sb->committed_at, pages
+    };
+  if (i >= list->nr)
+    list->nr = i + 1;
 }
 
-/* The image, while it is still what the log starts from: no record of the
-   history leads back to it yet.  Returns how many it adds to LIST.  */
-static size_t
-list_image (const struct cs_store *store, int folder,
-            struct cs_generation *list)
+/* What the log makes, from the generation in force down to TURN.  */
+static void
+list_log (const struct cs_store *store, uint64_t turn, struct list *list)
 {
-  struct cs_store image = *store;
-  struct cs_err err = CS_ERR_INIT;
+  uint64_t off = cs_log_off (store), end = off + store->log.len;
+  uint64_t newest = store->superblock.generation;
+  struct cs_record record;
 
-  if (store->superblock.history == 0
-      || (folder >= 0 && is_begun (store, folder))
-      || cs_superblock_reread (&image, &err) < 0
-      || image.superblock.history == 0)
-    return 0;
-  *list = (struct cs_generation) {
-    image.superblock.generation, image.superblock.committed_at, 0
-  };
-  return 1;
+  for (; off < end
+         && cs_record_find (store->fd, off, &store->superblock, &record) == 1;
+       off += cs_record_len (&record.head))
+    {
+      const struct cs_superblock_disk *sb = &record.head.superblock;
+
+      if (sb->generation >= turn && sb->generation <= newest)
+        put (list, (size_t) (newest - sb->generation), sb, record.head.nr);
+    }
+}
+
+/* What can be had by going back from the last one of LIST, TURN.  */
+static void
+list_folder (const struct cs_store *store, int folder, uint64_t turn,
+             struct list *list)
+{
+  struct cs_record record;
+
+  while (cs_history_find (store, folder, --turn, &record) == 1)
+    {
+      if (list->nr <= list->max)
+        list->at[list->nr - 1].changed = record.head.nr;
+      put (list, list->nr, &record.head.superblock, 0);
+      cs_history_leave (&record);
+    }
 }
 
 size_t
-cs_store_history (const struct cs_store *store, struct cs_generation *list,
+cs_store_history (const struct cs_store *store, struct cs_generation *at,
                   size_t max)
 {
-  int folder = cs_history_open (store, false);
-  struct cs_record record;
-  uint64_t generation;
-  size_t nr = 0;
+  uint64_t newest = store->superblock.generation, turn = newest;
+  struct list list = { at, 0, max };
+  struct cs_store image = *store;
+  struct cs_err err = CS_ERR_INIT;
+  int folder = cs_history_open (store);
 
-  if (max > 0 && store->log.len > 0)
-    nr = list_log (store, list, max);
-  if (nr > 0 && nr < max)
-    nr += list_image (store, folder, list + nr);
-  if (max > 0 && nr == 0)
-    list[nr++] = (struct cs_generation) {
-      store->superblock.generation, store->superblock.committed_at, 0
-    };
-  generation = nr > 0 ? list[nr - 1].generation : 0;
-  while (folder >= 0 && nr < max
-         && cs_history_find (store, folder, --generation, &record) == 1)
-    {
-      list[nr - 1].changed = record.head.nr;
-      list[nr++] = (struct cs_generation) {
-        generation, record.head.superblock.committed_at, 0
-      };
-      cs_history_leave (&record);
-    }
+  if (folder >= 0 && store->log.len > 0
+      && (cs_history_turn (store, folder, &turn) < 0
+          || cs_superblock_reread (&image, &err) < 0))
+    turn = newest;
+  if (store->log.len > 0)
+    list_log (store, turn, &list);
+  if (list.nr == 0)
+    put (&list, 0, &store->superblock, 0);
+  else if (turn < store->log.first)
+    put (&list, list.nr, &image.superblock, 0);
+  if (folder >= 0)
+    list_folder (store, folder, turn < newest ? turn : newest, &list);
   cs_file_close (&folder);
-  return nr;
+  return list.nr;
 }

@@ -79,7 +79,7 @@ cs_log_move (struct cs_store *store, uint64_t committed, struct cs_err *err)
 static int
 cut_short (struct cs_store *store, uint64_t off, struct cs_err *err)
 {
-  int folder = cs_history_open (store, false);
+  int folder = cs_history_open (store);
   uint64_t generation = store->superblock.generation;
   bool begun = folder >= 0 && cs_history_has_file (folder, generation);
 

@@ -7,9 +7,11 @@
 
    Patches are kept in one sparse array with an element a page of the
    region, made when the first is needed; the kernel gives memory to the
-   parts of it that are used.  Nothing here allocates otherwise.  */
+   parts of it that are used.  Nothing here allocates otherwise, but for
+   cs_patch_map(), which only opening calls.  */
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -25,6 +27,14 @@ struct cs_patch
   uint64_t where;               /* 0: no patch; 1: zeros */
   uint32_t sum;
   uint32_t reserved;
+};
+
+/* A mapped part of a file of the history.  */
+struct cs_patch_data
+{
+  struct cs_patch_data *next;
+  void *start;
+  size_t len;
 };
 
 void *
@@ -71,8 +81,43 @@ cs_patch_forget (struct cs_store *store)
 void
 cs_patch_free (struct cs_store *store)
 {
+  struct cs_patch_data *data, *next;
+
   cs_scratch_unmap (store->patches, array_len (store));
   store->patches = NULL;
+  for (data = store->patch_data; data; data = next)
+    {
+      next = data->next;
+      cs_sys.munmap (data->start, data->len);
+      free (data);
+    }
+  store->patch_data = NULL;
+}
+
+int
+cs_patch_map (struct cs_store *store, const struct cs_record *record,
+              char **start)
+{
+  struct cs_patch_data *data = malloc (sizeof *data);
+
+  if (!data)
+    return -ENOMEM;
+  data->len = (size_t) (record->head.nr_data * CS_STORE_PAGE_LEN);
+  data->start = cs_sys.mmap (NULL, data->len, PROT_READ, MAP_PRIVATE,
+                             record->fd,
+                             (off_t) (record->off
+                                      + cs_record_data (&record->head)));
+  if (data->start == MAP_FAILED)
+    {
+      int r = -errno;
+
+      free (data);
+      return r;
+    }
+  data->next = store->patch_data;
+  store->patch_data = data;
+  *start = data->start;
+  return 0;
 }
 
 void

@@ -75,9 +75,11 @@ struct cs_store
   struct cs_lock_disk lock;     /* our own record */
   struct cs_log log;
   struct cs_patch *patches;     /* patch.c; NULL: none */
+  struct cs_patch_data *patch_data;     /* the same: what they lie in */
   uint64_t *detached;           /* detached.c; NULL unless WRITE */
   bool salvage;                 /* take damage in the log for its end */
   bool forget_history;          /* it belongs to a file that was replaced */
+  bool history_named;           /* its folder's name has been synced */
   int share;                    /* the readers' lock for a child; -1 */
   pthread_mutex_t applying;     /* taken before `mutex` */
   pthread_mutex_t mutex;        /* guards the directory; see space.c */
@@ -248,6 +250,11 @@ void cs_scratch_unmap (void *scratch, uint64_t len);
 int cs_patch_prepare (struct cs_store *store);
 void cs_patch_forget (struct cs_store *store);
 void cs_patch_free (struct cs_store *store);
+
+/* Map the data of RECORD, which has some, for as long as the store is open:
+   *DATA.  0 or -errno.  */
+int cs_patch_map (struct cs_store *store, const struct cs_record *record,
+                  char **data);
 
 /* Enter RECORD, which is loaded, over what was there.  Its data is at
    address DATA, or if that is NULL in the store's file.  */

@@ -173,7 +173,7 @@ static int
 verify_history (const struct verifier *v, struct cs_err *err)
 {
   const struct cs_superblock_disk *sb = &v->store->superblock;
-  int folder = cs_history_open (v->store, false);
+  int folder = cs_history_open (v->store);
   uint64_t generation = sb->generation;
   struct cs_record record;
   int r = 1;

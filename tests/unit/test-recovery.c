@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* test-recovery.c -- what is left by processes that were killed.
+
+   Each case is one that tests/crash/ has found; there the same is looked for
+   in all states that a power failure can leave.  */
+
+#include <inttypes.h>
+
+#include "store-fixture.h"
+
+static struct cs_err err;
+
+static void
+say_number (struct cs_store *store, uint64_t number)
+{
+  char text[16];
+
+  snprintf (text, sizeof text, "%" PRIu64, number);
+  say (store, text);
+}
+
+static void
+commit_number (struct cs_store *store, uint64_t number)
+{
+  say_number (store, number);
+  commit_ok (store);
+  CHECK (store->superblock.generation == number);
+}
+
+/* A store of which generations 1 to LAST have been committed and applied.  */
+static struct cs_store *
+start (uint64_t last)
+{
+  struct cs_store *store;
+
+  make_store ("1");
+  store = open_mode (CS_STORE_WRITE);
+  for (uint64_t g = 2; g <= last; g++)
+    {
+      commit_number (store, g);
+      CHECK (cs_store_apply (store, &err) == 0);
+    }
+  return store;
+}
+
+static bool
+generation_says (uint64_t generation, const char *text)
+{
+  struct cs_store *store = NULL;
+  size_t len;
+  bool same;
+
+  CHECK (cs_store_open_at (STORE, CS_STORE_READ, generation, &store, &err)
+         == 0);
+  same = strcmp (cs_store_section (store, "words", &len), text) == 0;
+  cs_store_close (store);
+  return same;
+}
+
+/* What is written, and what is synced after it.  */
+
+static off_t log_off;
+static bool wipe_is_pending;
+static int dies_at = -1;        /* the superblock of this descriptor */
+
+static ssize_t
+watch_pwrite (int fd, const void *buf, size_t len, off_t off)
+{
+  static const char zeros[8];
+
+  if (log_off && off >= log_off)
+    CHECK (!wipe_is_pending);
+  if (off == log_off && memcmp (buf, zeros, sizeof zeros) == 0)
+    wipe_is_pending = true;
+  if (fd == dies_at && off < CS_STORE_LOCK_OFF)
+    _exit (0);
+  return pwrite (fd, buf, len, off);
+}
+
+static int
+watch_fdatasync (int fd)
+{
+  wipe_is_pending = false;
+  return fdatasync (fd);
+}
+
+/* Where power fails while a record is written over the log that was applied
+   before, the heads of its records must not come back: the next opener would
+   take the log for damaged.  */
+static void
+ends_of_logs (void)
+{
+  struct cs_store *store = start (2);
+
+  log_off = (off_t) cs_log_off (store);
+  cs_sys.pwrite = watch_pwrite;
+  cs_sys.fdatasync = watch_fdatasync;
+  for (uint64_t g = 3; g < 6; g++)
+    {
+      commit_number (store, g);
+      CHECK (cs_store_apply (store, &err) == 0);
+    }
+}
+
+static int
+fail_once (int fd)
+{
+  static bool failed;
+
+  if (failed || fd < 0)
+    return fdatasync (fd);
+  failed = true;
+  errno = EIO;
+  return -1;
+}
+
+static int wipes;
+
+static ssize_t
+count_wipes (int fd, const void *buf, size_t len, off_t off)
+{
+  ssize_t n = pwrite (fd, buf, len, off);
+
+  if (off == log_off && wipes++ == 0)
+    cs_sys.fdatasync = fail_once;
+  return n;
+}
+
+static void
+end_cannot_be_synced (void)
+{
+  struct cs_store *store = start (2);
+
+  commit_number (store, 3);
+  log_off = (off_t) cs_log_off (store);
+  cs_sys.pwrite = count_wipes;
+  CHECK (cs_store_apply (store, &err) == -EIO);
+  CHECK (strstr (err.text, "sync the end of the log"));
+  commit_number (store, 4);
+  CHECK (store->log.broken && wipes == 1);      /* a whole new file */
+  CHECK (file_says ("4"));
+}
+
+/* Another commit, or two that are applied together.  */
+static void
+die_while_applying (void)
+{
+  struct cs_store *reader = open_mode (CS_STORE_READ);
+  struct cs_store *store = open_mode (CS_STORE_WRITE);
+
+  commit_number (store, store->superblock.generation + 1);
+  if (store->superblock.history == 1)
+    commit_number (store, store->superblock.generation + 1);
+  cs_store_close (reader);
+  cs_sys.pwrite = watch_pwrite;
+  dies_at = store->fd;
+  cs_store_apply (store, &err);
+  CHECK (!"to be reached");
+}
+
+/* Applying is cut off; then others commit, but cannot apply.  Older
+   generations are still reached, and listed.  */
+static void
+cut_off (void)
+{
+  struct cs_generation list[16];
+  struct cs_store *store = start (4), *reader;
+
+  close_and_unmap (store);
+  CHECK (in_child (die_while_applying) == 0);
+  reader = open_mode (CS_STORE_READ);
+  store = open_mode (CS_STORE_WRITE);
+  commit_number (store, 6);
+  commit_number (store, 7);
+  CHECK (store->log.len > 0);
+  CHECK (cs_store_history (reader, list, 16) == 5);
+  CHECK (cs_store_history (store, list, 16) == 7);
+  for (uint64_t g = 1; g <= 7; g++)
+    {
+      char text[16];
+
+      CHECK (list[7 - g].generation == g);
+      snprintf (text, sizeof text, "%" PRIu64, g);
+      CHECK (generation_says (g, text));
+    }
+  cs_store_close (reader);
+  CHECK (cs_store_settle (store, &err) == 0);
+  for (uint64_t g = 1; g <= 7; g++)
+    CHECK (generation_says (g, (char[]) { (char) ('0' + g), '\0' }));
+}
+
+/* The same when the history is longer from then on: what the first did not
+   keep cannot be made any more.  */
+static void
+cut_off_before_more_history (void)
+{
+  struct cs_store *store = start (2), *reader;
+
+  cs_store_set_history (store, 1);
+  commit_number (store, 3);
+  CHECK (cs_store_settle (store, &err) == 0);
+  close_and_unmap (store);
+  CHECK (in_child (die_while_applying) == 0);
+  reader = open_mode (CS_STORE_READ);
+  store = open_mode (CS_STORE_WRITE);
+  cs_store_set_history (store, 8);
+  commit_number (store, 6);
+  cs_store_close (reader);
+  CHECK (cs_store_settle (store, &err) == 0);
+  CHECK (generation_says (5, "5") && generation_says (4, "4"));
+  CHECK (cs_store_open_at (STORE, CS_STORE_READ, 3, &reader, &err)
+         == -CS_E_REFUSED);
+}
+
+/* Only the newest generation can be had when the history was removed while
+   applying was cut off: the image is half of this and half of that.  */
+static void
+cut_off_and_removed (void)
+{
+  struct cs_generation list[16];
+  struct cs_store *store = start (2);
+
+  close_and_unmap (store);
+  CHECK (in_child (die_while_applying) == 0);
+  CHECK (nftw (STORE "-history", remove_entry, 16, FTW_DEPTH | FTW_PHYS)
+         == 0);
+  CHECK (cs_store_open_at (STORE, CS_STORE_READ, 2, &store, &err)
+         == -CS_E_REFUSED);
+  store = open_mode (CS_STORE_READ);
+  CHECK (cs_store_history (store, list, 16) == 1
+         && list[0].generation == 3);
+}
+
+static ino_t synced[64];
+static size_t nr_synced;
+
+static int
+note_sync (int fd)
+{
+  struct stat st;
+
+  CHECK (fstat (fd, &st) == 0 && nr_synced < 64);
+  synced[nr_synced++] = st.st_ino;
+  return 0;
+}
+
+static bool
+is_synced (const char *path)
+{
+  struct stat st;
+  bool found = false;
+
+  CHECK (stat (path, &st) == 0);
+  for (size_t i = 0; i < nr_synced; i++)
+    found = found || synced[i] == st.st_ino;
+  return found;
+}
+
+static int
+die (int fd)
+{
+  (void) fd;
+  _exit (0);
+}
+
+static void
+die_at_fsync (void)
+{
+  struct cs_store *store = open_mode (CS_STORE_WRITE);
+
+  commit_number (store, store->superblock.generation + 1);
+  cs_sys.fsync = die;
+  cs_store_apply (store, &err);
+  CHECK (!"to be reached");
+}
+
+static void
+die_at_fdatasync (void)
+{
+  struct cs_store *store = open_mode (CS_STORE_WRITE);
+
+  commit_number (store, store->superblock.generation + 1);
+  cs_sys.fdatasync = die;
+  cs_store_apply (store, &err);
+  CHECK (!"to be reached");
+}
+
+/* What the history's folder or file is named, and holds, counts for nothing
+   until somebody has synced it.  */
+static void
+syncs_left_out (void)
+{
+  make_store ("1");
+  CHECK (in_child (die_at_fsync) == 0 && access (STORE "-history", F_OK) == 0);
+  cs_sys.fsync = cs_sys.fdatasync = note_sync;
+  close_and_unmap (open_mode (CS_STORE_WRITE));
+  CHECK (is_synced ("."));
+  CHECK (in_child (die_at_fdatasync) == 0
+         && access (STORE "-history/2", F_OK) == 0);
+  nr_synced = 0;
+  close_and_unmap (open_mode (CS_STORE_WRITE));
+  CHECK (is_synced (STORE "-history/2") && is_synced (STORE "-history"));
+}
+
+static size_t
+mappings (void)
+{
+  FILE *maps = fopen ("/proc/self/maps", "re");
+  size_t nr = 0;
+
+  CHECK (maps);
+  for (int c; (c = fgetc (maps)) != EOF;)
+    nr += c == '\n';
+  fclose (maps);
+  return nr;
+}
+
+static void
+many_openings (void)
+{
+  size_t before;
+
+  close_and_unmap (start (6));
+  CHECK (generation_says (2, "2"));
+  before = mappings ();
+  for (int i = 0; i < 20; i++)
+    CHECK (generation_says (2, "2"));
+  CHECK (mappings () <= before + 3);    /* an allocator's, perhaps */
+}
+
+int
+main (void)
+{
+  static const struct test_case cases[] = {
+    { "A2: a log is not written over before its end is synced",
+      ends_of_logs },
+    { "A2: the same when that sync fails", end_cannot_be_synced },
+    { "H2: applying is cut off, and others commit", cut_off },
+    { "H1: the same, and the history becomes longer",
+      cut_off_before_more_history },
+    { "H2: the same, and the history is removed", cut_off_and_removed },
+    { "H1: syncs that a killed process left out", syncs_left_out },
+    { "what an older generation needs is given back", many_openings }
+  };
+
+  return run_cases (cases, sizeof cases / sizeof *cases);
+}
