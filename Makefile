@@ -86,7 +86,8 @@ endif
 
 LIB_SOURCES := $(sort $(wildcard libcs/*.c libcs/*/*.c arch/*/*.c))
 LIB_HEADERS := $(sort $(wildcard libcs/*.h libcs/*/*.h))
-GENERATED := policy-builtin.c module-builtin.c environment-builtin.c
+GENERATED := policy-builtin.c module-builtin.c environment-builtin.c \
+  threads-builtin.c
 
 CMD_SOURCES := $(sort $(wildcard cmd/*.c))
 COMMANDS := $(patsubst cmd/%.c,%,$(filter cmd/cs-%.c,$(CMD_SOURCES)))
@@ -180,6 +181,11 @@ $(BUILD)/environment-builtin.c: scheme/coldstore/environment.scm tools/embed
 	$(call say,EMBED,$<)
 	@mkdir -p $(@D)
 	$(Q)sh tools/embed cs_environment_text guile/environment.h $< >$@
+
+$(BUILD)/threads-builtin.c: scheme/coldstore/threads.scm tools/embed
+	$(call say,EMBED,$<)
+	@mkdir -p $(@D)
+	$(Q)sh tools/embed cs_module_threads_text guile/module.h $< >$@
 
 # Made anew each time: ar would keep members whose source is gone.
 $(LIBRARY): $(LIB_OBJECTS)

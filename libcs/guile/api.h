@@ -25,7 +25,6 @@
   F (c_module_define)                                                   \
   F (c_port_for_each)                                                   \
   F (c_private_lookup)                                                  \
-  F (c_public_lookup)                                                   \
   F (c_run_hook)                                                        \
   F (c_set_default_vm_engine_x)                                         \
   F (c_set_vm_engine_x)                                                 \

@@ -28,6 +28,7 @@
 #include "guile/interpreter.h"
 #include "guile/mutex.h"
 #include "guile/signals.h"
+#include "guile/threads.h"
 #include "intern/imports.h"
 #include "process/process.h"
 #include "report.h"
@@ -41,6 +42,7 @@ static struct
   pthread_t thread;
   sigjmp_buf start;             /* where leaving() jumps to */
   int status;
+  bool unknown;                 /* Guile's objects are laid out otherwise */
   bool left;                    /* exit() was called: a hook may call it again */
   bool broken_pipe;             /* a port's reader had gone by then */
 } workspace;
@@ -230,50 +232,10 @@ record_ports (void *unused)
 }
 
 static void *
-wait_until_parked (void *asked)
-{
-  const struct timespec millisecond = { 0, 1000000 };
-
-  for (int i = 0; i < 100 && cs_module_parked ()
-                               < *(unsigned *) asked; i++)
-    nanosleep (&millisecond, NULL);
-  return NULL;
-}
-
-/* A thread that waits is best left where it is: an async would wake it up,
-   and one that waits for a condition variable would take its mutex before it
-   runs the async (Guile 3.0.8, libguile/threads.c, timed_wait), and hold it
-   in the image.  */
-static bool
-is_running (SCM thread)
-{
-  const scm_thread *t = SCM_I_THREAD_DATA (thread);
-
-  return t->guile_mode
-         && __atomic_load_n (&t->wake, __ATOMIC_ACQUIRE) == NULL;
-}
-
-/* Ask the other Guile threads to stop at a safe point, and give them a
-   moment to reach it; cs_process_stop_threads() stops the rest where they
-   are.  In Guile mode.  */
-static void *
 park_others (void *unused)
 {
-  SCM self = scm.current_thread ();
-  SCM rest = scm.all_threads ();
-  unsigned asked = 0;
-
-  (void) unused;
-  for (; scm_is_pair (rest); rest = SCM_CDR (rest))
-    if (!scm_is_eq (SCM_CAR (rest), self) && is_running (SCM_CAR (rest)))
-      {
-        scm.system_async_mark_for_thread (scm_of (workspace.image->module.park),
-                                          SCM_CAR (rest));
-        asked++;
-      }
-  if (asked > 0)
-    scm.without_guile (wait_until_parked, &asked);
-  return NULL;
+  cs_threads_park (scm_of (workspace.image->module.park));
+  return unused;
 }
 
 /* Bring the interpreter to where its image can be written.  An error in a
@@ -364,6 +326,7 @@ take_up (void *unused)
   scm.set_current_dynamic_state (scm_of (workspace.image->dynamic_state));
   cs_ports_reconnect (&workspace.image->ports);
   cs_ports_follow (&workspace.image->ports);
+  cs_module_resumed (workspace.image->module.resumed);
   cs_environment_follow (&workspace.image->environment,
                          workspace.params->argc, workspace.params->argv);
   reset_engine ();
@@ -398,6 +361,8 @@ static void *
 boot_body (void *unused)
 {
   (void) unused;
+  workspace.unknown = !cs_threads_make (&workspace.image->threads)
+                      || !cs_mutex_check ();
   cs_module_evaluate (preload);
   cs_module_make (&workspace.image->module);
   cs_ports_make (&workspace.image->ports,
@@ -485,6 +450,9 @@ cs_interpreter_boot (struct cs_store *store, struct cs_err *err)
   code = run_thread (0, err);
   if (code == 0 && workspace.status != 0)
     code = cs_err_set (err, CS_E_INCOMPATIBLE, "the interpreter did not boot");
+  if (code == 0 && workspace.unknown)
+    code = cs_err_set (err, CS_E_INCOMPATIBLE, "this libguile's threads or"
+                       " mutexes are not those of Guile 3.0.8 to 3.0.11");
   /* libguile's exit handler flushes all ports (libguile/init.c,
      cleanup_for_exit).  leaving() has done that, on a thread that need not
      be made known to Guile for it.  */
@@ -511,7 +479,7 @@ cs_interpreter_resume (struct cs_store *store, struct cs_err *err)
     gc.unregister_my_thread ();
   atomic_store (&cs_process.collector_ready, true);
   gc.set_on_collection_event (on_collection);
-  cs_process_weed ();
+  cs_threads_weed (&workspace.image->threads);
   return 0;
 }
 
@@ -564,7 +532,7 @@ cs_interpreter_checkpoint (struct cs_err *err)
   quiesce ();
   workspace.broken_pipe = false;
   code = commit (cs_process.store, false, err);
-  cs_module_release ();
+  cs_threads_release ();
   cs_signals_release ();
   scm.set_automatic_finalization_enabled (1);
   if (code == 0)

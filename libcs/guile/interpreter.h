@@ -15,6 +15,7 @@
 #include "guile/environment.h"
 #include "guile/module.h"
 #include "guile/ports.h"
+#include "guile/threads.h"
 #include "guile/workspace.h"
 #include "intern/library.h"
 #include "store/store.h"
@@ -33,6 +34,7 @@ struct cs_guile_disk
   uint64_t modules;             /* the root of the module tree */
   struct cs_module_disk module;
   struct cs_environment_disk environment;
+  struct cs_thread_layout_disk threads;
 };
 
 /* Boot the loaded libguile in a new store, and end its thread again.  */

@@ -1,51 +1,17 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* module.c -- the Scheme module (coldstore).  */
+/* module.c -- the Scheme modules (coldstore) and (coldstore threads).  */
 
-#include <poll.h>
-#include <stdatomic.h>
 #include <string.h>
 
 #include "guile/api.h"
 #include "guile/interpreter.h"
 #include "guile/module.h"
+#include "guile/mutex.h"
 #include "guile/ports.h"
 #include "guile/signals.h"
+#include "guile/threads.h"
 #include "process/process.h"
 #include "report.h"
-
-static atomic_uint parked, releases;
-
-static void *
-wait_for_release (void *unused)
-{
-  unsigned before = atomic_load (&releases);
-
-  atomic_fetch_add (&parked, 1);
-  while (atomic_load (&releases) == before)
-    poll (NULL, 0, 1);
-  atomic_fetch_sub (&parked, 1);
-  return unused;
-}
-
-/* Out of Guile mode, so that collections need not stop this thread.  */
-static SCM
-park (void)
-{
-  scm.without_guile (wait_for_release, NULL);
-  return SCM_UNSPECIFIED;
-}
-
-unsigned
-cs_module_parked (void)
-{
-  return atomic_load (&parked);
-}
-
-void
-cs_module_release (void)
-{
-  atomic_fetch_add (&releases, 1);
-}
 
 static SCM
 checkpoint (void)
@@ -92,19 +58,38 @@ resume_report (void)
   return scm.reverse_x (list, SCM_EOL);
 }
 
-/* What begins with % is a Scheme procedure; the others are called from C.  */
+static SCM
+mutex_is_old (SCM mutex)
+{
+  return scm_from_bool (cs_mutex_is_old (mutex));
+}
+
+static SCM
+mutex_was_abandoned (SCM mutex)
+{
+  return scm_from_bool (cs_mutex_was_abandoned (mutex));
+}
+
+#define MAIN "coldstore"
+#define THREADS "coldstore threads"
+
+/* Those of a module are Scheme procedures; the others are called from C.  */
 static const struct
 {
+  const char *module;
   const char *name;             /* in the intern table, and of the procedure */
-  void *function;
+  int nr_arguments;
+  scm_t_subr function;
 } primitives[] = {
-  { "%park", park },
-  { "%answer-signals", answer_signals },
-  { "%checkpoint!", checkpoint },
-  { "%workspace-file", workspace_file },
-  { "%workspace-generation", workspace_generation },
-  { "%resume-report", resume_report },
-  { "print-lost-port", cs_ports_print_lost }
+  { MAIN, "%park", 0, cs_threads_wait },
+  { MAIN, "%answer-signals", 0, answer_signals },
+  { MAIN, "%checkpoint!", 0, checkpoint },
+  { MAIN, "%workspace-file", 0, workspace_file },
+  { MAIN, "%workspace-generation", 0, workspace_generation },
+  { MAIN, "%resume-report", 0, resume_report },
+  { THREADS, "%mutex-is-old?", 1, mutex_is_old },
+  { THREADS, "%mutex-was-abandoned?", 1, mutex_was_abandoned },
+  { NULL, "print-lost-port", 0, cs_ports_print_lost }
 };
 
 #define NR_PRIMITIVES (sizeof primitives / sizeof *primitives)
@@ -150,22 +135,22 @@ cs_module_bind (const struct cs_module_disk *image)
 }
 
 /* A procedure for primitive I, defined in MODULE.  */
-static SCM
+static void
 define (const struct cs_module_disk *image, size_t i, SCM module)
 {
   uint64_t addr = cs_intern_trampoline (cs_process.table, image->entries[i]);
-  SCM procedure = scm.c_make_gsubr (primitives[i].name, 0, 0, 0,
+  SCM procedure = scm.c_make_gsubr (primitives[i].name,
+                                    primitives[i].nr_arguments, 0, 0,
                                     (scm_t_subr) (uintptr_t) addr);
 
   scm.c_module_define (module, primitives[i].name, procedure);
-  return procedure;
 }
 
+/* The value of NAME in the module called MODULE.  */
 static uint64_t
-hook (const char *name)
+value_of (const char *module, const char *name)
 {
-  return SCM_UNPACK (scm.variable_ref (scm.c_public_lookup ("coldstore",
-                                                            name)));
+  return SCM_UNPACK (scm.variable_ref (scm.c_private_lookup (module, name)));
 }
 
 SCM
@@ -181,21 +166,30 @@ cs_module_evaluate (const char *text)
   return value;
 }
 
+/* Make the module NAME: its primitives, then the expressions of TEXT.  */
+static void
+make (const struct cs_module_disk *image, const char *name, const char *text)
+{
+  SCM outer = scm.current_module ();
+  SCM module = scm.c_define_module (name, NULL, NULL);
+
+  for (size_t i = 0; i < NR_PRIMITIVES; i++)
+    if (primitives[i].module && strcmp (primitives[i].module, name) == 0)
+      define (image, i, module);
+  cs_module_evaluate (text);
+  scm.set_current_module (outer);
+}
+
 void
 cs_module_make (struct cs_module_disk *image)
 {
-  SCM outer = scm.current_module ();
-  SCM module = scm.c_define_module ("coldstore", NULL, NULL);
-
-  image->park = SCM_UNPACK (define (image, 0, module));
-  image->answer_signals = SCM_UNPACK (define (image, 1, module));
-  for (size_t i = 2; i < NR_PRIMITIVES; i++)
-    if (primitives[i].name[0] == '%')
-      define (image, i, module);
-  cs_module_evaluate (cs_module_text);
-  scm.set_current_module (outer);
-  image->before_checkpoint = hook ("before-checkpoint-hook");
-  image->after_resume = hook ("after-resume-hook");
+  make (image, MAIN, cs_module_text);
+  make (image, THREADS, cs_module_threads_text);
+  image->park = value_of (MAIN, "%park");
+  image->answer_signals = value_of (MAIN, "%answer-signals");
+  image->before_checkpoint = value_of (MAIN, "before-checkpoint-hook");
+  image->after_resume = value_of (MAIN, "after-resume-hook");
+  image->resumed = value_of (THREADS, "resumed");
 }
 
 /* scm_with_guile reports what is not caught, and returns.  */
@@ -213,4 +207,18 @@ cs_module_run_hook (uint64_t bits)
 
   if (!scm_is_null (list))
     scm.with_guile (run_hook, &bits);
+}
+
+static void *
+call_resumed (void *bits)
+{
+  scm.call_1 (SCM_PACK ((scm_t_bits) *(uint64_t *) bits),
+              cs_threads_gone ());
+  return NULL;
+}
+
+void
+cs_module_resumed (uint64_t resumed)
+{
+  scm.with_guile (call_resumed, &resumed);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* module.h -- the Scheme module (coldstore), and libcs's own primitives.
+/* module.h -- the Scheme modules of libcs, and libcs's own primitives.
 
    Primitives are C functions of libcs that Scheme code calls.  Their
    addresses are kept in the heap, so each is interned, as a function of the
@@ -14,9 +14,11 @@
 #define CS_MODULE_LIBRARY "libcs.so.0"
 #define CS_MODULE_PRIMITIVES_MAX 16
 
-/* The text of scheme/coldstore.scm, built in.  */
+/* The texts of scheme/coldstore.scm and scheme/coldstore/threads.scm, built in.  */
 extern const char cs_module_text[];
 extern const size_t cs_module_text_len;
+extern const char cs_module_threads_text[];
+extern const size_t cs_module_threads_text_len;
 
 /* What a store keeps of it, in section "guile".  */
 struct cs_module_disk
@@ -26,6 +28,7 @@ struct cs_module_disk
   uint64_t answer_signals;      /* SCM: what an arrived signal makes run */
   uint64_t before_checkpoint;   /* SCM: the two hooks */
   uint64_t after_resume;
+  uint64_t resumed;             /* SCM: procedure of (coldstore threads) */
 };
 
 /* A new store's primitives get entries and are bound.  */
@@ -50,9 +53,8 @@ SCM cs_module_evaluate (const char *text);
    error port and otherwise ignored.  */
 void cs_module_run_hook (uint64_t hook);
 
-/* How many threads are in the procedure `park`, which returns when they are
-   released.  */
-unsigned cs_module_parked (void);
-void cs_module_release (void);
+/* In Guile mode, once in a process that has resumed, before anything of the
+   program's runs: tell (coldstore threads) which threads are gone.  */
+void cs_module_resumed (uint64_t resumed);
 
 #endif

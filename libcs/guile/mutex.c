@@ -244,3 +244,11 @@ cs_mutex_was_abandoned (SCM object)
   return __atomic_exchange_n (stamp_of (&m->lock), this_epoch (),
                               __ATOMIC_ACQ_REL) & 1;
 }
+
+bool
+cs_mutex_is_old (SCM object)
+{
+  struct mutex *m = mutex_of (object);
+
+  return m && !is_settled (&m->lock);
+}

@@ -31,4 +31,9 @@ bool cs_mutex_check (void);
    False for other objects.  */
 bool cs_mutex_was_abandoned (SCM m);
 
+/* Has nothing of this process looked at the mutex M yet?  So it was made, and
+   whatever it guards was last changed, in an earlier one, or it is new.
+   False for other objects.  */
+bool cs_mutex_is_old (SCM m);
+
 #endif

@@ -214,6 +214,38 @@ cs_keys_set (pthread_key_t key, const void *value)
   return 0;
 }
 
+bool
+cs_process_find_thread (const void *value, uint32_t *key, uint32_t *tid)
+{
+  const struct cs_threads_disk *threads = cs_process.threads;
+  bool found = false;
+
+  cs_locks_lock (&keys_lock);
+  for (uint64_t i = nr_stale; !found && i < threads->count; i++)
+    if (threads->threads[i].value == (uintptr_t) value)
+      {
+        *key = threads->threads[i].key;
+        *tid = threads->threads[i].tid;
+        found = true;
+      }
+  cs_locks_unlock (&keys_lock);
+  return found;
+}
+
+void
+cs_process_each_stale (size_t len, cs_process_visit_stale *visit,
+                       void *closure)
+{
+  for (uint64_t i = 0; i < nr_stale; i++)
+    {
+      const struct cs_thread_disk *t = &cs_process.threads->threads[i];
+
+      if (t->value != 0
+          && cs_store_view (cs_process.store, t->value, len))
+        visit (closure, t->key, (void *) (uintptr_t) t->value);
+    }
+}
+
 /* Tell how many of the program's threads have gone: those that have a value
    under the key that most have one under.  */
 static void

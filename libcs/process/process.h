@@ -269,12 +269,31 @@ void cs_process_allow_stop (void);
 /* locks.c: make a mutex in the store free, whoever held it.  */
 void cs_process_free_lock (pthread_mutex_t *mutex);
 
+/* keys.c: the key and the kernel's number of the thread that has VALUE under
+   a key with a destructor.  False if there is none.  */
+bool cs_process_find_thread (const void *value, uint32_t *key, uint32_t *tid);
+
+/* thread.c: is the thread of this process that the kernel calls TID on a
+   processor, or waiting for one?  True where the kernel does not tell.  */
+bool cs_process_thread_runs (uint32_t tid);
+
+/* stop.c: wait while *WORD is VALUE; let all who do look at it again.  */
+void cs_process_await (atomic_uint *word, unsigned value);
+void cs_process_awaken (atomic_uint *word);
+
 /* handlers.c: what exit() of a carried library does.  */
 void cs_process_exit (int status) __attribute__ ((noreturn));
 
 /* keys.c: run the destructors of the calling thread's keys now, as its end
    would.  */
 void cs_process_end_thread (void);
+
+/* keys.c: before cs_process_weed(), call VISIT for each value of a thread that
+   is gone and that leads to LEN bytes of the store.  */
+typedef void cs_process_visit_stale (void *closure, uint32_t key,
+                                     void *value);
+void cs_process_each_stale (size_t len, cs_process_visit_stale *visit,
+                            void *closure);
 
 /* keys.c: run the destructors of threads that are gone (all recorded ones),
    and forget them.  On a thread that the interpreter does not know.  */

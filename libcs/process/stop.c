@@ -60,6 +60,19 @@ stop_signal (void)
   return SIGRTMAX - 1;
 }
 
+void
+cs_process_await (atomic_uint *word, unsigned value)
+{
+  while (atomic_load (word) == value)
+    syscall (SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+}
+
+void
+cs_process_awaken (atomic_uint *word)
+{
+  syscall (SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
 /* In a handler or in its place: must not allocate, lock, print or enter
    Guile.  */
 void
@@ -73,9 +86,7 @@ cs_stop_here (void)
     {
       cs_stop_self.nr_stops++;
       atomic_store (&cs_stop_self.stopped_in, now);
-      while (atomic_load (&round_number) == now)
-        syscall (SYS_futex, &round_number, FUTEX_WAIT_PRIVATE, now, NULL,
-                 NULL, 0);
+      cs_process_await (&round_number, now);
     }
   errno = code;
 }
@@ -365,6 +376,5 @@ cs_process_release_threads (void)
 {
   atomic_store (&writer, 0);
   atomic_fetch_add (&round_number, 1);
-  syscall (SYS_futex, &round_number, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL,
-           0);
+  cs_process_awaken (&round_number);
 }

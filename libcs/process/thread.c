@@ -4,7 +4,11 @@
    They enlist for being stopped (stop.c) before they do anything else.  */
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "private.h"
 
@@ -47,4 +51,24 @@ cs_thread_create (pthread_t *thread, const pthread_attr_t *attr,
       free (start);
     }
   return code;
+}
+
+/* The letter after the command's name in parentheses (proc(5), stat).  */
+bool
+cs_process_thread_runs (uint32_t tid)
+{
+  char path[64], text[256];
+  const char *state;
+  ssize_t len;
+  int fd;
+
+  snprintf (path, sizeof path, "/proc/self/task/%u/stat", tid);
+  fd = open (path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return true;
+  len = read (fd, text, sizeof text - 1);
+  close (fd);
+  text[len > 0 ? len : 0] = '\0';
+  state = strrchr (text, ')');
+  return !state || state[1] != ' ' || state[2] == 'R';
 }

@@ -140,3 +140,128 @@ afterwards ()
     "(define n 0) (define p (delay (begin (set! n (1+ n)) (if (= n 1) (spin) n)))) (go (force p)) (until (= n 1))" \
     '(write (force p))' 2
 }
+
+# Threads that are gone.
+
+@test "join-thread does not wait for a thread that is gone" {
+  afterwards \
+    "(define done (go 7)) (join-thread done)
+     (define ts (list (go (spin)) (go (sleep 1000)) (go (lock-mutex (make-mutex)) (spin))))
+     (define in (go (join-thread (car ts))))" \
+    "(define (join . args) (call-with-values (lambda () (apply join-thread args)) list))
+     (write (map thread-exited? ts))
+     (write (list (join done) (map join ts) (join (car ts) (+ 1000 (current-time))) (join (car ts) (+ 1000 (current-time)) 'late) (join in)))" \
+    '(#t #t #t)((7) (() () ()) () () ())'
+}
+
+@test "a thread that is gone is not listed, can be cancelled, and is collected" {
+  afterwards \
+    "(define g (make-guardian)) (define t (go (sleep 1000))) (g (go (sleep 1000))) (define all (length (all-threads)))" \
+    "(write (list all (length (all-threads))))
+     (cancel-thread t) (system-async-mark (lambda () (error \"run\")) t)
+     (define (collect n) (gc) (cond ((g) => thread?) ((= n 0) #f) (else (usleep 1000) (collect (1- n)))))
+     (write (collect 100))" \
+    '(3 1)#t'
+}
+
+# A byte for a thread that sleeps goes to a descriptor of its process.
+@test "cancelling a thread that slept writes to no file" {
+  afterwards \
+    "(define ts (map (lambda (i) (go (sleep 1000))) (iota 4))) (usleep 50000)" \
+    "(define ports (map (lambda (i) (open-output-file (format #f \"f~a\" i))) (iota 30)))
+     (for-each cancel-thread ts) (usleep 10000)
+     (for-each close-port ports)
+     (write (apply + (map (lambda (i) (stat:size (stat (format #f \"f~a\" i)))) (iota 30))))" 0
+}
+
+@test "the last process's threads are told of with the generation" {
+  afterwards "(define t (go (spin))) (go (sleep 1000))" \
+    "(use-modules (coldstore)) (write (resume-report))" \
+    '((weeded . "threads: 2 of the last process"))'
+  run --separate-stderr cs-inspect --history "$STORE"
+  [[ $output == *'weeded'*'threads: 2'* ]] || show
+}
+
+# SRFI 18.
+
+@test "SRFI 18: abandoned mutexes, joined threads" {
+  afterwards \
+    "(use-modules ((srfi srfi-18) #:prefix s:))
+     (define m (s:make-mutex 'm)) (define mine (s:make-mutex)) (define free (s:make-mutex))
+     (define unowned (s:make-mutex)) (s:mutex-lock! mine) (s:mutex-lock! unowned #f #f)
+     (define held #f)
+     (define t (s:make-thread (lambda () (s:mutex-lock! m) (set! held #t) (s:thread-sleep! 1000)) 'holder))
+     (s:thread-start! t)
+     (define fine (s:thread-start! (s:make-thread (lambda () 5)))) (s:thread-join! fine)
+     (define unstarted (s:make-thread (lambda () 6)))
+     (until held)" \
+    "(define (state m) (let ((s (s:mutex-state m))) (if (symbol? s) s 'owned)))
+     (define (lock m) (with-exception-handler (lambda (e) (if (s:abandoned-mutex-exception? e) 'abandoned e)) (lambda () (s:mutex-lock! m))))
+     (define (join t) (with-exception-handler (lambda (e) (if (s:terminated-thread-exception? e) 'terminated e)) (lambda () (s:thread-join! t)) #:unwind? #t))
+     (write (map state (list m mine free unowned)))
+     (write (map lock (list m mine free unowned)))
+     (write (map state (list m mine free unowned)))
+     (for-each s:mutex-unlock! (list m mine free unowned))
+     (write (map state (list m mine free unowned)))
+     (write (map join (list t fine unstarted)))
+     (write (s:thread-join! (s:thread-start! (s:make-thread (lambda () (s:mutex-lock! m) (s:mutex-unlock! m) 8)))))" \
+    '(abandoned abandoned not-abandoned not-abandoned)(abandoned abandoned #t #t)(owned owned owned owned)(not-abandoned not-abandoned not-abandoned not-abandoned)(terminated 5 terminated)8'
+}
+
+@test "SRFI 18: loaded in one process, abandoned mutexes in each later one" {
+  persist "$prelude (use-modules ((srfi srfi-18) #:prefix s:)) (define m (s:make-mutex))"
+  local round
+  for ((round = 0; round < 3; round++)); do
+    answers not-abandoned "(write (s:mutex-state m)) (s:mutex-lock! m)"
+    answers abandoned "(write (s:mutex-state m)) (catch #t (lambda () (s:mutex-lock! m)) (const #f)) (s:mutex-unlock! m)"
+  done
+}
+
+# Futures and parallel forms.
+
+@test "futures have workers again in each process" {
+  persist "$prelude (use-modules (ice-9 futures)) (define (who) (touch (future (begin (usleep 1000) (current-thread)))))"
+  local round
+  for ((round = 0; round < 3; round++)); do
+    # With more futures than one, the toucher does not take them all.
+    answers '#t' "(define (other?) (let ((fs (map (lambda (i) (future (begin (usleep 20000) (current-thread)))) (iota 8)))) (pair? (delq (current-thread) (map touch fs))))) (let loop ((n 50)) (if (or (other?) (= n 0)) (write (> n 0)) (loop (1- n))))"
+  done
+}
+
+@test "a future that was being worked on begins again when it is touched" {
+  afterwards \
+    "(use-modules (ice-9 futures))
+     (define begun 0)
+     (define f (future (begin (set! begun (1+ begun)) (if (= begun 1) (spin) (list 'run begun)))))
+     (until (= begun 1))
+     (define done (future 3)) (touch done)
+     (define nested (future (list (touch f))))
+     (define queued (future 4))" \
+    "(write (list (touch done) (touch queued) (touch f) (touch f) (touch nested)))" \
+    '(3 4 (run 2) (run 2) ((run 2)))'
+}
+
+@test "a future that waited for one that was being worked on ends" {
+  afterwards \
+    "(use-modules (ice-9 futures))
+     (define begun 0) (define waits #f)
+     (define inner (make-future (lambda () (set! begun (1+ begun)) (if (= begun 1) (spin) 'inner))))
+     (until (= begun 1))
+     (define outer (make-future (lambda () (set! waits #t) (list (touch inner)))))
+     (go (touch outer))
+     (until waits) (usleep 20000)" \
+    "(write (touch outer)) (write begun)" \
+    '(inner)2'
+}
+
+@test "par-map, par-for-each, n-par-map, parallel, letpar work, also cut in the middle" {
+  persist "$prelude (define cut #f) (define (long x) (if cut (sleep 1000))) (define (all) (let ((n 0) (m (make-mutex))) (par-for-each (lambda (x) (with-mutex m (set! n (+ n x)))) (iota 50)) (n-par-for-each 3 (lambda (x) (with-mutex m (set! n (+ n x)))) (iota 50)) (list n (apply + (par-map 1+ (iota 100))) (apply + (n-par-map 3 1+ (iota 100))) (call-with-values (lambda () (parallel 1 2 3)) list) (letpar ((a 1) (b 2)) (+ a b)) (let ((l '())) (n-for-each-par-map 3 (lambda (x) (set! l (cons x l))) 1+ (iota 10)) (apply + l)))))"
+  local want='(2450 5050 5050 (1 2 3) 3 55)' round
+  for ((round = 0; round < 3; round++)); do
+    answers "$want" '(write (all))'
+    # Futures that were queued stay so, and are computed by and by.
+    run_in "$STORE" '(set! cut #t) (go (par-map long (iota 20))) (go (n-par-map 4 (lambda (x) (spin)) (iota 20))) (usleep 20000) (set! cut #f) (checkpoint!) (kill (getpid) SIGKILL)'
+    [ "$status" -eq 137 ]
+  done
+  answers "$want" '(write (all))'
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* threads.c -- Guile's threads, before and after an image.
+
+   The members of struct scm_thread are private to libguile, but their
+   declaration is installed (libguile/threads.h), and the same in 3.0.8 to
+   3.0.11.  The interpreter in a store need not be the one whose headers this
+   was compiled with, so cs_threads_make() looks at a thread whose state it
+   knows.  */
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "guile/api.h"
+#include "guile/threads.h"
+#include "process/process.h"
+
+/* Milliseconds that running threads get to reach a safe point; with none of
+   them on a processor for so many of them, none will get anywhere.  */
+#define PATIENCE 100
+#define IDLE_MAX 3
+
+/* Odd while threads shall wait.  */
+static atomic_uint parking;
+
+static scm_thread *
+thread_of (SCM thread)
+{
+  return SCM_I_THREAD_DATA (thread);
+}
+
+/* Making sure.  */
+
+static void *
+leave_guile (void *thread)
+{
+  return ((scm_thread *) thread)->guile_mode ? NULL : thread;
+}
+
+static bool
+is_pipe (int fd)
+{
+  struct stat status;
+
+  return fstat (fd, &status) == 0 && S_ISFIFO (status.st_mode);
+}
+
+static bool
+has_stack (const struct scm_vm *vm)
+{
+  return vm->stack_bottom && vm->stack_bottom < vm->sp
+         && vm->sp <= vm->stack_top && vm->fp <= vm->stack_top
+         && (size_t) (vm->stack_top - vm->stack_bottom) == vm->stack_size;
+}
+
+/* Is T the thread that runs, in Guile mode and waiting for nothing?  */
+static bool
+is_this_thread (scm_thread *t)
+{
+  return scm_is_eq (t->handle, scm.current_thread ())
+         && pthread_equal (t->pthread, pthread_self ())
+         && t->exited == 0 && t->guile_mode == 1 && !t->wake
+         && is_pipe (t->sleep_pipe[0]) && is_pipe (t->sleep_pipe[1])
+         && scm.without_guile (leave_guile, t) == t && t->guile_mode == 1
+         && has_stack (&t->vm);
+}
+
+bool
+cs_threads_make (struct cs_thread_layout_disk *layout)
+{
+  scm_thread *t = thread_of (scm.current_thread ());
+  uint32_t tid;
+
+  *layout = (struct cs_thread_layout_disk) {
+    .len = sizeof *t,
+    .handle = offsetof (scm_thread, handle),
+    .exited = offsetof (scm_thread, exited),
+    .guile_mode = offsetof (scm_thread, guile_mode),
+    .wake = offsetof (scm_thread, wake),
+    .sleep_pipe = offsetof (scm_thread, sleep_pipe),
+    .ip = offsetof (scm_thread, vm.ip),
+    .sp = offsetof (scm_thread, vm.sp),
+    .fp = offsetof (scm_thread, vm.fp),
+    .stack_bottom = offsetof (scm_thread, vm.stack_bottom),
+    .stack_top = offsetof (scm_thread, vm.stack_top)
+  };
+  return is_this_thread (t) && cs_process_find_thread (t, &layout->key, &tid);
+}
+
+/* Before an image is written.  */
+
+static void *
+wait_until_released (void *now)
+{
+  cs_process_await (&parking, *(unsigned *) now);
+  return now;
+}
+
+/* Out of Guile mode, so that collections need not stop this thread.  It may
+   come here late, when all is over.  */
+SCM
+cs_threads_wait (void)
+{
+  unsigned now = atomic_load (&parking);
+
+  if (now % 2 == 1)
+    scm.without_guile (wait_until_released, &now);
+  return SCM_UNSPECIFIED;
+}
+
+void
+cs_threads_release (void)
+{
+  atomic_fetch_add (&parking, 1);
+  cs_process_awaken (&parking);
+}
+
+/* A thread that waits is best left where it is: an async would wake it up,
+   and one that waits for a condition variable would take its mutex before it
+   runs the async (Guile 3.0.8, libguile/threads.c, timed_wait), and hold it
+   in the image.  */
+static bool
+is_running (const scm_thread *t)
+{
+  return t->guile_mode
+         && __atomic_load_n (&t->wake, __ATOMIC_ACQUIRE) == NULL;
+}
+
+/* One that is in a foreign function seems to run, too: the kernel knows.  */
+static bool
+is_on_processor (const scm_thread *t)
+{
+  uint32_t key, tid;
+
+  return cs_process_find_thread (t, &key, &tid)
+         && cs_process_thread_runs (tid);
+}
+
+/* Ask all that run; asking one again changes nothing.  Returns whether there
+   are any; *BUSY, whether any of them is on a processor.  */
+static bool
+ask_running (SCM park, bool *busy)
+{
+  SCM self = scm.current_thread ();
+  SCM rest = scm.all_threads ();
+  bool any = false;
+
+  *busy = false;
+  for (; scm_is_pair (rest); rest = SCM_CDR (rest))
+    if (!scm_is_eq (SCM_CAR (rest), self)
+        && is_running (thread_of (SCM_CAR (rest))))
+      {
+        any = true;
+        *busy = *busy || is_on_processor (thread_of (SCM_CAR (rest)));
+        scm.system_async_mark_for_thread (park, SCM_CAR (rest));
+      }
+  return any;
+}
+
+static void *
+sleep_shortly (void *unused)
+{
+  nanosleep (&(struct timespec) { 0, 1000000 }, NULL);
+  return unused;
+}
+
+void
+cs_threads_park (SCM park)
+{
+  unsigned idle = 0;
+  bool busy;
+
+  atomic_fetch_add (&parking, 1);
+  for (int i = 0; i < PATIENCE && idle < IDLE_MAX && ask_running (park, &busy);
+       i++)
+    {
+      scm.without_guile (sleep_shortly, NULL);
+      idle = busy ? 0 : idle + 1;
+    }
+}
+
+/* After it was resumed.  The threads are referred to from here only, so
+   nothing is collected until they are a list.  */
+
+static struct
+{
+  const struct cs_thread_layout_disk *layout;
+  SCM *handles;
+  size_t nr, room;
+  bool holds;                   /* the collector is disabled */
+} gone;
+
+static void
+keep_handle (SCM handle)
+{
+  size_t room = gone.room ? 2 * gone.room : 16;
+  SCM *grown = gone.handles;
+
+  if (gone.nr == gone.room)
+    grown = realloc (gone.handles, room * sizeof *grown);
+  if (!grown)
+    return;                     /* nobody can join it */
+  if (gone.nr == gone.room)
+    gone.room = room;
+  gone.handles = grown;
+  gone.handles[gone.nr++] = handle;
+}
+
+/* A thread that waited can be woken no more: an async for it (cancel-thread
+   marks one) would be announced by a byte to the descriptor that its pipe
+   had, which is somebody else's in this process, or by a condition variable
+   in whatever state it is (3.0.8, libguile/async.c,
+   scm_system_async_mark_for_thread).  */
+static void
+forget_wait (void *unused, uint32_t key, void *value)
+{
+  scm_thread *t = value;
+
+  (void) unused;
+  if (key != gone.layout->key)
+    return;
+  t->wake = NULL;
+  memset (&t->sleep_cond, 0, sizeof t->sleep_cond);
+  if (SCM_UNPACK (t->handle) != 0 && SCM_NIMP (t->handle))
+    keep_handle (t->handle);
+}
+
+void
+cs_threads_weed (const struct cs_thread_layout_disk *layout)
+{
+  gone.layout = layout;
+  cs_process_each_stale (sizeof (scm_thread), forget_wait, NULL);
+  gone.holds = gone.nr > 0;
+  if (gone.holds)
+    gc.disable ();
+  cs_process_weed ();
+}
+
+SCM
+cs_threads_gone (void)
+{
+  SCM list = SCM_EOL;
+
+  while (gone.nr > 0)
+    list = scm.cons (gone.handles[--gone.nr], list);
+  free (gone.handles);
+  gone.handles = NULL;
+  gone.room = 0;
+  if (gone.holds)
+    gc.enable ();
+  gone.holds = false;
+  return list;
+}

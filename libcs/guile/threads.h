@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* threads.h -- Guile's threads: brought to a stop before an image is written,
+   and told that they are gone after it was resumed.
+
+   A thread belongs to its process.  What is left of it in the next one is the
+   object: `thread-exited?' says #t, `join-thread' returns no values, as it
+   does for a thread that was cancelled, and its mutexes are abandoned
+   (mutex.h).  */
+#ifndef CS_THREADS_H
+#define CS_THREADS_H
+
+#include <libguile.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What a store keeps, in section "guile": where the members of libguile's
+   struct scm_thread lie, so that a store can be looked into from outside.
+   Offsets in bytes.  */
+struct cs_thread_layout_disk
+{
+  uint32_t key;                 /* the thread key with one for each thread */
+  uint32_t len;                 /* of the whole */
+  uint32_t handle, exited, guile_mode, wake, sleep_pipe;
+  uint32_t ip, sp, fp;          /* of its VM */
+  uint32_t stack_bottom, stack_top;
+};
+
+/* In Guile mode, once in the life of a store.  False if threads are not laid
+   out as libguile's installed headers say: then this code was made for
+   another release.  */
+bool cs_threads_make (struct cs_thread_layout_disk *layout);
+
+/* In Guile mode: ask the other threads to wait at a safe point until they are
+   released, and give those that work a moment to get there; PARK is the
+   procedure that calls cs_threads_wait().  Threads that wait for something
+   stay where they are.  */
+void cs_threads_park (SCM park);
+SCM cs_threads_wait (void);
+void cs_threads_release (void);
+
+/* In a process that resumes, before it enters Guile: take the threads of the
+   last process off the interpreter's list.  */
+void cs_threads_weed (const struct cs_thread_layout_disk *layout);
+
+/* In Guile mode, after that: the list of these threads.  Once.  */
+SCM cs_threads_gone (void);
+
+#endif
