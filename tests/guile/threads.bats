@@ -156,12 +156,12 @@ afterwards ()
 
 @test "a thread that is gone is not listed, can be cancelled, and is collected" {
   afterwards \
-    "(define g (make-guardian)) (define t (go (sleep 1000))) (g (go (sleep 1000))) (define all (length (all-threads)))" \
-    "(write (list all (length (all-threads))))
+    "(define g (make-guardian)) (define t (go (sleep 1000))) (g (go (sleep 1000)))" \
+    "(write (memq t (all-threads)))
      (cancel-thread t) (system-async-mark (lambda () (error \"run\")) t)
      (define (collect n) (gc) (cond ((g) => thread?) ((= n 0) #f) (else (usleep 1000) (collect (1- n)))))
      (write (collect 100))" \
-    '(3 1)#t'
+    '#f#t'
 }
 
 # A byte for a thread that sleeps goes to a descriptor of its process.
