@@ -5,7 +5,9 @@
    written to (dirty.h).  Such a page may still be as it was: it was written
    to with what it held, or was part of the last commit, which this process
    goes on using in its own memory.  So it is compared with what the file
-   has, byte by byte; a checksum would let one change in 2^32 go unnoticed.
+   has, byte by byte: checksums would take longer, and let one change in 2^32
+   go unnoticed.  The image is mapped a second time for that, to be looked at
+   only; reading it with pread(2) takes several times as long.
 
    Pages that turn out to be the same are given back to the kernel, and read
    from the file when they are needed: the next commit does not look at
@@ -22,7 +24,7 @@
 #include "store/dirty.h"
 #include "store/sys.h"
 
-#define CHUNK 64                /* pages compared at a time */
+
 #define TO_BE_READ 1            /* a sum that is not known yet */
 
 /* A run of detached pages is mapped from the file again if it has this many
@@ -106,21 +108,37 @@ look_at_untouched (struct search *s, uint64_t off, uint64_t end)
   return r;
 }
 
+/* What the last commit has for the page at OFF: from the view of the image
+   if it can be looked at there.  NULL: not to be had, with *R set.  */
+static const char *
+committed_page (struct search *s, uint64_t off, int *r)
+{
+  const struct cs_store *store = s->store;
+  uint64_t page = off / CS_STORE_PAGE_LEN;
+
+  if (off + CS_STORE_PAGE_LEN <= store->view_len
+      && !cs_patch_exists (store, page))
+    return store->view + off;
+  *r = cs_committed_read (store, page, 1, s->changes->buf);
+  return *r == 0 ? s->changes->buf : NULL;
+}
+
 static int
 compare (struct search *s, uint64_t off, uint64_t len)
 {
-  char *buf = s->changes->buf;
-  uint64_t page = off / CS_STORE_PAGE_LEN, nr = len / CS_STORE_PAGE_LEN;
-  int r = cs_committed_read (s->store, page, nr, buf);
+  uint64_t end = off + len;
+  int r = 0;
 
-  for (uint64_t i = 0; i < nr && r == 0; i++)
+  for (; off < end && r == 0; off += CS_STORE_PAGE_LEN)
     {
-      const char *now = s->store->image + off + i * CS_STORE_PAGE_LEN;
+      const char *then = committed_page (s, off, &r);
+      uint64_t page = off / CS_STORE_PAGE_LEN;
 
-      if (memcmp (now, buf + i * CS_STORE_PAGE_LEN, CS_STORE_PAGE_LEN) != 0)
-        add (s, page + i, TO_BE_READ);
-      else if (!cs_patch_exists (s->store, page + i))
-        is_same (s, off + i * CS_STORE_PAGE_LEN);
+      if (then && memcmp (s->store->image + off, then, CS_STORE_PAGE_LEN)
+                  != 0)
+        add (s, page, TO_BE_READ);
+      else if (then && !cs_patch_exists (s->store, page))
+        is_same (s, off);
     }
   return r;
 }
@@ -132,13 +150,9 @@ visit (void *context, char *start, uint64_t len)
   uint64_t off = (uint64_t) (start - s->store->image);
   int r = s->detached ? look_at_untouched (s, s->next, off) : 0;
 
-  for (uint64_t part; len > 0 && r == 0; off += part, len -= part)
-    {
-      part = len < CHUNK * CS_STORE_PAGE_LEN ? len
-             : CHUNK * CS_STORE_PAGE_LEN;
-      r = compare (s, off, part);
-    }
-  s->next = off;
+  if (r == 0)
+    r = compare (s, off, len);
+  s->next = off + len;
   return r;
 }
 
@@ -239,20 +253,50 @@ cs_changes_find (struct cs_store *store, struct cs_changes *changes)
   return r < 0 ? r : look_at_free (&s, off, store->superblock.committed);
 }
 
+/* Have a view of the committed image.  Without one pages are read.  */
+static void
+look_at_image (struct cs_store *store)
+{
+  uint64_t len = store->superblock.committed;
+  void *view;
+
+  if (store->view_len >= len)
+    return;
+  cs_changes_forget_view (store);
+  if (len > SIZE_MAX)
+    return;
+  view = cs_sys.mmap (NULL, (size_t) len, PROT_READ, MAP_SHARED, store->fd,
+                      (off_t) cs_store_image_off (&store->superblock));
+  if (view == MAP_FAILED)
+    return;
+  store->view = view;
+  store->view_len = len;
+}
+
+void
+cs_changes_forget_view (struct cs_store *store)
+{
+  if (store->view_len > 0)
+    cs_sys.munmap (store->view, (size_t) store->view_len);
+  store->view = NULL;
+  store->view_len = 0;
+}
+
 int
-cs_changes_begin (const struct cs_store *store, struct cs_changes *changes)
+cs_changes_begin (struct cs_store *store, struct cs_changes *changes)
 {
   uint64_t len = cs_region_pages (store) * sizeof (struct cs_entry_disk);
 
   *changes = (struct cs_changes) { .pagemap = -1, .len = len };
   changes->index = cs_scratch_map (cs_round_up (len, CS_STORE_PAGE_LEN));
-  changes->buf = cs_scratch_map (CHUNK * CS_STORE_PAGE_LEN);
+  changes->buf = cs_scratch_map (CS_STORE_PAGE_LEN);
   if (!changes->index || !changes->buf)
     {
       cs_changes_end (changes);
       return -ENOMEM;
     }
   changes->pagemap = cs_dirty_open ();
+  look_at_image (store);
   return 0;
 }
 
@@ -261,6 +305,6 @@ cs_changes_end (struct cs_changes *changes)
 {
   cs_scratch_unmap (changes->index,
                     cs_round_up (changes->len, CS_STORE_PAGE_LEN));
-  cs_scratch_unmap (changes->buf, CHUNK * CS_STORE_PAGE_LEN);
+  cs_scratch_unmap (changes->buf, CS_STORE_PAGE_LEN);
   cs_file_close (&changes->pagemap);
 }

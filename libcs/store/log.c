@@ -30,7 +30,7 @@
 #include "store/history.h"
 #include "store/sys.h"
 
-#define BUF_LEN ((uint64_t) 1 << 20)
+#define BUF_LEN ((uint64_t) 512 << 10)
 #define MIB ((uint64_t) 1 << 20)
 
 /* How far behind the image the log begins at least: the space is never
@@ -232,6 +232,9 @@ write_data (const struct cs_store *store, struct cs_entry_disk *index,
       if (used == BUF_LEN)
         {
           r = cs_file_write (store->fd, buf, used, off);
+          /* Let the disk begin while we go on.  */
+          cs_sys.sync_file_range (store->fd, (off_t) off, (off_t) used,
+                                  SYNC_FILE_RANGE_WRITE);
           off += used;
           used = 0;
         }

@@ -5,11 +5,13 @@
    damaged: nothing in them is used before it was checked.  */
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <zlib.h>
 
+#include "store/crc.h"
 #include "store/record.h"
 #include "store/sys.h"
 
@@ -21,11 +23,17 @@ _Static_assert (offsetof (struct cs_record_disk, crc) == 164, "");
 uint32_t
 cs_page_sum (const char *page)
 {
+  static atomic_int fast;       /* 1: yes, -1: no, 0: not known */
   uint32_t sum;
 
   if (cs_page_is_zero (page))
     return 0;
-  sum = (uint32_t) crc32 (0, (const Bytef *) page, CS_STORE_PAGE_LEN);
+  if (atomic_load_explicit (&fast, memory_order_relaxed) == 0)
+    atomic_store (&fast, cs_arch_has_page_crc () ? 1 : -1);
+  if (atomic_load_explicit (&fast, memory_order_relaxed) > 0)
+    sum = cs_arch_page_crc (page);
+  else
+    sum = (uint32_t) crc32 (0, (const Bytef *) page, CS_STORE_PAGE_LEN);
   return sum ? sum : 1;
 }
 

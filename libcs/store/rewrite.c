@@ -26,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "store/record.h"
+#include "store/changes.h"
 #include "store/sys.h"
 
 /* Write the sums of the LEN bytes at DATA, which go to image offset OFF.  */
@@ -191,6 +191,7 @@ cs_rewrite (struct cs_store *store, struct cs_err *err)
       };
       store->forget_history = true;
       cs_patch_forget (store);
+      cs_changes_forget_view (store);
       r = cs_new_file_settle (&file, err);
     }
   cs_new_file_end (store, &file);

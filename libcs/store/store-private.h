@@ -76,6 +76,8 @@ struct cs_store
   struct cs_log log;
   struct cs_patch *patches;     /* patch.c; NULL: none */
   struct cs_patch_data *patch_data;     /* the same: what they lie in */
+  char *view;                   /* the image again (changes.c) */
+  uint64_t view_len;            /* 0: none */
   uint64_t *detached;           /* detached.c; NULL unless WRITE */
   bool salvage;                 /* take damage in the log for its end */
   bool forget_history;          /* it belongs to a file that was replaced */

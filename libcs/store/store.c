@@ -19,6 +19,7 @@
 
 #include "machine.h"
 
+#include "store/changes.h"
 #include "store/history.h"
 #include "store/sys.h"
 
@@ -51,6 +52,7 @@ cs_store_free (struct cs_store *store)
   cs_file_close (&store->dirfd);
   cs_file_close (&store->share);
   cs_patch_free (store);
+  cs_changes_forget_view (store);
   cs_detached_end (store);
   pthread_mutex_destroy (&store->mutex);
   pthread_mutex_destroy (&store->applying);

@@ -56,6 +56,7 @@ struct cs_sys cs_sys = {
   .fallocate = fallocate,
   .fsync = fsync,
   .fdatasync = fdatasync,
+  .sync_file_range = sync_file_range,
   .fchmod = fchmod,
   .fchown = fchown,
   .linkat = linkat,

@@ -31,6 +31,7 @@ struct cs_sys
   int (*fallocate) (int fd, int mode, off_t off, off_t len);
   int (*fsync) (int fd);
   int (*fdatasync) (int fd);
+  int (*sync_file_range) (int fd, off_t off, off_t len, unsigned int flags);
   int (*fchmod) (int fd, mode_t mode);
   int (*fchown) (int fd, uid_t uid, gid_t gid);
   int (*linkat) (int old_dirfd, const char *old_name, int new_dirfd,

@@ -12,9 +12,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <stdlib.h>
 #include <sys/mman.h>
+#include <zlib.h>
 
 #include "intern/arch.h"
+#include "store/crc.h"
 
 /* -- Bytes, as an assembler makes them.  */
 
@@ -315,10 +318,37 @@ reserve_region (void **state)
   munmap (got, native->region_len);
 }
 
+/* The CRC of a page against zlib's, for pages of all sorts.  */
+static void
+page_crc (void **state)
+{
+  static uint8_t page[4096] __attribute__ ((aligned (16)));
+
+  (void) state;
+  if (!cs_arch_has_page_crc ())
+    skip ();
+  srand (7);
+  for (int i = 0; i < 2000; i++)
+    {
+      for (size_t k = 0; k < sizeof page; k++)
+        page[k] = (uint8_t) (i < 1000 ? rand () : rand () % 64 == 0);
+      assert_int_equal (cs_arch_page_crc (page),
+                        crc32 (0, page, sizeof page));
+    }
+  for (size_t bit = 0; bit < 8 * sizeof page; bit += 13)
+    {
+      memset (page, 0, sizeof page);
+      page[bit / 8] = (uint8_t) (1 << bit % 8);
+      assert_int_equal (cs_arch_page_crc (page),
+                        crc32 (0, page, sizeof page));
+    }
+}
+
 int
 main (void)
 {
   const struct CMUnitTest tests[] = {
+    cmocka_unit_test (page_crc),
     cmocka_unit_test (bytes_x86_64),
     cmocka_unit_test (bytes_i386),
     cmocka_unit_test (reach_x86_64),

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* checkpoint.c -- what commits cost, below Guile.
+
+   usage: checkpoint stop|idle|commit|image|check MIB PERMILLE ROUNDS
+
+   Makes a store with MIB of heap in the working folder, and then, ROUNDS
+   times in turn, measures A and B, with PERMILLE of the heap's pages changed,
+   scattered, before each:
+
+     stop    A: cs_store_commit(), the time the world is stopped
+             B: pwrite(2) of as many bytes in one piece, and fdatasync(2)
+     idle    A: cs_store_commit() with nothing changed
+             B: a millisecond
+     commit  A: cs_store_commit()
+             B: pwrite(2) of the whole heap, and fdatasync(2)
+     image   A: cs_store_commit() and cs_store_apply()
+             B: the same
+     check   A: cs_store_verify()
+             B: crc32() of zlib over the same bytes, read by mmap(2)
+
+   Prints, on one line, nine numbers: median, least and greatest of A/B, of A
+   and of B (seconds).  */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "machine.h"
+
+#include "store/store.h"
+
+#define PAGE ((size_t) CS_STORE_PAGE_LEN)
+#define RW (PROT_READ | PROT_WRITE)
+#define NAME "bench.store"
+
+static struct cs_store *store;
+static struct cs_err err;
+static char *heap;
+static size_t heap_len, changed;
+static uint64_t seed = 42;
+
+static void
+die (const char *what)
+{
+  fprintf (stderr, "checkpoint: %s: %s\n", what,
+           err.code ? err.text : strerror (errno));
+  exit (1);
+}
+
+static double
+now (void)
+{
+  struct timespec t;
+
+  clock_gettime (CLOCK_MONOTONIC, &t);
+  return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
+}
+
+static uint64_t
+next_random (void)
+{
+  seed = seed * 6364136223846793005u + 1442695040888963407u;
+  return seed >> 24;
+}
+
+/* Contents that neither repeat nor compress.  */
+static void
+fill (char *page)
+{
+  uint64_t *words = (uint64_t *) (void *) page;
+
+  for (size_t i = 0; i < PAGE / 8; i++)
+    words[i] = next_random ();
+}
+
+static void
+make_store (void)
+{
+  struct cs_store_params params = {
+    .machine = CS_MACHINE_ELF, .word_len = sizeof (void *),
+    .base = 0x200000000000, .reserved = (uint64_t) 1 << 36
+  };
+
+  if (cs_store_create (NAME, &params, true, &store, &err) < 0)
+    die ("create");
+  heap = cs_store_map (store, heap_len, RW, CS_EXTENT_HEAP);
+  if (!heap)
+    die ("map");
+  for (size_t off = 0; off < heap_len; off += PAGE)
+    fill (heap + off);
+  if (cs_store_commit (store, &err) < 0)
+    die ("commit");
+  cs_store_close (store);
+  munmap ((void *) 0x200000000000, (size_t) 1 << 36);
+  if (cs_store_open (NAME, CS_STORE_WRITE, &store, &err) < 0)
+    die ("open");
+}
+
+static void
+change_pages (void)
+{
+  for (size_t i = 0; i < changed; i++)
+    fill (heap + next_random () % (heap_len / PAGE) * PAGE);
+}
+
+static double
+timed_commit (void)
+{
+  double start = now ();
+
+  if (cs_store_commit (store, &err) < 0)
+    die ("commit");
+  return now () - start;
+}
+
+static double
+timed_apply (void)
+{
+  double start = now ();
+
+  if (cs_store_apply (store, &err) < 0)
+    die ("apply");
+  return now () - start;
+}
+
+/* Write LEN bytes from the heap and sync them, to a file that has its
+   blocks, as the log has.  */
+static double
+timed_write (size_t len)
+{
+  static int fd = -1;
+  double start;
+  size_t done = 0;
+
+  if (fd < 0)
+    fd = open ("plain", O_RDWR | O_CREAT | O_TRUNC, 0600);
+  if (fd < 0)
+    die ("plain");
+  start = now ();
+  while (done < len)
+    {
+      ssize_t n = pwrite (fd, heap + done, len - done, (off_t) done);
+
+      if (n < 0)
+        die ("pwrite");
+      done += (size_t) n;
+    }
+  if (fdatasync (fd) < 0)
+    die ("fdatasync");
+  return now () - start;
+}
+
+/* The pages that the last commit wrote: some are drawn twice.  */
+static size_t
+written (void)
+{
+  struct cs_generation list[1];
+
+  return cs_store_history (store, list, 1) == 1
+         ? (size_t) list[0].changed * PAGE : 0;
+}
+
+static void
+stop (double *a, double *b)
+{
+  change_pages ();
+  *a = timed_commit ();
+  *b = timed_write (written ());
+  timed_apply ();
+}
+
+static void
+idle (double *a, double *b)
+{
+  change_pages ();
+  timed_commit ();
+  timed_apply ();
+  timed_commit ();              /* gives the pages back */
+  *a = timed_commit ();
+  *b = 1e-3;
+}
+
+static void
+commit (double *a, double *b)
+{
+  change_pages ();
+  *a = timed_commit ();
+  timed_apply ();
+  *b = timed_write (heap_len);
+}
+
+static void
+image (double *a, double *b)
+{
+  change_pages ();
+  *a = timed_commit ();
+  *a += timed_apply ();
+  *b = timed_write (heap_len);
+}
+
+static void
+count (void *closure, const struct cs_damage *damage)
+{
+  (void) closure;
+  (void) damage;
+  die ("damaged");
+}
+
+static void
+check (double *a, double *b)
+{
+  struct cs_store *view;
+  double start = now ();
+  uLong crc = 0;
+  int fd;
+  char *p;
+
+  if (cs_store_open (NAME, CS_STORE_READ, &view, &err) < 0
+      || cs_store_verify (view, count, NULL, &err) < 0)
+    die ("verify");
+  cs_store_close (view);
+  *a = now () - start;
+  fd = open (NAME, O_RDONLY);
+  start = now ();
+  p = mmap (NULL, heap_len, PROT_READ, MAP_PRIVATE, fd,
+            (off_t) (cs_store_image_off (cs_store_superblock (store))
+                     + (uint64_t) (heap - (char *) 0x200000000000)));
+  if (p == MAP_FAILED)
+    die ("mmap");
+  for (size_t off = 0; off < heap_len; off += 1 << 20)
+    crc = crc32 (crc, (const Bytef *) p + off, 1 << 20);
+  *b = now () - start;
+  munmap (p, heap_len);
+  close (fd);
+  if (crc == 0)
+    die ("crc");
+}
+
+static int
+compare (const void *x, const void *y)
+{
+  const double *a = x, *b = y;
+
+  return (*a > *b) - (*a < *b);
+}
+
+static void
+print (double *list, int nr)
+{
+  qsort (list, (size_t) nr, sizeof *list, compare);
+  printf ("%g %g %g ", nr % 2 ? list[nr / 2]
+                       : (list[nr / 2] + list[nr / 2 - 1]) / 2,
+          list[0], list[nr - 1]);
+}
+
+int
+main (int argc, char **argv)
+{
+  static const struct
+  {
+    const char *name;
+    void (*measure) (double *a, double *b);
+  } all[] = {
+    { "stop", stop }, { "idle", idle }, { "commit", commit },
+    { "image", image }, { "check", check }
+  };
+  enum { MAX = 1000 };
+  static double q[MAX], a[MAX], b[MAX];
+  int rounds = argc == 5 ? atoi (argv[4]) : 0;
+
+  if (rounds < 1 || rounds > MAX)
+    return 2;
+  heap_len = (size_t) atol (argv[2]) << 20;
+  changed = heap_len / PAGE * (size_t) atol (argv[3]) / 1000;
+  make_store ();
+  for (size_t k = 0; k < sizeof all / sizeof *all; k++)
+    if (strcmp (argv[1], all[k].name) == 0)
+      for (int i = -1; i < rounds; i++)         /* one to warm up */
+        {
+          double x, y;
+
+          all[k].measure (&x, &y);
+          if (i >= 0)
+            {
+              a[i] = x;
+              b[i] = y;
+              q[i] = x / y;
+            }
+        }
+  print (q, rounds);
+  print (a, rounds);
+  print (b, rounds);
+  putchar ('\n');
+  cs_store_settle (store, &err);
+  return 0;
+}
