@@ -40,6 +40,7 @@
   F (current_thread)                                                    \
   F (current_warning_port)                                              \
   F (display)                                                           \
+  F (drain_input)                                                       \
   F (fdes_to_port)                                                      \
   F (file_port_p)                                                       \
   F (fluid_set_x)                                                       \

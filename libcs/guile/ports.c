@@ -321,6 +321,25 @@ buffering (int fd)
   return isatty (fd) ? "none" : fd == STDERR_FILENO ? "line" : "block";
 }
 
+static SCM
+drain (void *attempt)
+{
+  return scm.drain_input (((struct attempt *) attempt)->port);
+}
+
+/* Forget what PORT has read ahead.  It takes some time to begin to evaluate
+   Scheme code, so that is left for what cannot be decoded.  */
+static void
+forget_input (const struct cs_ports_disk *image, SCM port)
+{
+  struct attempt attempt = { .port = port };
+
+  scm.internal_catch (SCM_BOOL_T, drain, &attempt, note_failure, &attempt);
+  if (attempt.failed)
+    scm.call_1 (scm_of (image->empty), port);
+}
+
+/* An output port's buffer is empty since the image was written.  */
 static void
 follow (struct cs_ports_disk *image, int fd)
 {
@@ -331,7 +350,8 @@ follow (struct cs_ports_disk *image, int fd)
       port = make_standard (fd);
       image->standard[fd] = SCM_UNPACK (port);
     }
-  scm.call_1 (scm_of (image->empty), port);
+  if (fd == STDIN_FILENO)
+    forget_input (image, port);
   scm.set_port_line_x (port, scm.from_int32 (0));
   scm.set_port_column_x (port, scm.from_int32 (0));
   scm.setvbuf (port, scm.from_utf8_symbol (buffering (fd)), SCM_UNDEFINED);
