@@ -196,9 +196,10 @@ show_threads (struct run *run)
 static const char *
 holder_word (uint32_t holder)
 {
-  static const char *const words[] = { "-", "port", "program", "both" };
+  static const char *const words[] = { "-", "port", "program", "both",
+                                       "closed" };
 
-  return words[holder & (CS_DESCRIPTOR_OF_PORT | CS_DESCRIPTOR_OF_PROGRAM)];
+  return words[holder < sizeof words / sizeof *words ? holder : 0];
 }
 
 /* What the workspace would do if D's file were not the same; NULL if there is

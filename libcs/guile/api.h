@@ -48,15 +48,19 @@
   F (flush)                                                             \
   F (from_int32)                                                        \
   F (from_locale_string)                                                \
+  F (from_stringn)                                                      \
   F (from_uint64)                                                       \
   F (from_utf8_string)                                                  \
   F (from_utf8_symbol)                                                  \
   F (hashq_ref)                                                         \
+  F (hashq_set_x)                                                       \
   F (hook_to_list)                                                      \
   F (internal_catch)                                                    \
+  F (internal_hash_fold)                                                \
   F (make_condition_variable)                                           \
   F (make_mutex_with_kind)                                              \
   F (make_port_type)                                                    \
+  F (make_weak_key_hash_table)                                          \
   F (misc_error)                                                        \
   F (mutex_level)                                                       \
   F (mutex_locked_p)                                                    \
@@ -89,6 +93,7 @@
   F (throw)                                                             \
   F (timed_lock_mutex)                                                  \
   F (timed_wait_condition_variable)                                     \
+  F (to_int32)                                                          \
   F (to_int64)                                                          \
   F (to_locale_stringbuf)                                               \
   F (unlock_mutex)                                                      \

@@ -41,6 +41,7 @@ cs_ports_make (struct cs_ports_disk *image, cs_ports_print *print_lost)
     = SCM_UNPACK (scm.variable_ref (private_variable ("empty-buffers!")));
   image->rules
     = SCM_UNPACK (scm.variable_ref (private_variable ("port-rules")));
+  image->held = SCM_UNPACK (scm.make_weak_key_hash_table (SCM_UNDEFINED));
   image->default_rule = SCM_UNPACK (private_variable ("general-rule"));
   strcpy (image->lost_name, "lost");
   lost = scm.make_port_type (image->lost_name, NULL, NULL);
@@ -224,6 +225,15 @@ record (const struct cs_ports_disk *image, SCM port)
   cs_process_record_descriptor (SCM_FPORT_FDES (port), &known);
 }
 
+static SCM
+record_held (void *unused, SCM port, SCM number, SCM result)
+{
+  (void) unused;
+  (void) port;
+  cs_process_record_held (scm.to_int32 (number));
+  return result;
+}
+
 void
 cs_ports_record (const struct cs_ports_disk *image)
 {
@@ -233,6 +243,8 @@ cs_ports_record (const struct cs_ports_disk *image)
   cs_process_forget_descriptors (rule_of (rule));
   for (; scm_is_pair (ports); ports = SCM_CDR (ports))
     record (image, SCM_CAR (ports));
+  scm.internal_hash_fold (record_held, NULL, SCM_BOOL_F,
+                          scm_of (image->held));
   cs_process_record_numbers ();
 }
 
@@ -254,6 +266,14 @@ close_it (void *attempt)
   return scm.close_port (((struct attempt *) attempt)->port);
 }
 
+/* Names of files are any bytes.  */
+static SCM
+to_string (const char *text)
+{
+  return scm.from_stringn (text, strlen (text), "UTF-8",
+                           SCM_FAILED_CONVERSION_QUESTION_MARK);
+}
+
 /* Close PORT.  It is no output port meanwhile, so that nothing is written
    (Guile 3.0.8, libguile/ports.c, close_port), and its descriptor is not
    closed: the number is somebody else's in this process.  */
@@ -262,15 +282,19 @@ lose (const struct cs_ports_disk *image, SCM port)
 {
   struct attempt attempt = { .port = port };
   scm_t_bits bits = SCM_CELL_WORD_0 (port);
+  int fd = SCM_FPORT_FDES (port);
+  const struct cs_descriptor_now *now = cs_process_descriptor (fd);
   char text[640];
 
-  cs_process_describe_lost (SCM_FPORT_FDES (port), text, sizeof text);
+  cs_process_describe_lost (fd, text, sizeof text);
+  if (now && now->held)
+    scm.hashq_set_x (scm_of (image->held), port, scm.from_int32 (fd));
   SCM_SET_CELL_WORD_0 (port, bits & ~(scm_t_bits) SCM_WRTNG);
   cs_process.weeding = true;
   scm.internal_catch (SCM_BOOL_T, close_it, &attempt, note_failure, &attempt);
   cs_process.weeding = false;
   SCM_SET_CELL_WORD_0 (port, bits & ~(scm_t_bits) SCM_OPN);
-  SCM_SETSTREAM (port, SCM_UNPACK (scm.from_locale_string (text)));
+  SCM_SETSTREAM (port, SCM_UNPACK (to_string (text)));
   SCM_SET_CELL_WORD_3 (port, (scm_t_bits) image->lost);
 }
 

@@ -33,6 +33,8 @@ struct cs_ports_disk
                                    empties its buffers */
   uint64_t rules;               /* weak hash table: from ports to symbols */
   uint64_t default_rule;        /* variable: a symbol, or #f */
+  uint64_t held;                /* weak hash table: from closed ports to the
+                                   numbers that are held for them */
   uint64_t lost;                /* address of the type of closed ports */
   char lost_name[8];
 };

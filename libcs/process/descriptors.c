@@ -251,6 +251,19 @@ cs_process_record_descriptor (int fd, const struct cs_descriptor_port *port)
 }
 
 void
+cs_process_record_held (int fd)
+{
+  struct cs_descriptor_disk *d;
+  int flags = fcntl (fd, F_GETFL);
+
+  if (flags < 0 || !(flags & O_PATH) || find (fd))
+    return;
+  d = add (fd, NULL);
+  if (d)
+    d->holder = CS_DESCRIPTOR_OF_CLOSED;
+}
+
+void
 cs_process_record_numbers (void)
 {
   struct cs_descriptor_disk *d;

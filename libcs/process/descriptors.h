@@ -27,7 +27,8 @@
      - A lost descriptor that a port had leaves its number free, since the
        port is closed (guile/ports.c).  Where the program knows the number, it
        is taken by a descriptor on which reading and writing fail with EBADF
-       (O_PATH, open(2)).
+       (O_PATH, open(2)); if the port knows it too, as long as there is that
+       port.
 
    Files:
 
@@ -64,7 +65,9 @@ enum cs_descriptor_kind
 enum cs_descriptor_holder       /* bits */
 {
   CS_DESCRIPTOR_OF_PORT = 1,
-  CS_DESCRIPTOR_OF_PROGRAM = 2  /* which knows the number */
+  CS_DESCRIPTOR_OF_PROGRAM = 2, /* which knows the number */
+  CS_DESCRIPTOR_OF_CLOSED = 4   /* port, closed at a resume: the program knew
+                                   the number */
 };
 
 struct cs_descriptor_disk
@@ -111,6 +114,7 @@ struct cs_descriptor_now
 {
   enum cs_descriptor_state state;
   int fd;                       /* its number; -1 if it is lost */
+  bool held;                    /* it is lost, its number is taken */
   const char *why;              /* if it is not the same; static */
 };
 
@@ -122,6 +126,8 @@ struct cs_descriptor_now
 void cs_process_forget_descriptors (enum cs_policy_files fallback);
 void cs_process_record_descriptor (int fd,
                                    const struct cs_descriptor_port *port);
+void cs_process_record_held (int fd);   /* for a closed port, if nobody has
+                                           closed or used the number since */
 void cs_process_record_numbers (void);
 
 /* After a resume: is a port to be told that something is different?  */

@@ -295,6 +295,14 @@ move_away (int fd)
   return moved < 0 ? -errno : moved;
 }
 
+/* Does the program know the number?  */
+static bool
+is_known (const struct cs_descriptor_disk *d)
+{
+  return (d->holder & (CS_DESCRIPTOR_OF_PROGRAM | CS_DESCRIPTOR_OF_CLOSED))
+         != 0;
+}
+
 /* Give FD, which is close-on-exec, the number that D has in the image, or
    another if only a port knows it.  Returns the number; -1 if the program
    knows it and it cannot be had, else -errno.  FD is closed if it is another.  */
@@ -311,7 +319,7 @@ move_to_number (const struct cs_descriptor_disk *d, int fd)
     {
       if (number >= 0)
         close (number);
-      number = d->holder & CS_DESCRIPTOR_OF_PROGRAM ? -1 : move_away (fd);
+      number = is_known (d) ? -1 : move_away (fd);
     }
   if (number != fd)
     close (fd);
@@ -364,12 +372,17 @@ share (const struct cs_descriptor_disk *d, struct cs_descriptor_now *now)
   return fd;
 }
 
-/* For the number of a descriptor that is lost.  */
+/* For the number of D, which is lost.  -1 if it is not to be held: nobody
+   knows it, or it was inherited and there is a closed port to tell of it.  */
 static int
-open_placeholder (void)
+open_placeholder (const struct cs_descriptor_disk *d)
 {
-  int fd = open ("/", O_PATH | O_CLOEXEC);
+  int fd;
 
+  if (!is_known (d)
+      || (d->holder != CS_DESCRIPTOR_OF_PROGRAM && !is_free (d->fd)))
+    return -1;
+  fd = open ("/", O_PATH | O_CLOEXEC);
   return fd < 0 ? -errno : fd;
 }
 
@@ -383,8 +396,8 @@ take_again (const struct cs_descriptor_disk *d,
 
   if (fd == 0)
     fd = d->shares ? share (d, now) : find_again (d, now, err);
-  if (fd == -1 && (d->holder & CS_DESCRIPTOR_OF_PROGRAM))
-    fd = open_placeholder ();
+  if (fd == -1)
+    fd = open_placeholder (d);
   if (fd >= 0)
     {
       fd = move_to_number (d, fd);
@@ -404,8 +417,9 @@ settle (const struct cs_descriptor_disk *d, struct cs_descriptor_now *now,
 
   if (fd < -1)
     return fd;
-  now->fd = now->state == CS_DESCRIPTOR_LOST ? -1 : fd;
-  if (d->holder & CS_DESCRIPTOR_OF_PROGRAM)
+  now->held = now->state == CS_DESCRIPTOR_LOST && fd >= 0;
+  now->fd = now->held ? -1 : fd;
+  if (d->holder == CS_DESCRIPTOR_OF_PROGRAM)
     cs_numbers_add (d->fd);
   if ((d->holder & CS_DESCRIPTOR_OF_PORT)
       && (now->state != CS_DESCRIPTOR_SAME || now->fd != d->fd))

@@ -190,6 +190,25 @@ mentioned ()
   mentioned 'another file has its name'
 }
 
+@test "names beyond ASCII, and of any bytes" {
+  local locale name
+  for locale in C C.UTF-8; do
+    for name in $'caf\303\251' $'x\377y' $'a b"~a\n'; do
+      anew
+      printf 'abc' > "$name"
+      export LC_ALL=$locale
+      run --separate-stderr bounded cs-run "$STORE" -c '(define p (fdopen 20 "r")) (read-char p)' < /dev/null 20< "$name"
+      ended 0
+      answers '#\b' '(write (read-char p))'
+      rm "$name"
+      run_in "$STORE" "$said (display (said (lambda () (read-char p))))"
+      ended 0
+      mentioned "#<closed: file '$PWD/" 'No such file or directory'
+      unset LC_ALL
+    done
+  done
+}
+
 @test "a file that may not be opened any more" {
   [ "$(id -u)" -ne 0 ] || skip "root may open everything"
   echo mine > file
@@ -409,12 +428,27 @@ reopen $PWD/log2" ]
 
 @test "pipes opened in each of many processes do not pile up" {
   local round
+  persist '(define kept #f) (define command #f)'
   for ((round = 0; round < 12; round++)); do
     how="kill"
-    leave "(define n (fileno (car (pipe)))) (define keep$round (pipe)) (define m$round (open-input-file \"/dev/null\"))"
+    leave "(use-modules (ice-9 popen)) (define n (fileno (car (pipe)))) (set! kept (pipe)) (set! command (open-input-pipe \"sleep 0\")) (gc)"
   done
   answers '#t' '(write (< n 40))'
-  [ "$(cs-inspect --files "$STORE" | grep -c ' pipe ')" -eq 0 ]
+  persist '(set! kept #f) (set! command #f) (gc) (gc) (usleep 1000) (gc)'
+  [ "$(cs-inspect --files "$STORE" | wc -l)" -le 4 ] || cs-inspect --files "$STORE"
+}
+
+@test "the number of a lost port that was revealed is nobody else's" {
+  for how in exit kill; do
+    anew
+    leave '(define p (pipe)) (define n (port->fdes (car p)))'
+    answers '#f' '(write (member n (map (lambda (i) (open-fdes "/dev/null" O_RDONLY)) (iota 30))))'
+    answers '(#t #f)' '(write (list (port-closed? (car p)) (member n (map (lambda (i) (open-fdes "/dev/null" O_RDONLY)) (iota 30)))))'
+    [ "$(cs-inspect --files "$STORE" | grep -c ' closed ')" -eq 1 ]
+    persist '(set! p #f) (gc) (gc) (usleep 1000) (gc)'
+    persist 1
+    [ "$(cs-inspect --files "$STORE" | grep -c ' closed ')" -eq 0 ]
+  done
 }
 
 # Numbers.

@@ -391,6 +391,55 @@ lost_port_leaves_number (void)
   CHECK (in_child (find_numbers_free) == 0);
 }
 
+static void
+leave_revealed_pipe (void)
+{
+  int fds[2];
+
+  begin ();
+  CHECK (pipe (fds) == 0);
+  keep (0, fcntl (fds[0], F_DUPFD, 700));
+  keep (1, fcntl (fds[1], F_DUPFD, 700));
+  save_ports (2, CS_POLICY_FILES_NONE, true);
+}
+
+/* Port 0 is still there, port 1 was collected.  */
+static void
+find_revealed_pipe (void)
+{
+  resume ();
+  for (int i = 0; i < 2; i++)
+    CHECK (cs_process_descriptor (kept (i))->held && is_placeholder (kept (i)));
+  cs_process_forget_descriptors (CS_POLICY_FILES_NONE);
+  cs_process_record_held (kept (0));
+  cs_process_record_numbers ();
+  CHECK (cs_process.image->nr_descriptors == 1);
+  commit_ok (cs_process.store);
+  cs_store_close (cs_process.store);
+  _exit (0);
+}
+
+static void
+find_one_held (void)
+{
+  resume ();
+  CHECK (is_placeholder (kept (0)) && fcntl (kept (1), F_GETFD) < 0);
+  CHECK (!cs_process_descriptors_changed ());
+  /* Used for something else by now.  */
+  CHECK (close (kept (0)) == 0 && dup2 (1, kept (0)) == kept (0));
+  cs_process_forget_descriptors (CS_POLICY_FILES_NONE);
+  cs_process_record_held (kept (0));
+  CHECK (cs_process.image->nr_descriptors == 0);
+}
+
+static void
+revealed_port_is_held (void)
+{
+  CHECK (in_child (leave_revealed_pipe) == 0);
+  CHECK (in_child (find_revealed_pipe) == 0);
+  CHECK (in_child (find_one_held) == 0);
+}
+
 static bool
 described (int fd, const char *text)
 {
@@ -816,6 +865,39 @@ shortage (void)
 }
 
 static void
+find_inherited (void)
+{
+  int fds[2] = { kept (0), kept (1) };
+
+  CHECK (!cs_process_descriptor (fds[0])->held);
+  CHECK (cs_process_descriptor (fds[1])->held);
+  CHECK (reads (fds[0], "parent's"));
+}
+
+/* A lost port's number that is inherited is the parent's.  */
+static void
+inherited_number_of_lost (void)
+{
+  struct cs_err err = CS_ERR_INIT;
+  struct cs_store *store = open_mode (CS_STORE_WRITE);
+  struct cs_table_disk *table;
+  size_t len;
+
+  words = cs_store_section (store, "test", &len);
+  inherit (kept (0));
+  CHECK (cs_intern_open (store, &table, &err) == 0);
+  CHECK (cs_process_open (store, table, &err) == 0);
+  find_inherited ();
+}
+
+static void
+inherited_lost (void)
+{
+  CHECK (in_child (leave_revealed_pipe) == 0);
+  CHECK (in_child (inherited_number_of_lost) == 0);
+}
+
+static void
 hand_out_a_name (void)
 {
   begin ();
@@ -936,6 +1018,8 @@ static const struct test_case cases[] = {
   { "a placeholder is there after the next commit too", held_after_next },
   { "a placeholder that was closed is gone", closed_placeholder },
   { "the number of a port that is lost is free", lost_port_leaves_number },
+  { "the number of one that was revealed is held for the closed port",
+    revealed_port_is_held },
   { "what a socket was connected to", endpoints },
   { "reopen: at the old offset, or at the end", reopened_by_rule },
   { "reopen-at-end", reopened_at_end },
@@ -949,6 +1033,8 @@ static const struct test_case cases[] = {
     number_beyond_limit },
   { "a port beyond the limit moves", port_beyond_limit },
   { "an inherited number stays what it is", inherited_number },
+  { "an inherited number that a lost port had is the parent's",
+    inherited_lost },
   { "no descriptor left is an error", shortage },
   { "a pipe in the place of a file is not waited for", fifo_in_its_place },
   { "without /proc the port's name is asked", without_proc },
