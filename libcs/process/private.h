@@ -29,6 +29,11 @@ int cs_mapping_munmap (void *addr, size_t len);
 int cs_mapping_mprotect (void *addr, size_t len, int prot);
 int cs_mapping_madvise (void *addr, size_t len, int advice);
 
+/* zone.c */
+void cs_zone_create (void);     /* a region that is small does without */
+void *cs_zone_mmap (void *addr, size_t len, int prot, int flags, int fd,
+                    off_t off);
+
 /* keys.c */
 int cs_keys_start (void);
 void cs_keys_hold (void);       /* around a fork */

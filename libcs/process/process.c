@@ -54,7 +54,10 @@ cs_process_create (struct cs_store *store, struct cs_table_disk *table,
   cs_process.image->version = CS_PROCESS_VERSION;
   cs_process.image->strings_len = cs_process.image->paths_len = 1;
   cs_report_init (report);
-  return start (store, table, err);
+  code = start (store, table, err);
+  if (code == 0)
+    cs_zone_create ();
+  return code;
 }
 
 /* Does [ADDR, ADDR + LEN) lie in the region?  */
@@ -102,6 +105,10 @@ entries_fit (const struct cs_store *store,
     if (!in_region (store, image->arenas[i].addr, image->arenas[i].len)
         || image->arenas[i].addr % CS_STORE_PAGE_LEN != 0)
       return false;
+  if (image->zone_len > 0
+      && (!in_region (store, image->zone_addr, image->zone_len)
+          || (image->zone_addr | image->zone_len) % CS_STORE_PAGE_LEN != 0))
+    return false;
   for (uint32_t i = 0; i < image->nr_handles; i++)
     if (image->handles[i].path >= image->strings_len)
       return false;
@@ -233,6 +240,7 @@ static const struct replacement replacements[] = {
   { "store:strdup", cs_memory_strdup },
   { "store:strndup", cs_memory_strndup },
   { "store:mmap", cs_mapping_mmap },
+  { "store:collector_mmap", cs_zone_mmap },
   { "store:munmap", cs_mapping_munmap },
   { "store:mprotect", cs_mapping_mprotect },
   { "store:madvise", cs_mapping_madvise },

@@ -7,6 +7,7 @@
      memory.c       malloc and its family: the collector's own uncollectable
                     blocks, which lie in the store
      mapping.c      mmap and its family: ranges of the store
+     zone.c         mmap for the collector: its memory lies above the rest
      keys.c         thread keys: numbers that stay, and for each live thread
                     that set one a record, so that after a resume the key's
                     destructor can run for the threads that are gone
@@ -132,6 +133,7 @@ struct cs_process_disk
   uint32_t nr_unrecorded;       /* descriptors that there was no room for */
   uint32_t files_rule;          /* enum cs_policy_files: the program's own
                                    for all files */
+  uint64_t zone_addr, zone_len; /* what is left of the collector's zone */
   struct cs_key_disk keys[CS_PROCESS_KEYS_MAX];
   struct cs_once_disk onces[CS_PROCESS_ONCES_MAX];
   struct cs_atfork_disk atforks[CS_PROCESS_ATFORKS_MAX];

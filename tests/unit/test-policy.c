@@ -481,7 +481,7 @@ test_built_in (void **state)
                        "store:malloc");
   assert_null (cs_policy_replacement (p, "libgmp.so.10", "mmap"));
   assert_string_equal (cs_policy_replacement (p, "libgc.so.1", "mmap"),
-                       "store:mmap");
+                       "store:collector_mmap");
   cs_policy_free (p);
   cs_policy_free (NULL);
 }

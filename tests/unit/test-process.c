@@ -143,6 +143,8 @@ static const struct damage damages[] = {
   { FIELD (onces[0].control), UINT64_MAX, -CS_E_DAMAGED },
   { FIELD (arenas[0].addr), PAGE, -CS_E_DAMAGED },
   { FIELD (arenas[0].len), UINT64_MAX, -CS_E_DAMAGED },
+  { FIELD (zone_len), UINT64_MAX, -CS_E_DAMAGED },
+  { FIELD (zone_len), PAGE + 1, -CS_E_DAMAGED },
   { FIELD (nr_callbacks), CS_PROCESS_CALLBACKS_MAX + 1, -CS_E_DAMAGED },
   { FIELD (callbacks[0].addr), PAGE, -CS_E_DAMAGED },
   { FIELD (callbacks[0].nr_slots), UINT32_MAX, -CS_E_DAMAGED },
