@@ -15,8 +15,10 @@ static int
 resume (struct cs_store *store, struct cs_err *err)
 {
   struct cs_table_disk *table;
-  int code = cs_intern_attach (store, &table, err);
+  int code;
 
+  cs_process_stop_readahead (store);
+  code = cs_intern_attach (store, &table, err);
   if (code == 0)
     code = cs_process_open (store, table, err);
   if (code == 0)

@@ -231,6 +231,11 @@ int cs_process_open (struct cs_store *store, struct cs_table_disk *table,
    once-controls; give back what its threads left in code arenas.  */
 void cs_process_resume (void);
 
+/* readahead.c: keep the kernel from reading ahead in STORE's memory, if its
+   file is in the page cache.  Call it before anything else touches section
+   "process", whose first page answers for the file.  */
+void cs_process_stop_readahead (struct cs_store *store);
+
 /* mapping.c: give back what the threads of this process left unused in code
    arenas.  None of them may run again.  */
 void cs_process_trim (void);

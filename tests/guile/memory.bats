@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# shellcheck shell=bash
+# memory.bats -- where a workspace's memory lies, and what of it is resident.
+
+load helper
+
+@test "the collector's memory lies above compiled files and libraries" {
+  persist << 'EOF'
+(begin
+  (use-modules (system foreign) (system vm program))
+  (define old (make-vector 1000 0)))
+EOF
+  answers '(#t #t #t)' << 'EOF'
+(let ((file (program-code map))
+      (library (pointer-address (dynamic-func "scm_car" (dynamic-link)))))
+  (write (map (lambda (object)
+                (> (object-address object) (max file library)))
+              (list old (make-vector 1000 0) (make-string 1000000 #\x)))))
+EOF
+}
+
+@test "the kernel does not read ahead in a store that is in memory" {
+  local mappings
+
+  persist '(define x 1)'
+  mappings=$(bounded cs-run --ephemeral "$STORE" -c \
+    '(system* "cat" (format #f "/proc/~a/smaps" (getpid)))' < /dev/null)
+  # The largest ones, by far: image and heap.
+  awk -v store="$STORE" '
+    /^[0-9a-f]+-[0-9a-f]+ / { ours = index($0, store) && / rw-p / }
+    ours && /^Size:/ { size = $2 }
+    ours && size >= 1024 && /^VmFlags:/ { count++; if (!/ rr( |$)/) bad = 1 }
+    END { exit bad || count == 0 }' <<< "$mappings"
+}
