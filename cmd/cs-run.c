@@ -135,7 +135,7 @@ main (int argc, char **argv)
     .ephemeral = cs_cmd_given (OPTION_EPHEMERAL)
                  || cs_cmd_given (OPTION_GENERATION),
     .generation = cs_cmd_number (OPTION_GENERATION, generation, 1,
-                                 UINT64_MAX - 1),
+                                 INT64_MAX),
     .history = history ? &kept : NULL,
     .no_save = cs_cmd_given (OPTION_NO_SAVE),
     .note = line->verbose ? note : NULL,

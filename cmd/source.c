@@ -22,7 +22,7 @@ find_generation (const char *text, uint64_t *generation)
     return NULL;
   errno = 0;
   number = strtoull (at + 1, &end, 10);
-  if (errno || *end || number == 0 || number >= CS_STORE_NEWEST)
+  if (errno || *end || number == 0 || number > INT64_MAX)
     return NULL;
   *generation = number;
   return at;
