@@ -103,19 +103,21 @@ is_alike (const struct cs_descriptor_disk *d, const struct statx *status)
     }
 }
 
-/* Does D's name lead to it?  0, -errno, or -ESTALE if to something else.
-   Nothing is opened to learn that: with devices it may do something.  */
+/* Does D's name lead to it?  If so 0; -ESTALE if to something else, with
+   *ALIKE if that is of the same kind; or -errno.  Nothing is opened to learn
+   that: with devices it may do something.  */
 static int
-look_up (const struct cs_descriptor_disk *d)
+look_up (const struct cs_descriptor_disk *d, bool *alike)
 {
   struct cs_descriptor_disk found = { 0 };
   struct statx status;
 
+  *alike = false;
   if (statx (AT_FDCWD, name_of (d), AT_NO_AUTOMOUNT, MASK, &status) != 0)
     return -errno;
+  *alike = is_alike (d, &status);
   cs_descriptor_identify (&found, &status);
-  return is_alike (d, &status) && cs_descriptor_is_same (d, &found) ? 0
-                                                                   : -ESTALE;
+  return *alike && cs_descriptor_is_same (d, &found) ? 0 : -ESTALE;
 }
 
 /* Open D's name, if it leads to something of its kind, and say in FOUND what
@@ -125,15 +127,19 @@ open_name (const struct cs_descriptor_disk *d, int more_flags,
            struct cs_descriptor_disk *found)
 {
   struct statx status;
-  int fd = open (name_of (d), open_flags (d) | more_flags, 0666);
+  int code = 0, fd = open (name_of (d), open_flags (d) | more_flags, 0666);
 
   if (fd < 0)
     return -errno;
   if (statx (fd, "", AT_EMPTY_PATH, MASK, &status) != 0
-      || !is_alike (d, &status) || fcntl (fd, F_SETFL, (int) d->flags) != 0)
+      || fcntl (fd, F_SETFL, (int) d->flags) != 0)
+    code = -errno;
+  else if (!is_alike (d, &status))
+    code = -ESTALE;
+  if (code != 0)
     {
       close (fd);
-      return -ESTALE;
+      return code;
     }
   *found = (struct cs_descriptor_disk) { 0 };
   cs_descriptor_identify (found, &status);
@@ -170,6 +176,7 @@ replace (const struct cs_descriptor_disk *d, struct cs_descriptor_now *now,
   enum cs_policy_files rule = rule_for (d);
   struct cs_descriptor_disk found;
   int create = ((int) d->flags & O_ACCMODE) == O_WRONLY ? O_CREAT : 0;
+  bool alike;
   int fd;
   off_t at;
 
@@ -178,7 +185,9 @@ replace (const struct cs_descriptor_disk *d, struct cs_descriptor_now *now,
   if (rule != CS_POLICY_FILES_REOPEN
       && rule != CS_POLICY_FILES_REOPEN_AT_END)
     return lost (now, why);
-  fd = open_name (d, create, &found);
+  fd = look_up (d, &alike);
+  if (alike || (fd == -ENOENT && create))
+    fd = open_name (d, create, &found);
   if (fd < 0)
     return is_shortage (fd) ? fd : lost (now, reason (fd));
   at = (off_t) (rule == CS_POLICY_FILES_REOPEN
@@ -218,6 +227,7 @@ find_again (const struct cs_descriptor_disk *d,
             struct cs_descriptor_now *now, struct cs_err *err)
 {
   struct cs_descriptor_disk found;
+  bool alike;
   int fd;
 
   switch (d->kind)
@@ -235,7 +245,7 @@ find_again (const struct cs_descriptor_disk *d,
     }
   if (!d->name)
     return lost (now, "its name was not known");
-  fd = look_up (d);
+  fd = look_up (d, &alike);
   if (fd == 0)
     fd = open_name (d, 0, &found);
   if (fd >= 0)
@@ -305,25 +315,30 @@ is_known (const struct cs_descriptor_disk *d)
 
 /* Give FD, which is close-on-exec, the number that D has in the image, or
    another if only a port knows it.  Returns the number; -1 if the program
-   knows it and it cannot be had, else -errno.  FD is closed if it is another.  */
+   knows it and it cannot be had, else -errno.  FD is closed if it is
+   another.  */
 static int
 move_to_number (const struct cs_descriptor_disk *d, int fd)
 {
-  int number = -1;
+  bool stays_open = !(d->flags & O_CLOEXEC);    /* in commands */
+  int number = fd;
 
-  if (fd == d->fd)
-    number = fd;
-  else if (is_free (d->fd))
-    number = fcntl (fd, F_DUPFD_CLOEXEC, d->fd);
-  if (number != d->fd)
+  if (fd != d->fd)
     {
-      if (number >= 0)
-        close (number);
-      number = is_known (d) ? -1 : move_away (fd);
+      /* The number, or the next one that is free.  */
+      number = fcntl (fd, stays_open ? F_DUPFD : F_DUPFD_CLOEXEC, d->fd);
+      if (number >= 0 && number != d->fd)
+        {
+          close (number);
+          number = -1;
+        }
+      stays_open = stays_open && number < 0;
     }
+  if (number < 0 && !is_known (d))
+    number = move_away (fd);
   if (number != fd)
     close (fd);
-  if (number >= 0 && !(d->flags & O_CLOEXEC))
+  if (number >= 0 && stays_open)
     fcntl (number, F_SETFD, 0);
   return number;
 }

@@ -409,7 +409,8 @@ find_revealed_pipe (void)
 {
   resume ();
   for (int i = 0; i < 2; i++)
-    CHECK (cs_process_descriptor (kept (i))->held && is_placeholder (kept (i)));
+    CHECK (cs_process_descriptor (kept (i))->held
+           && is_placeholder (kept (i)));
   cs_process_forget_descriptors (CS_POLICY_FILES_NONE);
   cs_process_record_held (kept (0));
   cs_process_record_numbers ();
