@@ -265,3 +265,86 @@ afterwards ()
   done
   answers "$want" '(write (all))'
 }
+
+# What a thread may be doing.
+
+# Define KINDS, an alist: what a thread does for ever, by name; N is to count
+# those that have begun.
+kinds='(use-modules (system foreign) (system foreign-library))
+(define begun 0) (define count-mutex (make-mutex))
+(define (begin!) (with-mutex count-mutex (set! begun (1+ begun))))
+(define server (let ((s (socket PF_INET SOCK_STREAM 0))) (bind s AF_INET INADDR_LOOPBACK 0) (listen s 5) s))
+(define ends (socketpair PF_UNIX SOCK_STREAM 0))
+(define ends2 (socketpair PF_UNIX SOCK_STREAM 0))
+(define pipe-ends (pipe))
+(define pipe-ends2 (pipe))
+(define m (make-mutex)) (define held (make-mutex)) (define c (make-condition-variable))
+(define c-sleep (foreign-library-function #f "sleep" #:return-type int #:arg-types (list int)))
+(define kinds
+  `((sleep . ,(lambda () (sleep 1000)))
+    (usleep . ,(lambda () (usleep 100000000)))
+    (read-pipe . ,(lambda () (read-char (car pipe-ends))))
+    (read-socket . ,(lambda () (recv! (car ends) (make-bytevector 10))))
+    (read-socket-port . ,(lambda () (read-char (car ends2))))
+    (accept . ,(lambda () (accept server)))
+    (select . ,(lambda () (select (list (car pipe-ends2)) (list) (list))))
+    (wait . ,(lambda () (with-mutex m (wait-condition-variable c m))))
+    (timed-wait . ,(lambda () (with-mutex m (wait-condition-variable c m (+ 1000 (current-time))))))
+    (lock . ,(lambda () (lock-mutex held)))
+    (join . ,(lambda () (join-thread main)))
+    (foreign . ,(lambda () (let loop () (c-sleep 1000) (loop))))
+    (loop . ,spin)
+    (bignums . ,(lambda () (let loop ((n 3)) (loop (modulo (* n n n) (expt 7 2000))))))
+    (allocate . ,(lambda () (let loop ((l (list))) (loop (if (> (length l) 50) (list) (cons (make-vector 500 0) l))))))
+    (collect . ,(lambda () (let loop () (gc) (loop))))
+    (symbols . ,(lambda () (let loop ((n 0)) (string->symbol (number->string n)) (loop (modulo (1+ n) 5000)))))
+    (write . ,(lambda () (let loop ((p (open-output-string))) (write (iota 100) p) (loop (open-output-string)))))))
+(define main (go (sleep 10000)))
+(define (start kind) (go (begin!) ((assq-ref kinds kind)) (set! begun (list kind (quote ended)))))
+(use-modules (rnrs bytevectors))
+(lock-mutex held)'
+
+@test "threads that do anything, one kind at a time" {
+  local kind end
+  persist "$prelude $kinds"
+  cp --sparse=always "$STORE" kinds.store
+  for kind in sleep usleep read-pipe read-socket read-socket-port accept select wait timed-wait lock join foreign loop bignums allocate collect symbols write; do
+    for end in '' '(begin (checkpoint!) (kill (getpid) SIGKILL))'; do
+      cp --sparse=always kinds.store "$STORE"
+      rm -rf "$STORE"-*
+      # Descriptors are of one process.
+      run_in "$STORE" "$prelude $kinds (define ts (list (start '$kind) (start '$kind))) (until (equal? begun 2)) (usleep 2000) $end"
+      [ "$status" -eq "$([ -z "$end" ] && echo 0 || echo 137)" ] || { echo "$kind $end"; show; }
+      answers '((#t #t) 2)' '(gc) (write (list (map thread-exited? ts) begun))' || { echo "$kind $end"; return 1; }
+      answers '((() ()) #t (1 2 3))' '(gc) (write (list (map (lambda (t) (call-with-values (lambda () (join-thread t)) list)) ts) (and (try-mutex held) (try-mutex m)) (par-map 1+ (list 0 1 2))))' || { echo "$kind $end"; return 1; }
+    done
+  done
+}
+
+@test "threads of all kinds at once, over several processes" {
+  local round
+  persist "$prelude"
+  for ((round = 0; round < 4; round++)); do
+    run_in "$STORE" "$kinds (define ts (map (lambda (k) (start (car k))) kinds)) (until (equal? begun (length kinds))) (checkpoint!) (checkpoint!) $([ $((round % 2)) -eq 0 ] || echo '(kill (getpid) SIGKILL)')"
+    [ "$status" -eq $((round % 2 ? 137 : 0)) ] || show
+    answers '(#t #t)' '(gc) (write (list (and-map thread-exited? ts) (= begun (length kinds))))'
+  done
+}
+
+@test "what threads wait for comes after checkpoints as if there had been none" {
+  answers '(0 0 #\a #\b (1) #t 7 0)' "$prelude $kinds
+(define (start name) (go (begin!) ((assq-ref kinds name))))
+(define slept (go (begin!) (sleep 1)))
+(define uslept (go (begin!) (usleep 700000)))
+(define p (start 'read-pipe)) (define s (start 'read-socket-port)) (define a (start 'accept))
+(define w (start 'wait)) (define l (go (begin!) (with-mutex held 7))) (define polled (go (begin!) (let ((r (select (list (car pipe-ends2)) (list) (list) 1))) (length (car r)))))
+(until (equal? begun 8)) (usleep 5000)
+(do ((i 0 (1+ i))) ((= i 5)) (checkpoint!) (usleep 2000))
+(write-char #\\a (cdr pipe-ends)) (force-output (cdr pipe-ends))
+(write-char #\\b (cdr ends2)) (force-output (cdr ends2))
+(let ((c (socket PF_INET SOCK_STREAM 0))) (connect c (getsockname server)) (send c (make-bytevector 1 1)))
+(until (with-mutex m (signal-condition-variable c)))
+(unlock-mutex held)
+(define (bytes socket) (let ((b (make-bytevector 1))) (recv! socket b) (bytevector->u8-list b)))
+(write (list (join-thread slept) (join-thread uslept) (join-thread p) (join-thread s) (bytes (car (join-thread a))) (join-thread w) (join-thread l) (join-thread polled)))"
+}
