@@ -3,9 +3,9 @@
 
    The log lies in the store's own file, so that nothing of a store is left
    behind when that is renamed or copied, at some distance behind the image.
-   When the image grows to where it is, it is moved while it is empty.  It is
-   a chain of records (record.h), the first at the start of the log, each
-   next one behind the one before.
+   When the image grows to where it is, it is moved while it is empty, and
+   what was written there is cut off.  It is a chain of records (record.h),
+   the first at the start of the log, each next one behind the one before.
 
    L1  A commit is made when its record is complete and synced.  What it
        changes is in the image only later (apply.c).
@@ -50,6 +50,27 @@ cs_log_start (uint64_t committed)
   return (uint32_t) (cs_round_up (committed + DISTANCE, DISTANCE) / MIB);
 }
 
+/* One slot after the other: one of them is always whole (A3), and there is no
+   log, wherever they say it begins.  What was left of older logs is cut off
+   last, as the image will read as zeros where nothing was written to it; the
+   next sync makes that certain before anybody looks there.  */
+static int
+move (const struct cs_store *store, const struct cs_superblock_disk *sb)
+{
+  for (int slot = 0; slot < 2; slot++)
+    {
+      int r = cs_superblock_write_slot (store->fd, sb, slot);
+
+      if (r < 0)
+        return r;
+      if (cs_sys.fdatasync (store->fd) < 0)
+        return -errno;
+    }
+  return cs_sys.ftruncate (store->fd, (off_t) (cs_store_image_off (sb)
+                                               + sb->committed)) < 0
+         ? -errno : 0;
+}
+
 int
 cs_log_move (struct cs_store *store, uint64_t committed, struct cs_err *err)
 {
@@ -58,17 +79,12 @@ cs_log_move (struct cs_store *store, uint64_t committed, struct cs_err *err)
 
   sb.log_start = cs_log_start (committed);
   cs_superblock_seal (&sb);
-  /* One slot after the other: one of them is always whole (A3), and there is
-     no log, wherever they say it begins.  */
-  r = cs_superblock_write_slot (store->fd, &sb, 0);
-  if (r == 0 && cs_sys.fdatasync (store->fd) < 0)
-    r = -errno;
-  if (r == 0)
-    r = cs_superblock_write_slot (store->fd, &sb, 1);
-  if (r == 0 && cs_sys.fdatasync (store->fd) < 0)
-    r = -errno;
+  r = move (store, &sb);
   if (r < 0)
-    return cs_err_sys (err, -r, "move the log");
+    {
+      store->log.broken = true; /* where it is, is open */
+      return cs_err_sys (err, -r, "move the log");
+    }
   store->superblock = sb;
   store->log.start = sb.log_start;
   return 0;

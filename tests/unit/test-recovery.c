@@ -263,6 +263,67 @@ die (int fd)
   _exit (0);
 }
 
+/* A store whose log has been used, and a heap where that was.  */
+static char *
+grow_into_log (struct cs_store **store)
+{
+  char *heap;
+
+  other_reserved = (uint64_t) 256 << 20;
+  *store = start (3);
+  heap = (*store)->image + ((uint64_t) (*store)->log.start << 20);
+  CHECK (cs_store_map_at (*store, heap, 64 * PAGE, RW, CS_EXTENT_HEAP) == 0);
+  heap[63 * PAGE] = 1;
+  return heap;
+}
+
+static void
+growth (void)
+{
+  struct cs_store *store;
+  char *heap = grow_into_log (&store);
+
+  commit_number (store, 4);
+  CHECK (cs_store_settle (store, &err) == 0);
+  close_and_unmap (store);
+  store = open_mode (CS_STORE_WRITE);
+  for (size_t i = 0; i < 63; i++)
+    CHECK (cs_page_is_zero (heap + i * PAGE));
+  CHECK (heap[63 * PAGE] == 1);
+}
+
+static int syncs_until_failure;
+
+static int
+fail_in_a_while (int fd)
+{
+  if (--syncs_until_failure != 0)
+    return fdatasync (fd);
+  errno = EIO;
+  return -1;
+}
+
+/* The log was to be moved, and may be in one place or in the other: nothing
+   may be written to it.  */
+static void
+move_fails (void)
+{
+  for (int nth = 1; nth <= 3; nth++)
+    {
+      struct cs_store *store;
+      char *heap = grow_into_log (&store);
+
+      syncs_until_failure = nth;
+      cs_sys.fdatasync = fail_in_a_while;
+      CHECK (cs_store_commit (store, &err) == -EIO);
+      CHECK (cs_store_unmap (store, heap, 64 * PAGE) == 0);
+      commit_number (store, 4);
+      CHECK (file_says ("4"));
+      close_and_unmap (store);
+      CHECK (unlink (STORE) == 0);
+    }
+}
+
 static void
 die_at_fsync (void)
 {
@@ -340,6 +401,8 @@ main (void)
       cut_off_before_more_history },
     { "H2: the same, and the history is removed", cut_off_and_removed },
     { "H1: syncs that a killed process left out", syncs_left_out },
+    { "a heap that grows to where the log was is empty", growth },
+    { "L5: the log is not used after it could not be moved", move_fails },
     { "what an older generation needs is given back", many_openings }
   };
 
