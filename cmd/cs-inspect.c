@@ -330,11 +330,13 @@ static void
 show_carried_libraries (struct run *run)
 {
   struct cs_err err = CS_ERR_INIT;
-  const struct cs_libraries_disk *libraries
-    = cs_library_section (run->store, &err);
+  struct cs_library_cursor cursor = { 0 };
 
-  if (!libraries)
+  while (cs_library_next (run->store, &cursor, &err) > 0)
+    continue;
+  if (err.code != 0)
     return failed (run, "libraries", &err);
+  cursor = (struct cs_library_cursor) { 0 };
   if (run->json)
     cs_json_array (run->json, "libraries");
   else
@@ -343,8 +345,8 @@ show_carried_libraries (struct run *run)
       printf ("%-20s  %-14s  %10s  %8s  %-40s  %s\n", "CARRIED LIBRARY",
               "ADDRESS", "BYTES", "DATA", "BUILD ID", "COPIED FROM");
     }
-  for (uint32_t i = 0; i < libraries->count; i++)
-    show_carried (run, libraries, cs_library_get (libraries, i));
+  while (cs_library_next (run->store, &cursor, &err) > 0)
+    show_carried (run, cursor.block, cursor.library);
   if (run->json)
     cs_json_end (run->json);
 }

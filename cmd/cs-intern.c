@@ -402,6 +402,13 @@ put_symbol (struct cs_json *json, const struct row *row, uint64_t trampoline)
     cs_json_null (json, "trampoline");
 }
 
+static const char *
+role_name (enum cs_policy_role role)
+{
+  return role == CS_POLICY_PERSIST ? "persist"
+         : role == CS_POLICY_RESTART ? "restart" : "rebind";
+}
+
 static void
 put_libraries (struct cs_json *json, const struct run *run)
 {
@@ -412,15 +419,14 @@ put_libraries (struct cs_json *json, const struct run *run)
     {
       const struct cs_elf *elf = run->libraries.items[i];
       const char *build_id = cs_elf_build_id (elf);
-      enum cs_policy_role role
-        = cs_policy_role (run->policy, cs_elf_soname (elf));
 
       cs_json_object (json, NULL);
       cs_json_string (json, "soname", cs_elf_soname (elf));
       cs_json_string (json, "path", cs_elf_path (elf));
       cs_json_string (json, "build_id", *build_id ? build_id : NULL);
       cs_json_string (json, "role",
-                      role == CS_POLICY_PERSIST ? "persist" : "rebind");
+                      role_name (cs_policy_role (run->policy,
+                                                 cs_elf_soname (elf))));
       cs_json_end (json);
     }
   cs_json_end (json);

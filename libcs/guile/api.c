@@ -30,7 +30,7 @@ static const struct wanted wanted[] = {
 int
 cs_guile_api_load (const struct cs_library_set *set, struct cs_err *err)
 {
-  void *handle = set->handles[set->nr - 1];
+  void *handle = set->items[set->nr_base - 1].handle;
   void *addr;
 
   for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)

@@ -71,9 +71,14 @@ read_library (struct cs_heap *heap, const struct cs_libraries_disk *libraries,
 {
   struct cs_heap_library *new = &heap->libraries[heap->nr_libraries];
   struct cs_elf *elf;
-  int code = cs_elf_open_memory (library->soname,
-                                 (const char *) libraries + library->copy,
-                                 (size_t) library->copy_len, &elf, err);
+  int code;
+
+  /* What is in the constants of the rest prints without its text.  */
+  if (heap->nr_libraries == CS_HEAP_LIBRARIES_MAX)
+    return 0;
+  code = cs_elf_open_memory (library->soname,
+                             (const char *) libraries + library->copy,
+                             (size_t) library->copy_len, &elf, err);
 
   if (code < 0)
     return cs_err_prefix (err, "'%.300s': carried copy",
@@ -97,9 +102,9 @@ cs_heap_open (const struct cs_store *store, struct cs_heap *heap,
               struct cs_err *err)
 {
   struct cs_err own = CS_ERR_INIT;
-  const struct cs_libraries_disk *libraries;
+  struct cs_library_cursor cursor = { 0 };
   bool found = false;
-  int code;
+  int code, r = 0;
 
   *heap = (struct cs_heap) {
     .store = store, .word_len = cs_store_superblock (store)->word_len
@@ -111,16 +116,13 @@ cs_heap_open (const struct cs_store *store, struct cs_heap *heap,
                        "'%.300s': words of %u bytes, expected 4 or 8",
                        cs_store_path (store), heap->word_len);
   code = read_record (heap, err);
-  libraries = code == 0 ? cs_library_section (store, err) : NULL;
-  if (!libraries)
-    return err->code;
-  for (uint32_t i = 0; code == 0 && i < libraries->count
-                       && i < CS_HEAP_LIBRARIES_MAX; i++)
+  while (code == 0 && (r = cs_library_next (store, &cursor, err)) > 0)
     {
-      code = read_library (heap, libraries, cs_library_get (libraries, i),
-                           err);
-      found = found || is_libguile (cs_library_get (libraries, i));
+      code = read_library (heap, cursor.block, cursor.library, err);
+      found = found || is_libguile (cursor.library);
     }
+  if (r < 0)
+    return r;
   if (code == 0 && !found)
     code = cs_err_set (err, CS_E_INCOMPATIBLE, "'%.300s' carries no libguile",
                        cs_store_path (store));

@@ -82,7 +82,7 @@ struct cs_heap_library
   size_t len;
 };
 
-#define CS_HEAP_LIBRARIES_MAX 8         /* CS_LIBRARIES_MAX */
+#define CS_HEAP_LIBRARIES_MAX 64
 
 /* What is needed to read.  Filled by cs_heap_open(), or by a test.  */
 struct cs_heap

@@ -137,16 +137,12 @@ check_library (const struct cs_store *store,
 static int
 check_libraries (struct cs_store *store, struct cs_err *err)
 {
-  const struct cs_libraries_disk *libraries
-    = cs_library_section (store, err);
-  int code = 0;
+  struct cs_library_cursor cursor = { 0 };
+  int code = 0, r = 0;
 
-  if (!libraries)
-    return err->code;
-  for (uint32_t i = 0; code == 0 && i < libraries->count; i++)
-    code = check_library (store, libraries, cs_library_get (libraries, i),
-                          err);
-  return code;
+  while (code == 0 && (r = cs_library_next (store, &cursor, err)) > 0)
+    code = check_library (store, cursor.block, cursor.library, err);
+  return r < 0 ? r : code;
 }
 
 static int

@@ -180,22 +180,47 @@ connect (struct cs_table_disk *table)
   cs_intern_set_handler (table, missing_symbol);
 }
 
+/* Give what the carried libraries miss today a stand-in: those that ld.so
+   refused, and all of them when others have changed.  */
+static int
+bind_missing (const struct cs_library_loading *loading, bool changed,
+              struct cs_err *err)
+{
+  int code = 0;
+
+  for (size_t i = 0; code == 0 && i < loading->set->nr; i++)
+    if (changed || loading->set->items[i].loose)
+      code = cs_library_bind_missing (loading, i, err);
+  return code;
+}
+
 int
 cs_interpreter_load (struct cs_store *store, struct cs_table_disk *table,
                      bool resume, struct cs_err *err)
 {
-  struct cs_library_set set;
-  int code = cs_library_load (store, table, cs_interpreter_replacement,
-                              resume, &set, err);
+  const struct cs_library_loading loading = {
+    .store = store, .table = table, .find = cs_interpreter_replacement,
+    .set = &cs_process.libraries
+  };
+  bool changed = false;
+  int code;
+
+  cs_process.find = loading.find;
+  code = cs_library_load (&loading, resume, err);
 
   if (code == 0)
-    code = cs_imports_bind (store, &set, cs_interpreter_replacement, err);
+    code = cs_imports_bind (store, &cs_process.libraries,
+                            cs_interpreter_replacement, &changed, err);
+  if (code == 0 && resume)
+    code = bind_missing (&loading, changed, err);
+  if (code == 0 && !resume)
+    cs_library_construct (&cs_process.libraries, 0);
   if (code == 0)
-    code = cs_guile_api_load (&set, err);
+    code = cs_guile_api_load (&cs_process.libraries, err);
   if (code == 0)
     connect (table);
   if (code == 0 && resume)
-    code = cs_library_settle (store, err);
+    code = cs_library_settle (store, &cs_process.libraries, err);
   return code;
 }
 
@@ -480,6 +505,7 @@ cs_interpreter_resume (struct cs_store *store, struct cs_err *err)
   atomic_store (&cs_process.collector_ready, true);
   gc.set_on_collection_event (on_collection);
   cs_threads_weed (&workspace.image->threads);
+  cs_library_restart (&cs_process.libraries);
   return 0;
 }
 

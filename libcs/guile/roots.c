@@ -81,27 +81,29 @@ int
 cs_root_ranges (const struct cs_store *store, struct cs_root_range *ranges,
                 size_t *nr, struct cs_err *err)
 {
-  const struct cs_libraries_disk *libraries
-    = cs_library_section (store, err);
+  struct cs_library_cursor cursor = { 0 };
   const uint64_t base = cs_store_superblock (store)->base;
   size_t len = 0, offset;
   const char *section = cs_store_section (store, "guile", &len);
 
+  int r;
+
   *nr = 0;
-  if (!libraries)
-    return err ? err->code : -CS_E_DAMAGED;
   if (!section || len < sizeof (struct cs_guile_disk))
     return cs_err_set (err, CS_E_DAMAGED,
                        "'%.300s': section 'guile' is missing or damaged",
                        cs_store_path (store));
-  for (uint32_t i = 0; i < libraries->count; i++)
+  while ((r = cs_library_next (store, &cursor, err)) > 0)
     {
-      const struct cs_library_disk *l = cs_library_get (libraries, i);
+      const struct cs_library_disk *l = cursor.library;
 
-      if (l->data_len > 0)
+      if (*nr + 1 < CS_ROOT_RANGES_MAX && l->data_len > 0
+          && !(l->flags & CS_LIBRARY_RESTART))
         add (store, &ranges[(*nr)++], CS_ROOT_LIBRARY, l->soname,
              l->data_addr, l->data_len);
     }
+  if (r < 0)
+    return r;
   /* A view of the first byte of the region is the image's beginning.  */
   offset = (size_t) (section - (const char *) cs_store_view (store, base, 1));
   add (store, &ranges[(*nr)++], CS_ROOT_SECTION, "guile", base + offset,

@@ -24,10 +24,10 @@ struct cs_root_range
                                    the heap */
 };
 
-#define CS_ROOT_RANGES_MAX 9    /* CS_LIBRARIES_MAX and the section */
+#define CS_ROOT_RANGES_MAX 512  /* of libraries, and the section */
 
 /* Fill RANGES, of CS_ROOT_RANGES_MAX elements; *NR of them are used.
-   Errors: those of cs_library_section(); -CS_E_DAMAGED.  */
+   Errors: those of cs_library_next(); -CS_E_DAMAGED.  */
 int cs_root_ranges (const struct cs_store *store,
                     struct cs_root_range *ranges, size_t *nr,
                     struct cs_err *err);

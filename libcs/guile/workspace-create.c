@@ -208,13 +208,17 @@ prepare_boot (struct cs_err *err)
 static int
 fill_store (struct making *m, struct cs_err *err)
 {
+  struct cs_library_carrying carrying = {
+    .policy = m->policy, .find = cs_interpreter_replacement,
+    .elfs = m->list.items, .nr = m->list.nr
+  };
   int code = make_table (m, err);
 
+  carrying.table = m->table;
   if (code == 0)
     code = cs_imports_create (m->store, m->policy, err);
   if (code == 0)
-    code = cs_library_carry (m->store, m->policy, m->table, m->list.items,
-                             m->list.nr, cs_interpreter_replacement, err);
+    code = cs_library_carry (m->store, &carrying, err);
   if (code == 0)
     code = cs_process_create (m->store, m->table, err);
   if (code == 0)

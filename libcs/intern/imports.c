@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -15,8 +16,6 @@
 #include "intern/arch.h"
 #include "intern/imports.h"
 #include "report.h"
-
-#define OBJECTS_MAX 64
 
 struct object                   /* one loaded library */
 {
@@ -37,8 +36,9 @@ struct binder
   struct cs_imports_disk *imports;
   cs_library_replacement *find;
   struct cs_policy *policy;     /* parsed when it is first needed */
-  struct object objects[OBJECTS_MAX];
-  size_t nr;
+  struct object *objects;
+  size_t nr, room;
+  bool changed;                 /* there was one that the last start had not */
 };
 
 /* A d_ptr of the dynamic section: glibc relocates it in place for most
@@ -107,17 +107,11 @@ add_data (struct object *o, const ElfW (Phdr) *segment)
     o->data_end = start + segment->p_memsz;
 }
 
-static int
-add_object (struct dl_phdr_info *info, size_t len, void *closure)
+static void
+read_segments (struct object *o, const struct dl_phdr_info *info)
 {
-  struct binder *b = closure;
-  struct object *o = &b->objects[b->nr];
   const ElfW (Phdr) *segment;
 
-  (void) len;
-  if (b->nr == OBJECTS_MAX)
-    return 0;
-  *o = (struct object) { .addr = info->dlpi_addr };
   for (int i = 0; i < info->dlpi_phnum; i++)
     {
       segment = &info->dlpi_phdr[i];
@@ -133,16 +127,46 @@ add_object (struct dl_phdr_info *info, size_t len, void *closure)
           o->relro_len = segment->p_memsz;
         }
     }
+}
+
+/* Room for one more object, or NULL.  */
+static struct object *
+new_object (struct binder *b)
+{
+  size_t room = b->room ? 2 * b->room : 64;
+  struct object *objects;
+
+  if (b->nr == b->room)
+    {
+      objects = realloc (b->objects, room * sizeof *objects);
+      if (!objects)
+        return NULL;
+      b->objects = objects;
+      b->room = room;
+    }
+  return &b->objects[b->nr++];
+}
+
+static int
+add_object (struct dl_phdr_info *info, size_t len, void *closure)
+{
+  struct binder *b = closure;
+  struct object *o = new_object (b);
+
+  (void) len;
+  if (!o)
+    return -ENOMEM;
+  *o = (struct object) { .addr = info->dlpi_addr };
+  read_segments (o, info);
   o->soname = soname_of (o, info->dlpi_name);
   if (o->build_id_len > sizeof ((struct cs_import_record_disk *) 0)->build_id)
     o->build_id_len = 0;
-  o->never = b->nr == 0 || !o->dynamic
+  o->never = b->nr == 1 || !o->dynamic
              || cs_store_contains (b->store, o->dynamic)
              || strncmp (o->soname, "libc.so.", 8) == 0
              || strncmp (o->soname, "ld-linux", 8) == 0
              || strncmp (o->soname, "ld.so", 5) == 0
              || strncmp (o->soname, "linux-", 6) == 0;
-  b->nr++;
   return 0;
 }
 
@@ -175,20 +199,21 @@ mark_needed (struct binder *b, const struct object *o)
     }
 }
 
-static void
+static int
 find_closure (struct binder *b, const struct cs_library_set *set)
 {
   struct link_map *map;
   struct object carried;
+  int code = dl_iterate_phdr (add_object, b);
 
-  dl_iterate_phdr (add_object, b);
-  for (size_t i = 0; i < set->nr; i++)
+  for (size_t i = 0; code == 0 && i < set->nr; i++)
     {
-      if (dlinfo (set->handles[i], RTLD_DI_LINKMAP, &map) != 0)
+      if (dlinfo (set->items[i].handle, RTLD_DI_LINKMAP, &map) != 0)
         continue;
       carried = (struct object) { .addr = map->l_addr, .dynamic = map->l_ld };
       mark_needed (b, &carried);
     }
+  return code;
 }
 
 static struct cs_import_record_disk *
@@ -457,15 +482,17 @@ write_words (struct binder *b, const struct object *o,
 
 /* The last start had another build of this library: say so.  */
 static void
-use_record (struct cs_imports_disk *imports,
-            struct cs_import_record_disk *record)
+use_record (struct binder *b, struct cs_import_record_disk *record)
 {
-  struct cs_import_record_disk *r = imports->records;
+  struct cs_import_record_disk *r = b->imports->records;
 
-  if (record->in_use || record->build_id_len == 0)
+  if (record->in_use)
+    return;
+  b->changed = true;
+  if (record->build_id_len == 0)
     return;
   record->in_use = 1;
-  for (uint32_t i = 0; i < imports->nr_records; i++, r++)
+  for (uint32_t i = 0; i < b->imports->nr_records; i++, r++)
     if (r != record && r->in_use && strcmp (r->soname, record->soname) == 0)
       {
         r->in_use = 0;
@@ -483,7 +510,7 @@ note_object (struct binder *b, const struct object *o)
   if (!record && o->build_id_len > 0)
     record = add_record (b->imports, o);
   if (record)
-    use_record (b->imports, record);
+    use_record (b, record);
 }
 
 static int
@@ -496,7 +523,7 @@ bind_object (struct binder *b, const struct object *o, struct cs_err *err)
     code = check_words (b, o, record, err);
   if (code != 0)
     return code;
-  use_record (b->imports, record);
+  use_record (b, record);
   code = write_words (b, o, record);
   if (record->build_id_len == 0)
     drop_record (b->imports, record);
@@ -528,26 +555,41 @@ section_is_sound (const struct cs_imports_disk *imports, size_t len)
   return true;
 }
 
+static int
+bind_all (struct binder *b, const struct cs_library_set *set,
+          struct cs_err *err)
+{
+  int code = find_closure (b, set);
+
+  if (code != 0)
+    return cs_err_sys (err, -code, "cannot look at the libraries");
+  for (size_t i = 0; code == 0 && i < b->nr; i++)
+    if (b->objects[i].needed && !b->objects[i].never)
+      code = bind_object (b, &b->objects[i], err);
+    else if (b->objects[i].needed
+             && !cs_store_contains (b->store, b->objects[i].dynamic))
+      note_object (b, &b->objects[i]);
+  return code;
+}
+
 int
 cs_imports_bind (struct cs_store *store, const struct cs_library_set *set,
-                 cs_library_replacement *find, struct cs_err *err)
+                 cs_library_replacement *find, bool *changed,
+                 struct cs_err *err)
 {
   struct binder b = { .store = store, .find = find };
   size_t len;
-  int code = 0;
+  int code;
 
   b.imports = cs_store_section (store, "imports", &len);
   if (!section_is_sound (b.imports, len))
     return cs_err_set (err, CS_E_DAMAGED,
                        "'%s': section 'imports' is missing or damaged",
                        cs_store_path (store));
-  find_closure (&b, set);
-  for (size_t i = 0; code == 0 && i < b.nr; i++)
-    if (b.objects[i].needed && !b.objects[i].never)
-      code = bind_object (&b, &b.objects[i], err);
-    else if (b.objects[i].needed
-             && !cs_store_contains (store, b.objects[i].dynamic))
-      note_object (&b, &b.objects[i]);
+  code = bind_all (&b, set, err);
+  if (changed)
+    *changed = b.changed;
+  free (b.objects);
   cs_policy_free (b.policy);
   return code;
 }
@@ -645,32 +687,42 @@ redirect_table (const struct redirection *r, const struct table *t)
     }
 }
 
+static int
+redirect_object (struct cs_store *store, const struct redirection *r)
+{
+  struct table tables[3];
+  bool uses = false;
+  int code;
+
+  find_tables (r->object, tables);
+  for (size_t i = 0; i < 3; i++)
+    uses = uses || table_uses_carried (store, r->object, &tables[i]);
+  code = uses ? protect_relro (r->object, PROT_READ | PROT_WRITE) : 0;
+  if (!uses || code != 0)
+    return code;
+  for (size_t i = 0; i < 3; i++)
+    redirect_table (r, &tables[i]);
+  code = protect_relro (r->object, PROT_READ);
+  return code == 0 ? 1 : code;
+}
+
 int
 cs_imports_redirect_own (struct cs_store *store, void *handle,
                          cs_imports_redirect *redirect, void *closure)
 {
   struct binder b = { .store = store };
   struct redirection r = { .redirect = redirect, .closure = closure };
-  struct table tables[3];
   struct link_map *map;
-  bool uses = false;
   int code;
 
   if (dlinfo (handle, RTLD_DI_LINKMAP, &map) != 0)
     return 0;
-  dl_iterate_phdr (add_object, &b);
+  code = dl_iterate_phdr (add_object, &b);
   for (size_t i = 0; i < b.nr; i++)
     if (b.objects[i].dynamic == map->l_ld && !b.objects[i].never)
       r.object = &b.objects[i];
-  if (!r.object)
-    return 0;
-  find_tables (r.object, tables);
-  for (size_t i = 0; i < 3; i++)
-    uses = uses || table_uses_carried (store, r.object, &tables[i]);
-  code = uses ? protect_relro (r.object, PROT_READ | PROT_WRITE) : 0;
-  if (!uses || code != 0)
-    return code;
-  for (size_t i = 0; i < 3; i++)
-    redirect_table (&r, &tables[i]);
-  return protect_relro (r.object, PROT_READ);
+  if (code == 0 && r.object)
+    code = redirect_object (store, &r);
+  free (b.objects);
+  return code;
 }

@@ -20,8 +20,8 @@
 #include "intern/library.h"
 
 #define CS_IMPORTS_MAGIC "ColdImp"      /* 8 bytes with its NUL */
-#define CS_IMPORTS_RECORDS_MAX 24
-#define CS_IMPORTS_SLOTS_MAX 1024
+#define CS_IMPORTS_RECORDS_MAX 128
+#define CS_IMPORTS_SLOTS_MAX 4096
 #define CS_IMPORTS_NAME_MAX 48
 
 struct cs_import_record_disk
@@ -65,22 +65,25 @@ int cs_imports_policy (const struct cs_store *store,
 typedef uintptr_t cs_imports_redirect (void *closure, const char *name,
                                        uintptr_t function);
 
-/* An extension is a library that refers to a symbol of a carried one: it may
-   hand addresses of its own functions to the interpreter, which keeps them.  If HANDLE (of
-   dlopen) is one, ask REDIRECT about every word in which ld.so stored the
-   address of a function that the library itself exports, and write what it
-   says.  To be called before any of its functions.  Returns 0 or -errno.  */
+/* HANDLE (of dlopen) is a library that is not carried.  If it is an extension
+   all the same (it refers to a symbol of a carried library), it may hand
+   addresses of its own functions to the interpreter, which keeps them: ask
+   REDIRECT about every word in which ld.so stored the address of a function
+   that the library itself exports, and write what it says.  To be called
+   before any of its functions.  Returns 1 for an extension, 0, or -errno.  */
 int cs_imports_redirect_own (struct cs_store *store, void *handle,
                              cs_imports_redirect *redirect, void *closure);
 
 /* Point the replaced calls of every library that SET's libraries need,
    directly or not, to their replacements.  To be called in each process
-   after cs_library_load().  Errors: -CS_E_DAMAGED (a section is missing, or
+   after cs_library_load().  *CHANGED (CHANGED may be NULL) tells whether one
+   of them is a build that the last start did not have.  Errors: -CS_E_DAMAGED (a section is missing, or
    leads to words outside a library's data), -CS_E_INCOMPATIBLE (FIND does
    not know a replacement), -CS_E_REFUSED (more words than the section has
    room for), those of cs_policy_parse(), -errno.  */
 int cs_imports_bind (struct cs_store *store,
                      const struct cs_library_set *set,
-                     cs_library_replacement *find, struct cs_err *err);
+                     cs_library_replacement *find, bool *changed,
+                     struct cs_err *err);
 
 #endif

@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* library-carry.c -- writing the section "libs" of a new store.  */
+/* library-carry.c -- copying libraries into a store: rebasing them, and
+   writing their block.
 
+   When the store is made, the interpreter's libraries get fixed places at
+   the beginning of the region.  Extensions are carried while the interpreter
+   runs, wherever there is room.  */
+
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "intern/intern.h"
-#include "intern/library.h"
+#include "intern/library-private.h"
 
 /* Where the libraries lie in the region, and the distance between them: more
    than any p_align in use, so that ld.so's alignment changes nothing (glibc
@@ -23,20 +30,22 @@ struct part                     /* a growing array */
 
 struct plan                     /* one library */
 {
-  const struct cs_elf *elf;
-  uint64_t addr;
+  struct cs_elf *elf;
+  uint64_t addr;                /* 0 for a known one: its copy is rebased */
   struct cs_rebased rebased;
 };
+
+#define PLANS_MAX 64            /* known libraries among them */
 
 struct carry
 {
   struct cs_store *store;
-  struct cs_policy *policy;
-  struct cs_table_disk *table;
-  cs_library_replacement *find;
-  struct plan plans[CS_LIBRARIES_MAX];
-  size_t nr;
+  const struct cs_library_carrying *with;
+  struct plan plans[PLANS_MAX]; /* those to be carried, then the known ones */
+  size_t nr, nr_plans;
   const struct plan *current;   /* the one being rebased */
+  bool extension;               /* in a running process */
+  int mode;                     /* of dlopen() */
   struct cs_libraries_disk head;
   struct part slots, floats, names;
   int code;                     /* the first failure inside the resolver */
@@ -91,12 +100,39 @@ number_replacement (struct carry *c, const char *name)
   return c->head.nr_replacements++;
 }
 
+/* Does BLOCK bind entry I at each start?  */
+static bool
+has_float (const struct cs_libraries_disk *block, uint32_t i)
+{
+  const struct cs_library_float_disk *f = cs_library_floats (block);
+
+  for (uint32_t n = 0; n < block->nr_floats; n++)
+    if (f[n].entry == i)
+      return true;
+  return false;
+}
+
+/* The same for the blocks that are there.  A trampoline is one for all
+   libraries: whoever was first decides what it leads to.  */
+static bool
+is_bound (const struct carry *c, uint32_t i)
+{
+  struct cs_err ignored = CS_ERR_INIT;
+  struct cs_library_cursor cursor = { 0 };
+
+  while (c->extension && cs_library_next (c->store, &cursor, &ignored) > 0)
+    if (cursor.nr == 0 && has_float (cursor.block, i))
+      return true;
+  return false;
+}
+
 /* Note that entry I is used by a carried library, and bound at each start: it
    is outside of them, or replaced.  */
 static void
 add_float (struct carry *c, uint32_t i, const char *replacement)
 {
-  const struct cs_table_entry_disk *entry = cs_table_entry (c->table, i);
+  const struct cs_table_disk *table = c->with->table;
+  const struct cs_table_entry_disk *entry = cs_table_entry (table, i);
   const struct cs_library_float_disk *floats = (const void *) c->floats.data;
   struct cs_library_float_disk new = {
     .entry = i, .replacement = CS_LIBRARY_KEEP
@@ -105,12 +141,14 @@ add_float (struct carry *c, uint32_t i, const char *replacement)
   for (uint32_t n = 0; n < c->head.nr_floats; n++)
     if (floats[n].entry == i)
       return;
+  if (is_bound (c, i))
+    return;
   if (replacement)
     new.replacement = number_replacement (c, replacement);
   if (!(entry->flags & CS_TABLE_PERSISTENT))
     {
-      new.name = add_name (c, cs_table_string (c->table, entry->name));
-      new.symver = add_name (c, cs_table_string (c->table, entry->symver));
+      new.name = add_name (c, cs_table_string (table, entry->name));
+      new.symver = add_name (c, cs_table_string (table, entry->symver));
     }
   if (append (&c->floats, &new, sizeof new) != 0)
     c->code = -ENOMEM;
@@ -118,28 +156,79 @@ add_float (struct carry *c, uint32_t i, const char *replacement)
 }
 
 /* The carried library that defines SYMBOL: the one being rebased first, as
-   if it were linked with -Bsymbolic, then in load order.  */
+   if it were linked with -Bsymbolic, then those it may mean, in order.  */
 static const struct plan *
 find_definition (const struct carry *c, const struct cs_elf_symbol *symbol,
                  const struct cs_elf_symbol **definition)
 {
+  const struct plan *plan = c->plans;
+
   *definition = symbol;
   if (symbol->defined)
     return c->current;
-  for (size_t i = 0; i < c->nr; i++)
+  for (size_t i = 0; i < c->nr_plans; i++, plan++)
     {
-      *definition = cs_elf_symbol_find (c->plans[i].elf, symbol->name);
+      if (symbol->library[0]
+          && strcmp (symbol->library, cs_elf_soname (plan->elf)) != 0)
+        continue;
+      *definition = cs_elf_symbol_find (plan->elf, symbol->name);
       if (*definition)
-        return &c->plans[i];
+        return plan;
     }
   return NULL;
+}
+
+/* The entry of function NAME of LIBRARY, a new one if there is none and the
+   policy interns it; FIELDS says what a new one holds.  Negative if it is
+   not interned.  */
+static long
+find_entry (struct carry *c, const char *library, const char *name,
+            const char *symver, const struct cs_table_entry_disk *fields)
+{
+  struct cs_table_entry_disk new = *fields;
+  long i = cs_table_find (c->with->table, library, name);
+  unsigned line = 0;
+
+  if (i >= 0 || !cs_policy_interns (c->with->policy, library, name,
+                                    CS_SYMBOL_FUNCTION, &line))
+    return i;
+  new.kind = CS_SYMBOL_FUNCTION;
+  new.line = line;
+  i = cs_table_add (c->with->table, library, name, symver, &new);
+  if (i == -ENOSPC)
+    c->code = -ENOSPC;
+  return i;
 }
 
 static uint64_t
 use_trampoline (struct carry *c, uint32_t i)
 {
-  cs_table_entry (c->table, i)->flags |= CS_TABLE_USED;
-  return cs_intern_trampoline (c->table, i);
+  cs_table_entry (c->with->table, i)->flags |= CS_TABLE_USED;
+  return cs_intern_trampoline (c->with->table, i);
+}
+
+/* The entry for a function of PLAN's library whose address is taken.  The
+   name may belong to an older build of it, at another address.  */
+static long
+find_inside (struct carry *c, const struct plan *plan,
+             const struct cs_elf_symbol *definition)
+{
+  const char *library = cs_elf_soname (plan->elf);
+  const struct cs_table_entry_disk fields = {
+    .flags = CS_TABLE_PERSISTENT, .size = definition->size,
+    .value = definition->value, .offset = definition->value
+  };
+  struct cs_table_disk *table = c->with->table;
+  uint32_t before = table->count;
+  long i = find_entry (c, library, definition->name, "", &fields);
+
+  if (i >= 0 && table->count > before)
+    cs_intern_bind (table, (uint32_t) i, definition->value + plan->addr);
+  if (i >= 0 && c->extension
+      && cs_table_entry (table, (uint32_t) i)->value
+           != definition->value + plan->addr)
+    return -ENOENT;
+  return i;
 }
 
 /* A symbol of a carried library: its fixed address, or the trampoline if
@@ -154,8 +243,7 @@ resolve_inside (struct carry *c, const struct plan *plan,
   if (definition->tls || definition->ifunc)
     return false;
   if (taken && definition->kind == CS_SYMBOL_FUNCTION)
-    i = cs_table_find (c->table, cs_elf_soname (plan->elf),
-                       definition->name);
+    i = find_inside (c, plan, definition);
   if (i >= 0)
     *value = use_trampoline (c, (uint32_t) i);
   else
@@ -164,15 +252,21 @@ resolve_inside (struct carry *c, const struct plan *plan,
 }
 
 /* A symbol from outside: the trampoline if its address is taken and it is
-   interned as a function, otherwise ld.so's business.  */
+   interned as a function, otherwise ld.so's business.  A weak symbol without
+   a version may be there or not: the library tests it.  */
 static bool
 resolve_outside (struct carry *c, const struct cs_elf_symbol *symbol,
                  const char *replacement, bool taken, uint64_t *value)
 {
-  long i = taken ? cs_table_find (c->table, symbol->library, symbol->name)
-                 : -ENOENT;
+  const struct cs_table_entry_disk none = { 0 };
+  long i = -ENOENT;
 
-  if (i < 0 || cs_table_entry (c->table, (uint32_t) i)->kind
+  if (taken && symbol->kind == CS_SYMBOL_FUNCTION
+      && !(symbol->weak && !*symbol->version))
+    i = find_entry (c, symbol->library, symbol->name, symbol->version, &none);
+  else if (taken)
+    i = cs_table_find (c->with->table, symbol->library, symbol->name);
+  if (i < 0 || cs_table_entry (c->with->table, (uint32_t) i)->kind
                  != CS_SYMBOL_FUNCTION)
     return false;
   add_float (c, (uint32_t) i, replacement);
@@ -192,8 +286,8 @@ replace_inside (struct carry *c, const struct plan *plan,
 
   if (!taken)
     return false;
-  i = cs_table_find (c->table, cs_elf_soname (plan->elf), definition->name);
-  if (i < 0 || cs_table_entry (c->table, (uint32_t) i)->kind
+  i = find_inside (c, plan, definition);
+  if (i < 0 || cs_table_entry (c->with->table, (uint32_t) i)->kind
                  != CS_SYMBOL_FUNCTION)
     {
       c->code = -ENOENT;
@@ -212,7 +306,7 @@ resolve (void *closure, const struct cs_elf_symbol *symbol,
   struct carry *c = closure;
   bool taken = reloc->kind != CS_RELOC_JUMP_SLOT;
   const char *replacement
-    = cs_policy_replacement (c->policy, cs_elf_soname (c->current->elf),
+    = cs_policy_replacement (c->with->policy, cs_elf_soname (c->current->elf),
                              symbol->name);
   const struct cs_elf_symbol *definition;
   const struct plan *plan = find_definition (c, symbol, &definition);
@@ -249,7 +343,7 @@ add_slots (struct carry *c, const struct plan *plan)
   for (size_t i = 0; i < rebased->nr_slots; i++)
     {
       symbol = cs_elf_symbol_get (plan->elf, rebased->slots[i].symbol);
-      replacement = cs_policy_replacement (c->policy,
+      replacement = cs_policy_replacement (c->with->policy,
                                            cs_elf_soname (plan->elf),
                                            symbol->name);
       slot = (struct cs_library_slot_disk) {
@@ -263,23 +357,35 @@ add_slots (struct carry *c, const struct plan *plan)
     }
 }
 
-/* Keep LIBRARY's range free for ld.so, and its data part in the file.  */
+static bool
+is_restarted (const struct carry *c, const struct plan *plan)
+{
+  return cs_policy_role (c->with->policy, cs_elf_soname (plan->elf))
+         == CS_POLICY_RESTART;
+}
+
+static char *
+start_of (const struct plan *plan)
+{
+  return (char *) (uintptr_t) (plan->addr + cs_elf_layout (plan->elf)->start);
+}
+
+/* Keep PLAN's range free for ld.so, and its data part in the file (L4).  */
 static int
-claim (struct cs_store *store, const struct plan *plan, struct cs_err *err)
+claim (struct carry *c, const struct plan *plan, struct cs_err *err)
 {
   const struct cs_elf_layout *layout = cs_elf_layout (plan->elf);
-  char *start = (char *) (uintptr_t) (plan->addr + layout->start);
   char *data = (char *) (uintptr_t) (plan->addr + layout->data_start);
-  int code = cs_store_map_at (store, start, layout->len, PROT_READ,
-                              CS_EXTENT_LIBRARY_TEXT);
+  int code = cs_store_map_at (c->store, start_of (plan), layout->len,
+                              PROT_READ, CS_EXTENT_LIBRARY_TEXT);
 
-  if (code == 0 && layout->data_len > 0)
-    code = cs_store_map_at (store, data, layout->data_len,
+  if (code == 0 && layout->data_len > 0 && !is_restarted (c, plan))
+    code = cs_store_map_at (c->store, data, layout->data_len,
                             PROT_READ | PROT_WRITE, CS_EXTENT_LIBRARY_DATA);
   if (code != 0)
     return cs_err_sys (err, -code, "cannot claim %#llx bytes at %p for '%s'",
-                       (unsigned long long) layout->len, (void *) start,
-                       cs_elf_soname (plan->elf));
+                       (unsigned long long) layout->len,
+                       (void *) start_of (plan), cs_elf_soname (plan->elf));
   return 0;
 }
 
@@ -292,12 +398,36 @@ place (struct carry *c, struct cs_err *err)
   for (size_t i = 0; code == 0 && i < c->nr; i++)
     {
       c->plans[i].addr = addr;
-      code = claim (c->store, &c->plans[i], err);
+      code = claim (c, &c->plans[i], err);
       addr += cs_elf_layout (c->plans[i].elf)->start
               + cs_elf_layout (c->plans[i].elf)->len;
       addr = (addr + 2 * DISTANCE - 1) & -DISTANCE;
     }
   return code;
+}
+
+/* Find room for PLAN, aligned as it has to be.  */
+static int
+place_extension (struct carry *c, struct plan *plan, struct cs_err *err)
+{
+  const struct cs_elf_layout *layout = cs_elf_layout (plan->elf);
+  uint64_t len = layout->len + layout->align, start, end;
+  char *room = cs_store_map (c->store, len, PROT_READ,
+                             CS_EXTENT_LIBRARY_TEXT);
+
+  if (!room)
+    return cs_err_sys (err, errno, "cannot find room for '%s'",
+                       cs_elf_soname (plan->elf));
+  start = (uintptr_t) room - layout->start + layout->align - 1;
+  plan->addr = start & -layout->align;
+  start = plan->addr + layout->start;
+  end = start + layout->len;
+  if (start > (uintptr_t) room)
+    cs_store_unmap (c->store, room, start - (uintptr_t) room);
+  if (end < (uintptr_t) room + len)
+    cs_store_unmap (c->store, (void *) (uintptr_t) end,
+                    (uintptr_t) room + len - end);
+  return claim (c, plan, err);
 }
 
 static int
@@ -324,21 +454,22 @@ rebase_all (struct carry *c, struct cs_err *err)
 static void
 bind_inside (struct carry *c)
 {
+  struct cs_table_disk *table = c->with->table;
   struct cs_table_entry_disk *entry;
   const struct cs_elf_symbol *symbol;
   const char *library;
 
-  for (uint32_t i = 0; i < c->table->count; i++)
+  for (uint32_t i = 0; i < table->count; i++)
     {
-      entry = cs_table_entry (c->table, i);
-      library = cs_table_string (c->table, entry->library);
+      entry = cs_table_entry (table, i);
+      library = cs_table_string (table, entry->library);
       for (size_t n = 0; n < c->nr; n++)
         if (strcmp (cs_elf_soname (c->plans[n].elf), library) == 0)
           {
             symbol = cs_elf_symbol_find (c->plans[n].elf,
-                                         cs_table_string (c->table,
+                                         cs_table_string (table,
                                                           entry->name));
-            cs_intern_bind (c->table, i,
+            cs_intern_bind (table, i,
                             symbol ? symbol->value + c->plans[n].addr : 0);
           }
     }
@@ -357,6 +488,8 @@ describe (struct carry *c, const struct plan *plan, uint32_t *first_slot,
   const struct cs_elf_layout *layout = cs_elf_layout (plan->elf);
   struct cs_library_disk d = {
     .path = add_name (c, cs_elf_path (plan->elf)),
+    .flags = is_restarted (c, plan) ? CS_LIBRARY_RESTART : 0,
+    .mode = (uint32_t) c->mode,
     .first_slot = *first_slot,
     .nr_slots = (uint32_t) plan->rebased.nr_slots + (layout->got_plt ? 2 : 0),
     .addr = plan->addr + layout->start, .len = layout->len,
@@ -386,17 +519,14 @@ place_copies (struct carry *c, struct cs_library_disk *libraries,
     }
 }
 
-/* Lay out the section and write it.  */
+/* Where everything goes in the block.  */
 static int
-write_section (struct carry *c, struct cs_err *err)
+lay_out (struct carry *c, struct cs_library_disk *libraries,
+         struct cs_err *err)
 {
   struct cs_libraries_disk *head = &c->head;
-  struct cs_library_disk libraries[CS_LIBRARIES_MAX];
   uint64_t copy = 0;
   uint32_t first_slot = 0;
-  void *section;
-  char *out;
-  int code;
 
   for (size_t i = 0; i < c->nr; i++)
     libraries[i] = describe (c, &c->plans[i], &first_slot, &copy);
@@ -412,25 +542,58 @@ write_section (struct carry *c, struct cs_err *err)
   head->len = to_pages (head->names + c->names.len);
   place_copies (c, libraries, head->len);
   head->len += copy;
+  return 0;
+}
 
-  code = cs_store_section_create (c->store, "libs", head->len,
-                                  PROT_READ | PROT_WRITE, &section);
-  if (code != 0)
-    return cs_err_sys (err, -code, "cannot make section 'libs'");
-  out = section;
+/* Write the block to head.len bytes at OUT.  */
+static void
+write_block (const struct carry *c, const struct cs_library_disk *libraries,
+             char *out)
+{
+  const struct cs_libraries_disk *head = &c->head;
+
   memcpy (out, head, sizeof *head);
   memcpy (out + sizeof *head, libraries, c->nr * sizeof *libraries);
-  memcpy (out + head->slots, c->slots.data, c->slots.len);
+  if (c->slots.len > 0)
+    memcpy (out + head->slots, c->slots.data, c->slots.len);
   if (c->floats.len > 0)
     memcpy (out + head->floats, c->floats.data, c->floats.len);
   memcpy (out + head->names, c->names.data, c->names.len);
   for (size_t i = 0; i < c->nr; i++)
     memcpy (out + libraries[i].copy, c->plans[i].rebased.data,
             c->plans[i].rebased.len);
-  code = cs_store_protect (c->store, section, head->len, PROT_READ);
+}
+
+/* Give the block its place: *OUT.  */
+static int
+make_block (struct carry *c, void **out)
+{
+  if (!c->extension)
+    return cs_store_section_create (c->store, "libs", c->head.len,
+                                    PROT_READ | PROT_WRITE, out);
+  *out = cs_store_map (c->store, c->head.len, PROT_READ | PROT_WRITE,
+                       CS_EXTENT_DIRECTORY);
+  return *out ? 0 : -errno;
+}
+
+static int
+finish_block (struct carry *c, void **out, struct cs_err *err)
+{
+  struct cs_library_disk libraries[CS_LIBRARIES_MAX];
+  int code = lay_out (c, libraries, err);
+
   if (code != 0)
-    return cs_err_sys (err, -code, "cannot protect section 'libs'");
-  return 0;
+    return code;
+  code = make_block (c, out);
+  if (code == 0)
+    {
+      write_block (c, libraries, *out);
+      code = cs_store_protect (c->store, *out, c->head.len, PROT_READ);
+      if (code != 0)
+        cs_store_unmap (c->store, *out, c->head.len);
+    }
+  return code == 0 ? 0 : cs_err_sys (err, -code, "cannot make room for copies"
+                                     " of libraries");
 }
 
 struct name_check
@@ -451,41 +614,180 @@ check_name (void *closure, const char *name, const char *where)
                               name);
 }
 
+static int
+begin (struct carry *c, struct cs_err *err)
+{
+  const struct cs_library_carrying *with = c->with;
+  struct name_check check = { with->find, err, 0 };
+
+  if (with->nr > CS_LIBRARIES_MAX || with->nr + with->nr_known > PLANS_MAX)
+    return cs_err_set (err, CS_E_REFUSED,
+                       "%zu libraries shall be carried and %zu are needed, at"
+                       " most %d and %d can be", with->nr, with->nr_known,
+                       CS_LIBRARIES_MAX, PLANS_MAX - CS_LIBRARIES_MAX);
+  cs_policy_each_replacement (with->policy, check_name, &check);
+  if (check.code != 0)
+    return check.code;
+  for (size_t i = 0; i < with->nr; i++)
+    c->plans[i].elf = with->elfs[i];
+  for (size_t i = 0; i < with->nr_known; i++)
+    c->plans[with->nr + i].elf = with->known[i];
+  c->nr = with->nr;
+  c->nr_plans = with->nr + with->nr_known;
+  add_name (c, "");
+  return c->code == 0 ? 0 : cs_err_sys (err, -c->code, "cannot carry"
+                                        " libraries");
+}
+
+static void
+end (struct carry *c)
+{
+  for (size_t i = 0; i < c->nr; i++)
+    cs_rebased_fini (&c->plans[i].rebased);
+  free (c->slots.data);
+  free (c->floats.data);
+  free (c->names.data);
+}
+
+/* Once all are placed.  */
+static int
+write_all (struct carry *c, void **block, struct cs_err *err)
+{
+  int code = rebase_all (c, err);
+
+  for (size_t i = 0; code == 0 && i < c->nr; i++)
+    add_slots (c, &c->plans[i]);
+  return code == 0 ? finish_block (c, block, err) : code;
+}
+
+static int
+make_extensions (struct cs_store *store, struct cs_err *err)
+{
+  struct cs_extensions_disk *extensions;
+  void *section;
+  int code = cs_store_section_create (store, "exts", sizeof *extensions,
+                                      PROT_READ | PROT_WRITE, &section);
+
+  if (code != 0)
+    return cs_err_sys (err, -code, "cannot make section 'exts'");
+  extensions = section;
+  memcpy (extensions->magic, CS_EXTENSIONS_MAGIC, sizeof extensions->magic);
+  extensions->version = CS_EXTENSIONS_VERSION;
+  return 0;
+}
+
 int
-cs_library_carry (struct cs_store *store, struct cs_policy *policy,
-                  struct cs_table_disk *table, struct cs_elf *const *elfs,
-                  size_t nr, cs_library_replacement *find,
+cs_library_carry (struct cs_store *store,
+                  const struct cs_library_carrying *carrying,
                   struct cs_err *err)
 {
   struct carry c = {
-    .store = store, .policy = policy, .table = table, .find = find, .nr = nr
+    .store = store, .with = carrying, .mode = RTLD_LAZY | RTLD_GLOBAL
   };
-  struct name_check check = { find, err, 0 };
-  int code;
+  void *block;
+  int code = begin (&c, err);
 
-  if (nr > CS_LIBRARIES_MAX)
-    return cs_err_set (err, CS_E_REFUSED,
-                       "%zu libraries shall persist, at most %d can", nr,
-                       CS_LIBRARIES_MAX);
-  cs_policy_each_replacement (policy, check_name, &check);
-  if (check.code != 0)
-    return check.code;
-  for (size_t i = 0; i < nr; i++)
-    c.plans[i].elf = elfs[i];
-  add_name (&c, "");
-  code = place (&c, err);
   if (code == 0)
-    code = rebase_all (&c, err);
-  for (size_t i = 0; code == 0 && i < nr; i++)
-    add_slots (&c, &c.plans[i]);
+    code = place (&c, err);
   if (code == 0)
-    code = write_section (&c, err);
+    code = write_all (&c, &block, err);
+  if (code == 0)
+    code = make_extensions (store, err);
   if (code == 0)
     bind_inside (&c);
-  for (size_t i = 0; i < nr; i++)
-    cs_rebased_fini (&c.plans[i].rebased);
-  free (c.slots.data);
-  free (c.floats.data);
-  free (c.names.data);
+  end (&c);
   return code;
+}
+
+/* Give back what the first NR libraries claimed.  */
+static void
+unclaim (struct carry *c)
+{
+  for (size_t i = 0; i < c->nr; i++)
+    if (c->plans[i].addr != 0)
+      cs_store_unmap (c->store, start_of (&c->plans[i]),
+                      cs_elf_layout (c->plans[i].elf)->len);
+}
+
+/* The file behind PATH, for telling when it is another one.  */
+static void
+look_at (const char *path, struct cs_extension_disk *item)
+{
+  struct stat status;
+
+  if (stat (path, &status) != 0)
+    return;
+  item->dev = status.st_dev;
+  item->ino = status.st_ino;
+  item->file_len = (uint64_t) status.st_size;
+  item->mtime = (int64_t) status.st_mtim.tv_sec * 1000000000
+                + status.st_mtim.tv_nsec;
+}
+
+/* The last step: from now on the block is one.  */
+static void
+publish (struct carry *c, struct cs_extensions_disk *extensions,
+         const void *block)
+{
+  struct cs_extension_disk *item = &extensions->items[extensions->count];
+
+  *item = (struct cs_extension_disk) {
+    .block = (uintptr_t) block, .len = c->head.len
+  };
+  look_at (cs_elf_path (c->plans[c->nr - 1].elf), item);
+  extensions->count++;
+}
+
+int
+cs_library_carry_extension (struct cs_store *store,
+                            const struct cs_library_carrying *carrying,
+                            int mode, struct cs_err *err)
+{
+  struct carry c = {
+    .store = store, .with = carrying, .mode = mode, .extension = true
+  };
+  struct cs_extensions_disk *extensions = cs_library_extensions (store, err);
+  void *block;
+  int code;
+
+  if (!extensions)
+    return err->code;
+  if (extensions->count == CS_EXTENSIONS_MAX)
+    return cs_err_set (err, CS_E_REFUSED, "the store carries %d extensions"
+                       " already", CS_EXTENSIONS_MAX);
+  code = begin (&c, err);
+  for (size_t i = 0; code == 0 && i < c.nr; i++)
+    code = place_extension (&c, &c.plans[i], err);
+  if (code == 0)
+    code = write_all (&c, &block, err);
+  if (code == 0)
+    publish (&c, extensions, block);
+  else
+    unclaim (&c);
+  end (&c);
+  return code;
+}
+
+void
+cs_library_drop_extension (struct cs_store *store)
+{
+  struct cs_err err = CS_ERR_INIT;
+  struct cs_extensions_disk *extensions = cs_library_extensions (store, &err);
+  const struct cs_extension_disk *item;
+  const struct cs_libraries_disk *block;
+  const struct cs_library_disk *library;
+
+  if (!extensions || extensions->count == 0)
+    return;
+  block = cs_library_block (store, extensions->count, &err);
+  item = &extensions->items[--extensions->count];
+  for (uint32_t i = 0; block && i < block->count; i++)
+    {
+      library = cs_library_get (block, i);
+      cs_store_unmap (store, (void *) (uintptr_t) library->addr,
+                      (size_t) library->len);
+    }
+  if (block)
+    cs_store_unmap (store, (void *) (uintptr_t) item->block,
+                    (size_t) item->len);
 }

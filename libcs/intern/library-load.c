@@ -1,34 +1,43 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* library-load.c -- loading the carried libraries, and binding them.
 
-   This is on the path of every start.  */
+   This is on the path of every start.  The libraries of a block are loaded,
+   one after the other, then bound.  */
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <link.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "intern/intern.h"
-#include "intern/library.h"
+#include "intern/library-private.h"
 #include "report.h"
 
 #define SLOTS_MAX 8192          /* of one library; libguile 3.0.8 has 562 */
 
-struct loader
+struct loader                   /* of one block */
 {
+  const struct cs_library_loading *with;
   struct cs_store *store;
   struct cs_table_disk *table;
   const struct cs_libraries_disk *libraries;
   void *replacements[CS_LIBRARY_REPLACEMENTS_MAX];
+  size_t first;                 /* of its libraries in the set */
   bool resume;
-  int fds[CS_LIBRARIES_MAX];    /* memory files, open until all are loaded:
-                                   ld.so knows a library by its path, which
-                                   holds the descriptor's number */
+  bool optional;                /* what ld.so refuses is loaded without what
+                                   is missing */
 };
+
+static struct cs_library_loaded *
+loaded (const struct loader *loader, uint32_t i)
+{
+  return &loader->with->set->items[loader->first + i];
+}
 
 /* Write the bytes [START, END) of LIBRARY's copy to its memory file.  */
 static int
@@ -74,10 +83,35 @@ write_copy (const struct loader *loader,
                    : code;
 }
 
+/* The same without what is missing today.  */
+static int
+write_loose_copy (const struct loader *loader,
+                  const struct cs_library_disk *library, int fd,
+                  struct cs_err *err)
+{
+  const char *copy = (const char *) loader->libraries + library->copy;
+  size_t len = (size_t) library->copy_len;
+  char *loose = malloc (len);
+  ssize_t n = -1;
+  int code = -ENOMEM;
+
+  if (loose)
+    {
+      memcpy (loose, copy, len);
+      code = cs_library_loosen (library->soname, loose, len, err);
+      if (code == 0)
+        n = pwrite (fd, loose, len, 0);
+      if (code == 0 && n != (ssize_t) len)
+        code = n < 0 ? -errno : -EIO;
+    }
+  free (loose);
+  return code;
+}
+
 /* A memory file for the library.  Returns its descriptor.  */
 static int
 make_file (const struct loader *loader, const struct cs_library_disk *library,
-           struct cs_err *err)
+           bool loose, struct cs_err *err)
 {
   int fd = memfd_create (library->soname, MFD_CLOEXEC);
   int code;
@@ -85,7 +119,8 @@ make_file (const struct loader *loader, const struct cs_library_disk *library,
   if (fd < 0)
     return cs_err_sys (err, errno, "cannot make a memory file for '%s'",
                        library->soname);
-  code = write_copy (loader, library, fd);
+  code = loose ? write_loose_copy (loader, library, fd, err)
+               : write_copy (loader, library, fd);
   if (code != 0)
     {
       close (fd);
@@ -95,8 +130,24 @@ make_file (const struct loader *loader, const struct cs_library_disk *library,
   return fd;
 }
 
-/* Map the segments that were left out, or the LATE ones (L3).  While a store
-   is made they are in memory only, so they are copied.  */
+/* Put segment S of a library that was carried in this process, and may not
+   be in the file yet, in its place.  */
+static int
+copy_segment (const struct cs_libraries_disk *libraries,
+              const struct cs_library_segment_disk *s, struct cs_err *err)
+{
+  void *addr = (void *) (uintptr_t) s->addr;
+
+  if (mmap (addr, s->len, PROT_READ | PROT_WRITE,
+            MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+    return cs_err_sys (err, errno, "cannot map a library at %p", addr);
+  memcpy (addr, (const char *) libraries + s->copy, s->len);
+  if (mprotect (addr, s->len, (int) s->prot) != 0)
+    return cs_err_sys (err, errno, "cannot protect a library at %p", addr);
+  return 0;
+}
+
+/* Map the segments that were left out, or the LATE ones (L3).  */
 static int
 map_segments (struct cs_store *store,
               const struct cs_libraries_disk *libraries,
@@ -111,6 +162,19 @@ map_segments (struct cs_store *store,
       code = cs_store_map_copy (store, (void *) (uintptr_t) s->addr,
                                 (const char *) libraries + s->copy, s->len,
                                 (int) s->prot, err);
+  return code;
+}
+
+static int
+copy_segments (const struct cs_libraries_disk *libraries,
+               const struct cs_library_disk *library, struct cs_err *err)
+{
+  const struct cs_library_segment_disk *s = library->segments;
+  int code = 0;
+
+  for (uint32_t i = 0; code == 0 && i < library->nr_segments; i++, s++)
+    if (!s->late)
+      code = copy_segment (libraries, s, err);
   return code;
 }
 
@@ -153,24 +217,54 @@ check_address (void *handle, const struct cs_library_disk *library,
   return 0;
 }
 
+/* A path of descriptor FD that no other library of the set had: ld.so takes a
+   library whose path it knows for the one that it has loaded.  */
+static void
+make_path (char *path, size_t number, int fd)
+{
+  path = stpcpy (path, "/proc/self");
+  for (size_t i = 0; i < number; i++)
+    path = stpcpy (path, "/.");
+  sprintf (path, "/fd/%d", fd);
+}
+
 static int
-open_library (struct loader *loader, uint32_t i, void **handle,
+open_library (struct loader *loader, uint32_t i, bool loose,
               struct cs_err *err)
 {
-  const struct cs_library_disk *library
-    = cs_library_get (loader->libraries, i);
-  char path[64];
-  int fd = make_file (loader, library, err);
+  struct cs_library_loaded *item = loaded (loader, i);
+  char path[64 + 2 * CS_LIBRARY_SET_MAX];
+  int fd = make_file (loader, item->library, loose, err);
 
   if (fd < 0)
     return fd;
-  loader->fds[i] = fd;
-  snprintf (path, sizeof path, "/proc/self/fd/%d", fd);
-  *handle = dlopen (path, RTLD_LAZY | RTLD_GLOBAL);
-  if (!*handle)
+  make_path (path, loader->first + i, fd);
+  item->loose = loose;
+  item->handle = dlopen (path, (int) item->library->mode);
+  close (fd);
+  if (!item->handle)
     return cs_err_set (err, CS_E_INCOMPATIBLE, "cannot load '%s': %s",
-                       library->soname, dlerror ());
-  return check_address (*handle, library, err);
+                       item->library->soname, dlerror ());
+  return check_address (item->handle, item->library, err);
+}
+
+/* Load a library, as well as it can be.  */
+static int
+open_somehow (struct loader *loader, uint32_t i, struct cs_err *err)
+{
+  struct cs_err first = CS_ERR_INIT;
+  int code = open_library (loader, i, false, &first);
+
+  if (code == -CS_E_INCOMPATIBLE && loader->optional)
+    {
+      cs_report (CS_REPORT_MISSING, "library '%s': %s", cs_library_name
+                   (loader->libraries, loaded (loader, i)->library->path),
+                 first.text);
+      return open_library (loader, i, true, err);
+    }
+  if (code != 0)
+    *err = first;
+  return code;
 }
 
 static bool
@@ -202,16 +296,17 @@ overlay (struct loader *loader, const struct cs_library_disk *library,
   return code;
 }
 
-/* Write VALUE to a word that ld.so has made read-only (PT_GNU_RELRO).  */
-static int
-write_protected (uint64_t addr, uintptr_t value)
+int
+cs_library_write (const struct cs_library_disk *library, uint64_t addr,
+                  uintptr_t value)
 {
   char *page = (char *) (uintptr_t) (addr & -(uint64_t) CS_STORE_PAGE_LEN);
+  bool relro = !in_data (library, addr);
 
-  if (mprotect (page, CS_STORE_PAGE_LEN, PROT_READ | PROT_WRITE) != 0)
+  if (relro && mprotect (page, CS_STORE_PAGE_LEN, PROT_READ | PROT_WRITE) != 0)
     return -errno;
   *(uintptr_t *) (uintptr_t) addr = value;
-  if (mprotect (page, CS_STORE_PAGE_LEN, PROT_READ) != 0)
+  if (relro && mprotect (page, CS_STORE_PAGE_LEN, PROT_READ) != 0)
     return -errno;
   return 0;
 }
@@ -230,10 +325,7 @@ replace_calls (struct loader *loader, const struct cs_library_disk *library,
       if (slot->replacement >= loader->libraries->nr_replacements)
         continue;
       value = (uintptr_t) loader->replacements[slot->replacement];
-      if (in_data (library, slot->addr))
-        *(uintptr_t *) (uintptr_t) slot->addr = value;
-      else
-        code = write_protected (slot->addr, value);
+      code = cs_library_write (library, slot->addr, value);
     }
   if (code != 0)
     return cs_err_sys (err, -code, "cannot replace calls of '%s'",
@@ -310,71 +402,135 @@ check_slots (const struct loader *loader, struct cs_err *err)
   return 0;
 }
 
-static void *
-find_today (const struct cs_library_set *set, const char *name,
-            const char *version)
+void *
+cs_library_today (void *handle, const char *name, const char *version)
 {
-  void *handle = set->handles[set->nr - 1];
   void *addr = version[0] ? dlvsym (handle, name, version) : NULL;
 
   return addr ? addr : dlsym (handle, name);
 }
 
 static void
-bind_float (const struct loader *loader, const struct cs_library_set *set,
+bind_float (const struct loader *loader,
             const struct cs_library_float_disk *f)
 {
   const struct cs_libraries_disk *libraries = loader->libraries;
+  const struct cs_library_loaded *last = loaded (loader,
+                                                 libraries->count - 1);
   bool replaced = f->replacement < libraries->nr_replacements;
   const char *name = cs_library_name (libraries, f->name);
+  const char *version = cs_library_name (libraries, f->symver);
   void *addr = replaced ? loader->replacements[f->replacement]
-                        : find_today (set, name,
-                                      cs_library_name (libraries, f->symver));
+                        : cs_library_today (last->handle, name, version);
 
   if (!addr)
-    cs_report (CS_REPORT_MISSING, "function '%s' of the libraries that"
-               " Guile needs", name);
+    cs_report (CS_REPORT_MISSING, "function '%s' of the libraries that '%s'"
+               " needs", name, last->library->soname);
   if (replaced && f->name == 0)
     cs_intern_redirect (loader->table, f->entry, (uintptr_t) addr);
   else
     cs_intern_bind_anew (loader->table, f->entry, (uintptr_t) addr);
 }
 
-/* Fill the slots of trampolines whose functions are outside or replaced.  */
+/* Fill the slots of trampolines whose functions are outside or replaced: the
+   former are looked up from the last library of the block, which needs the
+   others.  */
 static void
-bind_floats (const struct loader *loader, const struct cs_library_set *set)
+bind_floats (const struct loader *loader)
 {
   const struct cs_library_float_disk *f
     = cs_library_floats (loader->libraries);
 
   for (uint32_t i = 0; i < loader->libraries->nr_floats; i++, f++)
     if (f->entry < loader->table->count)
-      bind_float (loader, set, f);
+      bind_float (loader, f);
+}
+
+/* L3, L4.  */
+static int
+lay_over (struct loader *loader, uint32_t i, struct cs_err *err)
+{
+  const struct cs_library_disk *library = loaded (loader, i)->library;
+  int code = loader->resume
+               ? map_segments (loader->store, loader->libraries, library,
+                               false, err)
+               : copy_segments (loader->libraries, library, err);
+
+  if (code == 0 && loader->resume && !(library->flags & CS_LIBRARY_RESTART))
+    code = overlay (loader, library, err);
+  return code == 0 ? replace_calls (loader, library, err) : code;
 }
 
 static int
-load_all (struct loader *loader, struct cs_library_set *set,
-          struct cs_err *err)
+load_all (struct loader *loader, struct cs_err *err)
 {
-  const struct cs_library_disk *library;
+  uint32_t nr = loader->libraries->count;
   int code = 0;
 
-  for (uint32_t i = 0; code == 0 && i < loader->libraries->count; i++)
-    {
-      code = open_library (loader, i, &set->handles[i], err);
-      set->nr = i + 1;
-    }
-  for (uint32_t i = 0; code == 0 && i < loader->libraries->count; i++)
-    {
-      library = cs_library_get (loader->libraries, i);
-      code = map_segments (loader->store, loader->libraries, library, false,
-                           err);
-      if (code == 0 && loader->resume)
-        code = overlay (loader, library, err);
-      if (code == 0)
-        code = replace_calls (loader, library, err);
-    }
+  for (uint32_t i = 0; code == 0 && i < nr; i++)
+    code = open_somehow (loader, i, err);
+  for (uint32_t i = 0; code == 0 && i < nr; i++)
+    code = lay_over (loader, i, err);
   return code;
+}
+
+/* Enter the block's libraries in the set, not loaded yet.  */
+static int
+enter (struct loader *loader, struct cs_err *err)
+{
+  struct cs_library_set *set = loader->with->set;
+
+  if (set->nr + loader->libraries->count > CS_LIBRARY_SET_MAX)
+    return cs_err_set (err, CS_E_REFUSED, "'%s' carries more than %d"
+                       " libraries", cs_store_path (loader->store),
+                       CS_LIBRARY_SET_MAX);
+  for (uint32_t i = 0; i < loader->libraries->count; i++)
+    set->items[set->nr++] = (struct cs_library_loaded) {
+      .block = loader->libraries,
+      .library = cs_library_get (loader->libraries, i)
+    };
+  return 0;
+}
+
+static int
+check (struct loader *loader, struct cs_err *err)
+{
+  int code = find_replacements (loader, loader->with->find, err);
+
+  if (code == 0)
+    code = check_slots (loader, err);
+  return code == 0 ? check_floats (loader, err) : code;
+}
+
+void
+cs_library_unload (struct cs_library_set *set, size_t first)
+{
+  while (set->nr > first)
+    if (set->items[--set->nr].handle)
+      dlclose (set->items[set->nr].handle);
+}
+
+static int
+load_block (struct loader *loader, struct cs_err *err)
+{
+  int code = check (loader, err);
+
+  if (code == 0)
+    code = enter (loader, err);
+  if (code == 0)
+    code = load_all (loader, err);
+  if (code == 0 && loader->libraries->count > 0)
+    bind_floats (loader);
+  return code;
+}
+
+static struct loader
+prepare (const struct cs_library_loading *loading)
+{
+  return (struct loader) {
+    .with = loading, .store = loading->store, .table = loading->table,
+    .first = loading->set->nr
+  };
 }
 
 /* What ld.so would do (System V ABI, "Initialization and Termination
@@ -393,53 +549,86 @@ run_constructors (const struct cs_library_disk *library)
     array[i] (0, no_arguments, environ);
 }
 
-int
-cs_library_settle (struct cs_store *store, struct cs_err *err)
+void
+cs_library_construct (const struct cs_library_set *set, size_t first)
 {
-  const struct cs_libraries_disk *libraries = cs_library_section (store, err);
+  for (size_t i = first; i < set->nr; i++)
+    run_constructors (set->items[i].library);
+}
+
+void
+cs_library_restart (const struct cs_library_set *set)
+{
+  for (size_t i = 0; i < set->nr; i++)
+    if (set->items[i].library->flags & CS_LIBRARY_RESTART)
+      run_constructors (set->items[i].library);
+}
+
+int
+cs_library_load (const struct cs_library_loading *loading, bool resume,
+                 struct cs_err *err)
+{
+  const struct cs_extensions_disk *extensions
+    = cs_library_extensions (loading->store, err);
+  struct loader loader;
   int code = 0;
 
-  if (!libraries)
+  loading->set->nr = loading->set->nr_base = 0;
+  if (!extensions)
     return err->code;
-  for (uint32_t i = 0; code == 0 && i < libraries->count; i++)
-    code = map_segments (store, libraries, cs_library_get (libraries, i),
-                         true, err);
-  /* The section is read-only and unchanged since the commit: its pages come
-     back from the file.  */
-  if (code == 0)
-    madvise ((void *) libraries, libraries->len, MADV_DONTNEED);
+  for (uint32_t i = 0; code == 0 && i <= extensions->count; i++)
+    {
+      loader = prepare (loading);
+      loader.resume = resume;
+      loader.optional = i > 0;
+      loader.libraries = cs_library_block (loading->store, i, err);
+      code = loader.libraries ? load_block (&loader, err) : err->code;
+      if (i == 0)
+        loading->set->nr_base = loading->set->nr;
+    }
   return code;
 }
 
 int
-cs_library_load (struct cs_store *store, struct cs_table_disk *table,
-                 cs_library_replacement *find, bool resume,
-                 struct cs_library_set *set, struct cs_err *err)
+cs_library_load_extension (const struct cs_library_loading *loading,
+                           struct cs_err *err)
 {
-  struct loader loader = {
-    .store = store, .table = table, .resume = resume,
-    .libraries = cs_library_section (store, err)
-  };
+  const struct cs_extensions_disk *extensions
+    = cs_library_extensions (loading->store, err);
+  struct loader loader = prepare (loading);
   int code;
 
-  set->nr = 0;
-  if (!loader.libraries)
+  if (!extensions)
     return err->code;
-  for (size_t i = 0; i < CS_LIBRARIES_MAX; i++)
-    loader.fds[i] = -1;
-  code = find_replacements (&loader, find, err);
-  if (code == 0)
-    code = check_slots (&loader, err);
-  if (code == 0)
-    code = check_floats (&loader, err);
-  if (code == 0)
-    code = load_all (&loader, set, err);
-  for (size_t i = 0; i < CS_LIBRARIES_MAX; i++)
-    if (loader.fds[i] >= 0)
-      close (loader.fds[i]);
-  if (code == 0 && set->nr > 0)
-    bind_floats (&loader, set);
-  for (uint32_t i = 0; code == 0 && !resume && i < set->nr; i++)
-    run_constructors (cs_library_get (loader.libraries, i));
+  loader.libraries = cs_library_block (loading->store, extensions->count,
+                                       err);
+  code = loader.libraries ? load_block (&loader, err) : err->code;
+  if (code != 0)
+    cs_library_unload (loading->set, loader.first);
+  return code;
+}
+
+/* Block 0 is read-only and has not changed since the first commit: its pages
+   come back from the file.  */
+static void
+let_go (const struct cs_libraries_disk *block)
+{
+  madvise ((void *) block, block->len, MADV_DONTNEED);
+}
+
+int
+cs_library_settle (struct cs_store *store, const struct cs_library_set *set,
+                   struct cs_err *err)
+{
+  const struct cs_library_loaded *item = set->items;
+  int code = 0;
+
+  for (size_t i = 0; code == 0 && i < set->nr; i++, item++)
+    {
+      if (!item->loose)
+        code = map_segments (store, item->block, item->library, true, err);
+    }
+  if (set->nr > 0)
+    let_go (set->items[0].block);
   return code;
 }

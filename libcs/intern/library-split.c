@@ -17,7 +17,7 @@
 #include <sys/mman.h>
 
 #include "intern/arch.h"
-#include "intern/library.h"
+#include "intern/library-private.h"
 
 #define PAGE ((uint64_t) CS_STORE_PAGE_LEN)
 
@@ -41,6 +41,36 @@ find_parts (struct copy *copy)
     if (copy->segments[i].p_type == PT_DYNAMIC)
       copy->dynamic
         = (ElfW (Dyn) *) (copy->data + copy->segments[i].p_offset);
+}
+
+ElfW (Dyn) *
+cs_library_dynamic (void *data)
+{
+  struct copy copy = { .data = data };
+
+  find_parts (&copy);
+  return copy.dynamic;
+}
+
+void *
+cs_library_bytes (void *data, uint64_t addr)
+{
+  struct copy copy = { .data = data };
+
+  find_parts (&copy);
+  for (size_t i = 0; i < copy.nr; i++)
+    if (copy.segments[i].p_type == PT_LOAD
+        && addr - copy.segments[i].p_vaddr < copy.segments[i].p_filesz)
+      return copy.data + copy.segments[i].p_offset
+             + (addr - copy.segments[i].p_vaddr);
+  return NULL;
+}
+
+void
+cs_library_forget_entry (ElfW (Dyn) *entry)
+{
+  entry->d_tag = DT_DEBUG;
+  entry->d_un.d_val = 0;
 }
 
 /* Does ld.so follow the address of entry TAG while it loads a library?  */
@@ -140,24 +170,35 @@ add_segment (struct cs_library_disk *library, const ElfW (Phdr) *segment,
   };
 }
 
-/* Take the constructors out of the dynamic section.  An entry cannot be
-   removed; DT_DEBUG is one that ld.so ignores in a library.  */
+/* Note D in LIBRARY if it tells of constructors or destructors.  Returns
+   whether ld.so must not see it (L3, L4).  */
+static bool
+is_taken (struct cs_library_disk *library, const ElfW (Dyn) *d)
+{
+  switch (d->d_tag)
+    {
+    case DT_INIT:
+      library->init = d->d_un.d_ptr;
+      return true;
+    case DT_INIT_ARRAY:
+      library->init_array = d->d_un.d_ptr;
+      return true;
+    case DT_INIT_ARRAYSZ:
+      library->init_array_len = d->d_un.d_val;
+      return true;
+    case DT_FINI: case DT_FINI_ARRAY: case DT_FINI_ARRAYSZ:
+      return !(library->flags & CS_LIBRARY_RESTART);
+    default:
+      return false;
+    }
+}
+
 static void
 take_constructors (struct cs_library_disk *library, struct copy *copy)
 {
   for (ElfW (Dyn) *d = copy->dynamic; d->d_tag != DT_NULL; d++)
-    {
-      if (d->d_tag == DT_INIT)
-        library->init = d->d_un.d_ptr;
-      else if (d->d_tag == DT_INIT_ARRAY)
-        library->init_array = d->d_un.d_ptr;
-      else if (d->d_tag == DT_INIT_ARRAYSZ)
-        library->init_array_len = d->d_un.d_val;
-      else
-        continue;
-      d->d_tag = DT_DEBUG;
-      d->d_un.d_val = 0;
-    }
+    if (is_taken (library, d))
+      cs_library_forget_entry (d);
 }
 
 void

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* library.c -- the section "libs": reading it, and finding files.  */
+/* library.c -- blocks of carried libraries: reading them; finding files.  */
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -61,7 +62,7 @@ library_is_sound (const struct cs_libraries_disk *libraries,
 }
 
 static bool
-section_is_sound (const struct cs_libraries_disk *libraries, size_t len)
+block_is_sound (const struct cs_libraries_disk *libraries, size_t len)
 {
   const struct cs_libraries_disk *l = libraries;
 
@@ -86,37 +87,116 @@ section_is_sound (const struct cs_libraries_disk *libraries, size_t len)
   return true;
 }
 
-const struct cs_libraries_disk *
-cs_library_section (const struct cs_store *store, struct cs_err *err)
+static int
+check_block (const struct cs_store *store,
+             const struct cs_libraries_disk *libraries, size_t len,
+             struct cs_err *err)
 {
-  size_t len;
-  const struct cs_libraries_disk *libraries
-    = cs_store_section (store, "libs", &len);
-
   if (!libraries || len < sizeof *libraries
       || memcmp (libraries->magic, CS_LIBRARIES_MAGIC,
                  sizeof libraries->magic) != 0)
+    return cs_err_set (err, CS_E_DAMAGED, "'%s': no section of carried"
+                       " libraries", cs_store_path (store));
+  if (libraries->version != CS_LIBRARIES_VERSION)
+    return cs_err_set (err, CS_E_INCOMPATIBLE,
+                       "'%s': carried libraries of version %u, expected %d",
+                       cs_store_path (store), libraries->version,
+                       CS_LIBRARIES_VERSION);
+  if (!block_is_sound (libraries, len))
+    return cs_err_set (err, CS_E_DAMAGED,
+                       "'%s': carried libraries: an offset leads out of its"
+                       " section", cs_store_path (store));
+  return 0;
+}
+
+/* Does item I lead to a block that lies in the image?  */
+static int
+check_item (const struct cs_store *store,
+            const struct cs_extensions_disk *extensions, uint32_t i,
+            struct cs_err *err)
+{
+  const struct cs_extension_disk *item = &extensions->items[i];
+
+  if (item->len <= SIZE_MAX && item->block % CS_STORE_PAGE_LEN == 0
+      && cs_store_view (store, item->block, (size_t) item->len))
+    return 0;
+  return cs_err_set (err, CS_E_DAMAGED,
+                     "'%s': section 'exts': extension %" PRIu32 ": expected a"
+                     " block of the image, found 0x%" PRIx64 " + 0x%" PRIx64,
+                     cs_store_path (store), i, item->block, item->len);
+}
+
+struct cs_extensions_disk *
+cs_library_extensions (const struct cs_store *store, struct cs_err *err)
+{
+  size_t len;
+  struct cs_extensions_disk *extensions = cs_store_section (store, "exts",
+                                                            &len);
+
+  if (!extensions || len < sizeof *extensions
+      || memcmp (extensions->magic, CS_EXTENSIONS_MAGIC,
+                 sizeof extensions->magic) != 0
+      || extensions->count > CS_EXTENSIONS_MAX)
     {
-      cs_err_set (err, CS_E_DAMAGED, "'%s': no section of carried libraries",
+      cs_err_set (err, CS_E_DAMAGED,
+                  "'%s': section 'exts' is missing or damaged",
                   cs_store_path (store));
       return NULL;
     }
-  if (libraries->version != CS_LIBRARIES_VERSION)
+  if (extensions->version == CS_EXTENSIONS_VERSION)
+    return extensions;
+  cs_err_set (err, CS_E_INCOMPATIBLE,
+              "'%s': section 'exts' of version %u, expected %d",
+              cs_store_path (store), extensions->version,
+              CS_EXTENSIONS_VERSION);
+  return NULL;
+}
+
+const struct cs_libraries_disk *
+cs_library_block (const struct cs_store *store, uint32_t i,
+                  struct cs_err *err)
+{
+  const struct cs_extensions_disk *extensions;
+  const struct cs_libraries_disk *block;
+  size_t len = 0;
+
+  if (i == 0)
+    block = cs_store_section (store, "libs", &len);
+  else
     {
-      cs_err_set (err, CS_E_INCOMPATIBLE,
-                  "'%s': carried libraries of version %u, expected %d",
-                  cs_store_path (store), libraries->version,
-                  CS_LIBRARIES_VERSION);
-      return NULL;
+      extensions = cs_library_extensions (store, err);
+      if (!extensions || check_item (store, extensions, i - 1, err) != 0)
+        return NULL;
+      len = (size_t) extensions->items[i - 1].len;
+      block = cs_store_view (store, extensions->items[i - 1].block, len);
     }
-  if (!section_is_sound (libraries, len))
+  return check_block (store, block, len, err) == 0 ? block : NULL;
+}
+
+int
+cs_library_next (const struct cs_store *store,
+                 struct cs_library_cursor *cursor, struct cs_err *err)
+{
+  struct cs_err own = CS_ERR_INIT;
+  const struct cs_extensions_disk *extensions
+    = cs_library_extensions (store, err ? err : &own);
+
+  if (!extensions)
+    return -CS_E_DAMAGED;
+  if (cursor->block)
+    cursor->nr++;
+  while (!cursor->block || cursor->nr == cursor->block->count)
     {
-      cs_err_set (err, CS_E_DAMAGED,
-                  "'%s': carried libraries: an offset leads out of its"
-                  " section", cs_store_path (store));
-      return NULL;
+      if (cursor->block && ++cursor->nr_block > extensions->count)
+        return 0;
+      cursor->nr = 0;
+      cursor->block = cs_library_block (store, cursor->nr_block,
+                                        err ? err : &own);
+      if (!cursor->block)
+        return err ? err->code : own.code;
     }
-  return libraries;
+  cursor->library = cs_library_get (cursor->block, cursor->nr);
+  return 1;
 }
 
 const struct cs_library_disk *

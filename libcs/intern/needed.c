@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* needed.c -- libraries named by the user, with the persistent ones they
-   need.  */
+/* needed.c -- finding the libraries that a library needs.  */
 
 #include <errno.h>
 #include <gelf.h>
@@ -76,7 +75,7 @@ open_named (struct cs_elf_list *list, const char *path, struct cs_err *err)
 /* What is looked for, and for whom.  */
 struct search
 {
-  const struct cs_elf *needs;   /* the library that needs it */
+  const struct cs_elf *needs;   /* the library that needs it, or NULL */
   const char *soname;
   struct cs_elf *found;         /* NULL until it is */
 };
@@ -92,6 +91,12 @@ folder_of (const char *path)
   return strndup (path, slash == path ? 1 : slash - path);
 }
 
+static const struct cs_arch *
+arch_of (const struct search *s)
+{
+  return s->needs ? cs_elf_arch (s->needs) : cs_arch_native ();
+}
+
 /* Look in FOLDER (LEN characters).  */
 static int
 look_in (struct search *s, const char *folder, size_t len)
@@ -105,7 +110,7 @@ look_in (struct search *s, const char *folder, size_t len)
     return -ENOMEM;
   if (access (path, F_OK) == 0 && cs_elf_open (path, &s->found, &ignored) < 0)
     s->found = NULL;
-  if (s->found && cs_elf_arch (s->found) != cs_elf_arch (s->needs))
+  if (s->found && cs_elf_arch (s->found) != arch_of (s))
     {
       cs_elf_close (s->found);
       s->found = NULL;
@@ -164,7 +169,7 @@ look_in_entry (struct search *s, const char *entry, size_t len)
     {
       size_t skip = strlen (origins[i]);
 
-      if (len < skip || memcmp (entry, origins[i], skip))
+      if (!s->needs || len < skip || memcmp (entry, origins[i], skip))
         continue;
       folder = folder_of (cs_elf_path (s->needs));
       if (!folder || asprintf (&path, "%s%.*s", folder, (int) (len - skip),
@@ -181,26 +186,36 @@ look_in_entry (struct search *s, const char *entry, size_t len)
   return 0;
 }
 
+/* A list of folders with colons between them; NULL is an empty one.  */
 static int
-look_in_runpath (struct search *s)
+look_in_list (struct search *s, const char *path)
 {
-  size_t len;
-  const void *data = cs_elf_data (s->needs, &len);
-  const char *path, *end;
-  Elf *elf;
+  const char *end;
   int r = 0;
 
-  if (s->found)
-    return 0;
-  elf_version (EV_CURRENT);
-  /* libelf does not write to an image it was given for reading.  */
-  elf = elf_memory ((char *) (uintptr_t) data, len);
-  path = elf ? find_runpath (elf) : NULL;
   for (; path && *path && r == 0; path = *end ? end + 1 : end)
     {
       end = strchrnul (path, ':');
       r = look_in_entry (s, path, end - path);
     }
+  return r;
+}
+
+static int
+look_in_runpath (struct search *s)
+{
+  size_t len;
+  const void *data;
+  Elf *elf;
+  int r;
+
+  if (s->found || !s->needs)
+    return 0;
+  data = cs_elf_data (s->needs, &len);
+  elf_version (EV_CURRENT);
+  /* libelf does not write to an image it was given for reading.  */
+  elf = elf_memory ((char *) (uintptr_t) data, len);
+  r = look_in_list (s, elf ? find_runpath (elf) : NULL);
   elf_end (elf);
   return r;
 }
@@ -210,19 +225,20 @@ look_in_runpath (struct search *s)
 static int
 look_in_standard (struct search *s)
 {
-  const struct cs_arch *arch = cs_elf_arch (s->needs);
+  const struct cs_arch *arch = arch_of (s);
   const char *wide = arch->word_len == 8 ? "64" : "32";
-  char folders[6][64];
+  char folders[7][64];
   size_t i;
   int r = 0;
 
   snprintf (folders[0], sizeof *folders, "/lib/%s-linux-gnu", arch->name);
   snprintf (folders[1], sizeof *folders, "/usr/lib/%s-linux-gnu", arch->name);
-  snprintf (folders[2], sizeof *folders, "/lib%s", wide);
-  snprintf (folders[3], sizeof *folders, "/usr/lib%s", wide);
-  snprintf (folders[4], sizeof *folders, "/lib");
-  snprintf (folders[5], sizeof *folders, "/usr/lib");
-  for (i = 0; i < 6 && r == 0; i++)
+  snprintf (folders[2], sizeof *folders, "/usr/local/lib");
+  snprintf (folders[3], sizeof *folders, "/lib%s", wide);
+  snprintf (folders[4], sizeof *folders, "/usr/lib%s", wide);
+  snprintf (folders[5], sizeof *folders, "/lib");
+  snprintf (folders[6], sizeof *folders, "/usr/lib");
+  for (i = 0; i < 7 && r == 0; i++)
     r = look_in (s, folders[i], strlen (folders[i]));
   return r;
 }
@@ -281,4 +297,19 @@ cs_elf_list_open (struct cs_policy *policy, const char *const *paths,
         }
     }
   return r;
+}
+
+int
+cs_elf_open_needed (const struct cs_elf *needs, const char *name,
+                    const char *path, struct cs_elf **elf)
+{
+  struct search s = { needs, name, NULL };
+  int r = look_in_runpath (&s);
+
+  if (r == 0)
+    r = look_in_list (&s, path);
+  if (r == 0)
+    r = look_in_standard (&s);
+  *elf = s.found;
+  return r == 0 && !s.found ? -ENOENT : r;
 }

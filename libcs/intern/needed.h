@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* needed.h -- libraries named by the user, with the persistent ones they need.
+/* needed.h -- finding the libraries that a library needs.
 
    A library that persists is useless without the persistent ones it refers
    to (libguile needs libgc).  Those the user did not name are looked for
@@ -25,6 +25,13 @@ struct cs_elf_list
 int cs_elf_list_open (struct cs_policy *policy, const char *const *paths,
                       size_t nr, struct cs_elf_list *list,
                       struct cs_err *err);
+
+/* Look for the library that ld.so would load for NAME, which NEEDS (may be
+   NULL) needs: in its DT_RUNPATH, in PATH (folders with colons between them,
+   as in LD_LIBRARY_PATH; may be NULL), in the standard folders.  0 with *ELF
+   to be closed, -ENOENT, or -ENOMEM.  */
+int cs_elf_open_needed (const struct cs_elf *needs, const char *name,
+                        const char *path, struct cs_elf **elf);
 
 void cs_elf_list_fini (struct cs_elf_list *list);
 

@@ -15,7 +15,7 @@
 
 #include "intern/policy-private.h"
 
-#define RULES_KNOWN "policy, persist, rebind, intern, skip, " \
+#define RULES_KNOWN "policy, persist, restart, rebind, intern, skip, " \
   "replace, files"
 
 struct word
@@ -247,14 +247,19 @@ at_word (const struct parser *p, size_t i, const char *text)
   return word && word_is (word, text);
 }
 
-static bool
-is_role (const struct word *word)
+/* What WORD stands for where a library is expected.  */
+static enum policy_word
+library_word (const struct word *word)
 {
-  return word_is (word, "persistent") || word_is (word, "rebound");
+  if (word_is (word, "persistent"))
+    return WORD_PERSISTENT;
+  if (word_is (word, "rebound"))
+    return WORD_REBOUND;
+  return word_is (word, "extensions") ? WORD_EXTENSIONS : WORD_NONE;
 }
 
-/* One pattern or more for symbols or, in persist and rebind, libraries, up
-   to the word `in`.  */
+/* One pattern or more for symbols or, in rules of roles, libraries, up to
+   the word `in`.  */
 static bool
 read_patterns (struct parser *p, size_t *i, struct policy_patterns *list,
                const char *what)
@@ -292,9 +297,7 @@ read_in (struct parser *p, size_t *i, struct policy_patterns *list)
         }
       if (!add_pattern (p, list, word))
         return false;
-      list->items[list->nr - 1].is_role = is_role (word);
-      list->items[list->nr - 1].role
-        = word_is (word, "persistent") ? CS_POLICY_PERSIST : CS_POLICY_REBIND;
+      list->items[list->nr - 1].word = library_word (word);
     }
   if (list->nr == 0)
     cs_policy_complain (p->errors, p->line, in->column,
@@ -302,7 +305,15 @@ read_in (struct parser *p, size_t *i, struct policy_patterns *list)
   return list->nr > 0;
 }
 
-/* persist LIBRARY..., rebind LIBRARY...  */
+static bool
+names_role (const struct word *word)
+{
+  enum policy_word meaning = library_word (word);
+
+  return meaning == WORD_PERSISTENT || meaning == WORD_REBOUND;
+}
+
+/* persist LIBRARY..., restart LIBRARY..., rebind LIBRARY...  */
 static bool
 read_role (struct parser *p, size_t i, struct policy_rule *rule)
 {
@@ -317,7 +328,7 @@ read_role (struct parser *p, size_t i, struct policy_rule *rule)
         cs_policy_complain (p->errors, p->line, word->column,
                             "'in' has no meaning after '%.*s'",
                             WORD_ARGS (verb));
-      else if (is_role (word))
+      else if (names_role (word))
         cs_policy_complain (p->errors, p->line, word->column,
                             "'%.*s' names a role and may only stand after "
                             "'in'", WORD_ARGS (word));
@@ -325,7 +336,12 @@ read_role (struct parser *p, size_t i, struct policy_rule *rule)
         continue;
       return false;
     }
-  return read_patterns (p, &i, &rule->libraries, "library");
+  if (!read_patterns (p, &i, &rule->libraries, "library"))
+    return false;
+  for (k = 0; k < rule->libraries.nr; k++)
+    rule->libraries.items[k].word
+      = library_word (word_at (p, i - rule->libraries.nr + k));
+  return true;
 }
 
 static bool
@@ -517,6 +533,7 @@ static const struct verb
 } verbs[] =
 {
   { "persist", VERB_PERSIST, read_role },
+  { "restart", VERB_RESTART, read_role },
   { "rebind", VERB_REBIND, read_role },
   { "intern", VERB_INTERN, read_selection },
   { "skip", VERB_SKIP, read_selection },

@@ -12,6 +12,7 @@
 enum policy_verb
 {
   VERB_PERSIST,
+  VERB_RESTART,
   VERB_REBIND,
   VERB_INTERN,
   VERB_SKIP,
@@ -26,12 +27,20 @@ enum policy_kind
   KIND_ANY
 };
 
+/* Words that stand for libraries in the place of a pattern.  */
+enum policy_word
+{
+  WORD_NONE,                    /* a pattern */
+  WORD_PERSISTENT,              /* after `in` */
+  WORD_REBOUND,                 /* after `in`: those that do not persist */
+  WORD_EXTENSIONS
+};
+
 struct policy_pattern
 {
-  char *text;                   /* for fnmatch(), or the role's word */
+  char *text;                   /* for fnmatch(), or the word */
   unsigned column;
-  bool is_role;                 /* `persistent` or `rebound`, after `in` */
-  enum cs_policy_role role;
+  enum policy_word word;
   bool used;                    /* matched something that was asked for */
 };
 
@@ -53,8 +62,8 @@ struct policy_rule
   size_t text_len;              /* comment and blanks around it */
   struct policy_patterns symbols;       /* intern, skip, replace; paths in
                                            files */
-  struct policy_patterns libraries;     /* persist, rebind; else after `in`,
-                                           empty without `in` */
+  struct policy_patterns libraries;     /* persist, restart, rebind; else
+                                           after `in`, empty without `in` */
   char *replacement;            /* replace */
   char *place;                  /* replace: "file:line:column" of the name */
   enum cs_policy_files files;
@@ -67,6 +76,8 @@ struct cs_policy
   size_t len;
   struct policy_rule *rules;
   size_t nr_rules;
+  char **extensions;            /* names of libraries known to be some */
+  size_t nr_extensions;
 };
 
 /* Where errors go, and how many there were.  */

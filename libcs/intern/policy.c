@@ -47,6 +47,9 @@ cs_policy_free (struct cs_policy *policy)
       free (policy->rules[i].replacement);
       free (policy->rules[i].place);
     }
+  for (i = 0; i < policy->nr_extensions; i++)
+    free (policy->extensions[i]);
+  free (policy->extensions);
   free (policy->rules);
   free (policy->text);
   free (policy->file);
@@ -171,29 +174,99 @@ cs_policy_text (const struct cs_policy *policy, size_t *len)
 
 /* Matching.  */
 
-/* Does one of LIST match NAME (or ROLE)?  Marks every one that does.  */
 static bool
-match_list (struct policy_patterns *list, const char *name,
-            enum cs_policy_role role)
+is_extension (const struct cs_policy *policy, const char *library)
+{
+  size_t i;
+
+  for (i = 0; i < policy->nr_extensions; i++)
+    if (strcmp (policy->extensions[i], library) == 0)
+      return true;
+  return false;
+}
+
+int
+cs_policy_add_extension (struct cs_policy *policy, const char *library)
+{
+  char **items, *name;
+
+  if (is_extension (policy, library))
+    return 0;
+  items = realloc (policy->extensions,
+                   (policy->nr_extensions + 1) * sizeof *items);
+  if (items)
+    policy->extensions = items;
+  name = items ? strdup (library) : NULL;
+  if (!name)
+    return -ENOMEM;
+  items[policy->nr_extensions++] = name;
+  return 0;
+}
+
+/* A library that is asked about.  */
+struct subject
+{
+  const char *name;
+  enum cs_policy_role role;
+  bool is_extension;
+};
+
+static bool
+matches (const struct policy_pattern *pattern, const struct subject *library)
+{
+  switch (pattern->word)
+    {
+    case WORD_PERSISTENT:
+      return library->role == CS_POLICY_PERSIST;
+    case WORD_REBOUND:
+      return library->role != CS_POLICY_PERSIST;
+    case WORD_EXTENSIONS:
+      return library->is_extension;
+    default:
+      return fnmatch (pattern->text, library->name, 0) == 0;
+    }
+}
+
+/* Does one of LIST match LIBRARY?  Marks every one that does.  */
+static bool
+match_libraries (struct policy_patterns *list, const struct subject *library)
 {
   bool found = false;
   size_t i;
 
   for (i = 0; i < list->nr; i++)
-    {
-      struct policy_pattern *pattern = &list->items[i];
-
-      if (pattern->is_role
-          ? pattern->role == role : fnmatch (pattern->text, name, 0) == 0)
-        found = pattern->used = true;
-    }
+    if (matches (&list->items[i], library))
+      found = list->items[i].used = true;
   return found;
+}
+
+static bool
+match_symbol (struct policy_patterns *list, const char *symbol)
+{
+  return match_libraries (list, &(struct subject) { .name = symbol });
+}
+
+/* The role that RULE gives; false if it is about something else.  */
+static bool
+gives_role (const struct policy_rule *rule, enum cs_policy_role *role)
+{
+  if (rule->verb == VERB_PERSIST)
+    *role = CS_POLICY_PERSIST;
+  else if (rule->verb == VERB_RESTART)
+    *role = CS_POLICY_RESTART;
+  else if (rule->verb == VERB_REBIND)
+    *role = CS_POLICY_REBIND;
+  else
+    return false;
+  return true;
 }
 
 enum cs_policy_role
 cs_policy_role (struct cs_policy *policy, const char *library)
 {
-  enum cs_policy_role role = CS_POLICY_REBIND;
+  const struct subject subject
+    = { .name = library, .is_extension = is_extension (policy, library) };
+  enum cs_policy_role role = CS_POLICY_REBIND, given;
   size_t i;
 
   if (!*library)
@@ -202,25 +275,32 @@ cs_policy_role (struct cs_policy *policy, const char *library)
     {
       struct policy_rule *rule = &policy->rules[i];
 
-      if (rule->verb != VERB_PERSIST && rule->verb != VERB_REBIND)
-        continue;
-      if (!match_list (&rule->libraries, library, role))
+      if (!gives_role (rule, &given)
+          || !match_libraries (&rule->libraries, &subject))
         continue;
       rule->used = true;
-      role = rule->verb == VERB_PERSIST ? CS_POLICY_PERSIST
-        : CS_POLICY_REBIND;
+      role = given;
     }
   return role;
 }
 
+static struct subject
+describe (struct cs_policy *policy, const char *library)
+{
+  return (struct subject) {
+    .name = library, .role = cs_policy_role (policy, library),
+    .is_extension = is_extension (policy, library)
+  };
+}
+
 /* Does RULE, which has symbol patterns, speak of SYMBOL in LIBRARY?  */
 static bool
-rule_matches (struct policy_rule *rule, const char *library,
-              enum cs_policy_role role, const char *symbol)
+rule_matches (struct policy_rule *rule, const struct subject *library,
+              const char *symbol)
 {
-  if (rule->libraries.nr && !match_list (&rule->libraries, library, role))
+  if (rule->libraries.nr && !match_libraries (&rule->libraries, library))
     return false;
-  if (!match_list (&rule->symbols, symbol, role))
+  if (!match_symbol (&rule->symbols, symbol))
     return false;
   rule->used = true;
   return true;
@@ -239,7 +319,7 @@ cs_policy_interns (struct cs_policy *policy, const char *library,
                    const char *symbol, enum cs_symbol_kind kind,
                    unsigned *line)
 {
-  enum cs_policy_role role = cs_policy_role (policy, library);
+  const struct subject subject = describe (policy, library);
   struct policy_rule *decides = NULL;
   size_t i;
 
@@ -249,7 +329,7 @@ cs_policy_interns (struct cs_policy *policy, const char *library,
 
       if ((rule->verb == VERB_INTERN || rule->verb == VERB_SKIP)
           && kind_matches (rule->kind, kind)
-          && rule_matches (rule, library, role, symbol))
+          && rule_matches (rule, &subject, symbol))
         decides = rule;
     }
   if (!decides || decides->verb == VERB_SKIP)
@@ -263,7 +343,7 @@ const char *
 cs_policy_replacement (struct cs_policy *policy, const char *library,
                        const char *symbol)
 {
-  enum cs_policy_role role = cs_policy_role (policy, library);
+  const struct subject subject = describe (policy, library);
   const char *name = NULL;
   size_t i;
 
@@ -272,7 +352,7 @@ cs_policy_replacement (struct cs_policy *policy, const char *library,
       struct policy_rule *rule = &policy->rules[i];
 
       if (rule->verb == VERB_REPLACE
-          && rule_matches (rule, library, role, symbol))
+          && rule_matches (rule, &subject, symbol))
         name = rule->replacement;
     }
   return name;
@@ -346,6 +426,13 @@ report_unused_rule (const struct cs_policy *policy,
                       len < rule->text_len ? "..." : "");
 }
 
+/* Extensions come later.  */
+static bool
+is_waiting (const struct policy_pattern *pattern)
+{
+  return !pattern->used && pattern->word == WORD_EXTENSIONS;
+}
+
 static void
 report_unused_patterns (const struct policy_rule *rule,
                         const struct policy_patterns *list,
@@ -354,10 +441,21 @@ report_unused_patterns (const struct policy_rule *rule,
   size_t i;
 
   for (i = 0; i < list->nr; i++)
-    if (!list->items[i].used)
+    if (!list->items[i].used && !is_waiting (&list->items[i]))
       cs_policy_complain (warnings, rule->line, list->items[i].column,
                           "pattern '%.200s' matches nothing",
                           list->items[i].text);
+}
+
+static bool
+waits_for_extensions (const struct policy_rule *rule)
+{
+  size_t i;
+
+  for (i = 0; i < rule->libraries.nr; i++)
+    if (is_waiting (&rule->libraries.items[i]))
+      return true;
+  return false;
 }
 
 size_t
@@ -372,7 +470,8 @@ cs_policy_unused (const struct cs_policy *policy, cs_policy_report *report,
     {
       const struct policy_rule *rule = &policy->rules[i];
 
-      if (rule->optional || rule->verb == VERB_FILES)
+      if (rule->optional || rule->verb == VERB_FILES
+          || (!rule->used && waits_for_extensions (rule)))
         continue;
       if (!rule->used)
         report_unused_rule (policy, rule, &warnings);

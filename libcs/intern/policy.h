@@ -8,6 +8,7 @@
 
      policy 1                                   first rule of every policy
      persist LIBRARY...                         fixed address, data in the store
+     restart LIBRARY...                         fixed address, data begins anew
      rebind  LIBRARY...                         floats, reached by trampolines
      intern  function|data|any SYMBOL... [in LIBRARY...]
      skip    function|data|any SYMBOL... [in LIBRARY...]
@@ -16,7 +17,9 @@
 
    The word `optional` before a rule silences cs_policy_unused() about it.
    Without `in`, a rule holds for every library.  In `in`, the words
-   `persistent` and `rebound` stand for all libraries of that role.  For
+   `persistent` and `rebound` stand for all libraries that persist or do
+   not; wherever a library is expected, `extensions` stands for those opened
+   at run time that refer to a carried one (cs_policy_add_extension).  For
    each question the last rule that matches decides.  A library no rule
    speaks of is rebound; a symbol no rule speaks of is not interned.  */
 #ifndef CS_POLICY_H
@@ -33,6 +36,7 @@ struct cs_policy;
 enum cs_policy_role
 {
   CS_POLICY_REBIND,
+  CS_POLICY_RESTART,
   CS_POLICY_PERSIST
 };
 
@@ -69,6 +73,9 @@ void cs_policy_free (struct cs_policy *policy);         /* NULL is allowed */
 
 /* The text the policy was parsed from, and its length.  Lent.  */
 const char *cs_policy_text (const struct cs_policy *policy, size_t *len);
+
+/* From now on LIBRARY is one of the `extensions`.  0 or -ENOMEM.  */
+int cs_policy_add_extension (struct cs_policy *policy, const char *library);
 
 /* The questions.  They mark the deciding rule as used.  */
 enum cs_policy_role cs_policy_role (struct cs_policy *policy,
@@ -110,7 +117,8 @@ void cs_policy_each_replacement (const struct cs_policy *policy,
    pattern never matched a library asked for, or its symbol pattern never
    matched a symbol asked for; in rules that were, the same for each single
    pattern of a list ("pattern 'TEXT' matches nothing").  Rules marked
-   `optional` are left out, and `files` rules, which speak of run time.  Returns the number of reports.  */
+   `optional` are left out, `files` rules, which speak of run time, and what
+   waits for `extensions`.  Returns the number of reports.  */
 size_t cs_policy_unused (const struct cs_policy *policy,
                          cs_policy_report *report, void *closure);
 

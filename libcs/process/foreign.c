@@ -3,17 +3,21 @@
 
    A handle that the interpreter keeps is the address of a record in the
    store which names the library as the program did (made absolute when it
-   is a path).  A function found by dlsym comes back as its trampoline, so
-   that it may be kept too.  At a resume the libraries are opened again and
-   the trampolines bound by name; a library or symbol that is missing today
+   is a path).  At a resume the libraries are opened again and the
+   trampolines bound by name; a library or symbol that is missing today
    leaves the trampoline at its stub, which raises an error when called.
 
-   An extension (a library that needs libguile) also hands addresses of its
-   functions to the interpreter, for the primitives it defines.  Those that
-   it exports are replaced by trampolines in its own relocated words, before
-   it is initialized.  What it keeps in its own statics is of this process.
+   A function found by dlsym comes back as its trampoline, so that it may be
+   kept too.  A variable comes back where it is today; its name is left for
+   the caller's caller, which makes an object of the address and can change it
+   at a resume (cs_process_data_symbol).
 
-   Pointers to data come back as they are: they are of this process too.  */
+   Extensions, libraries that refer to the interpreter, are carried
+   (extension.h): they are in the store like the interpreter itself.  One
+   that the policy rebinds still hands addresses of its functions to the
+   interpreter, for the primitives it defines.  Those that it exports are
+   replaced by trampolines in its own relocated words, before it is
+   initialized; what it keeps in its own statics is of this process.  */
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -22,11 +26,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "intern/extension.h"
 #include "intern/imports.h"
 #include "private.h"
 #include "report.h"
 
-static void *real[CS_PROCESS_HANDLES_MAX];      /* today's handles */
+static struct
+{
+  void *handle;                 /* of ld.so */
+  bool carried;                 /* it is never closed */
+} real[CS_PROCESS_HANDLES_MAX]; /* today's libraries */
+
+static __thread struct
+{
+  const void *addr;
+  uint32_t entry;
+} last_data;                    /* that dlsym gave to this thread */
+
+static struct cs_policy *policy;        /* parsed when it is first needed */
 static pthread_mutex_t foreign_lock = PTHREAD_MUTEX_INITIALIZER;
 
 void
@@ -155,34 +172,66 @@ find_carried (const char *name, const void *addr)
   return -ENOENT;
 }
 
+/* The entry for symbol NAME of the library PATH, now at ADDR, bound; or
+   negative.  */
+static long
+intern (const char *path, const char *name, void *addr,
+        enum cs_symbol_kind kind)
+{
+  const struct cs_table_entry_disk fields = {
+    .kind = (uint16_t) kind, .flags = CS_TABLE_USED | CS_TABLE_DYNAMIC,
+    .value = (uintptr_t) addr
+  };
+  struct cs_table_disk *table = cs_process.table;
+  long i = cs_table_add (table, path, name, "", &fields);
+
+  if (i < 0)
+    return i;
+  cs_table_entry (table, (uint32_t) i)->flags
+    |= CS_TABLE_USED | CS_TABLE_DYNAMIC;
+  cs_intern_bind (table, (uint32_t) i, (uintptr_t) addr);
+  return i;
+}
+
 /* The trampoline for function NAME of the library PATH, now at ADDR.  */
 static void *
 trampoline_for (const char *path, const char *name, void *addr)
 {
-  const struct cs_table_entry_disk fields = {
-    .kind = CS_SYMBOL_FUNCTION, .flags = CS_TABLE_USED | CS_TABLE_DYNAMIC,
-    .value = (uintptr_t) addr
-  };
-  struct cs_table_disk *table = cs_process.table;
-  long i;
+  long i = cs_store_contains (cs_process.store, addr)
+             ? find_carried (name, addr)
+             : intern (path, name, addr, CS_SYMBOL_FUNCTION);
 
-  if (cs_store_contains (cs_process.store, addr))
-    i = find_carried (name, addr);
-  else
-    {
-      i = cs_table_add (table, path, name, "", &fields);
-      if (i >= 0)
-        {
-          cs_table_entry (table, (uint32_t) i)->flags
-            |= CS_TABLE_USED | CS_TABLE_DYNAMIC;
-          cs_intern_bind (table, (uint32_t) i, (uintptr_t) addr);
-        }
-    }
   if (i == -ENOSPC)
     return NULL;
   return i < 0 ? addr
-               : (void *) (uintptr_t) cs_intern_trampoline (table,
+               : (void *) (uintptr_t) cs_intern_trampoline (cs_process.table,
                                                             (uint32_t) i);
+}
+
+/* Variable NAME of the library PATH, now at ADDR.  One of a carried library
+   stays where it is.  Returns false if the table is full.  */
+static bool
+note_data (const char *path, const char *name, void *addr)
+{
+  long i;
+
+  if (cs_store_contains (cs_process.store, addr))
+    return true;
+  i = intern (path, name, addr, CS_SYMBOL_DATA);
+  if (i < 0)
+    return false;
+  last_data.addr = addr;
+  last_data.entry = (uint32_t) i;
+  return true;
+}
+
+long
+cs_process_data_symbol (const void *addr)
+{
+  if (!addr || last_data.addr != addr)
+    return -ENOENT;
+  last_data.addr = NULL;
+  return (long) last_data.entry;
 }
 
 /* A function of an extension, whose address it takes itself.  */
@@ -192,65 +241,153 @@ redirect_own (void *path, const char *name, uintptr_t function)
   return (uintptr_t) trampoline_for (path, name, (void *) function);
 }
 
+/* Note that the program has the library PATH open, as HANDLE.  NULL when
+   there is no room.  */
+static struct cs_handle_disk *
+keep_handle (const char *path, int flags, void *handle, bool carried)
+{
+  struct cs_handle_disk *kept = handle_for (path);
+  size_t n;
+
+  if (!kept)
+    return NULL;
+  /* As with libc, RTLD_GLOBAL and RTLD_NODELETE stay in force.  */
+  if (kept->references++ == 0)
+    kept->flags = 0;
+  kept->flags |= (uint32_t) flags & ~(uint32_t) RTLD_NOLOAD;
+  n = number_of (kept);
+  /* One reference of libc's stands for all of ours.  */
+  if (real[n].handle && !real[n].carried)
+    dlclose (real[n].handle);
+  real[n].handle = handle;
+  real[n].carried = carried;
+  return kept;
+}
+
+/* Let ld.so open the library that PATH names; ERR says what kept it from
+   being read as one to be carried, if anything did.  */
+static struct cs_handle_disk *
+open_rebound (const char *path, int flags, struct cs_err *err)
+{
+  void *handle = dlopen (path, flags);
+  struct cs_handle_disk *kept;
+
+  if (!handle)
+    return NULL;
+  if (path
+      && cs_imports_redirect_own (cs_process.store, handle, redirect_own,
+                                  (void *) path) == 1
+      && err->code != 0)
+    {
+      dlclose (handle);
+      return NULL;
+    }
+  err->code = 0;
+  kept = keep_handle (path ? path : "", flags, handle, false);
+  if (!kept)
+    {
+      dlclose (handle);
+      cs_err_set (err, CS_E_REFUSED, "the store has no room for another"
+                  " library opened at run time");
+    }
+  return kept;
+}
+
+static int
+open_carried (const char *path, int flags, size_t *number,
+              struct cs_err *err)
+{
+  const struct cs_library_loading loading = {
+    .store = cs_process.store, .table = cs_process.table,
+    .find = cs_process.find, .set = &cs_process.libraries
+  };
+  int code = policy ? 0 : cs_imports_policy (cs_process.store, &policy, err);
+
+  return code == 0 ? cs_extension_open (&loading, policy, path, flags,
+                                        number, err) : code;
+}
+
+static struct cs_handle_disk *
+open_library (const char *path, int flags, struct cs_err *err)
+{
+  const struct cs_library_set *set = &cs_process.libraries;
+  struct cs_handle_disk *kept;
+  size_t number;
+  void *refused;
+  int code = path && set->nr_base > 0
+               ? open_carried (path, flags, &number, err)
+               : CS_EXTENSION_REBOUND;
+
+  if (code == CS_EXTENSION_REBOUND)
+    return open_rebound (path, flags, err);
+  if (code == CS_EXTENSION_CARRIED)
+    {
+      kept = keep_handle (path, flags, set->items[number].handle, true);
+      if (!kept)
+        cs_err_set (err, CS_E_REFUSED, "the store has no room for another"
+                    " library opened at run time");
+      return kept;
+    }
+  /* What ld.so has to say about it is what dlerror() is expected to say.  */
+  refused = code == -CS_E_INCOMPATIBLE ? dlopen (path, flags) : NULL;
+  if (refused)
+    dlclose (refused);
+  else if (code == -CS_E_INCOMPATIBLE)
+    err->code = 0;
+  return NULL;
+}
+
 void *
 cs_foreign_open (const char *path, int flags)
 {
+  struct cs_err err = CS_ERR_INIT;
   char absolute[PATH_MAX];
   struct cs_handle_disk *handle;
-  void *today = dlopen (path, flags);
 
-  if (!today)
-    return NULL;
   if (path && strchr (path, '/') && realpath (path, absolute))
     path = absolute;
   cs_locks_lock (&foreign_lock);
-  handle = handle_for (path ? path : "");
-  if (handle)
-    {
-      /* As with libc, RTLD_GLOBAL and RTLD_NODELETE stay in force.  */
-      if (handle->references++ == 0)
-        handle->flags = 0;
-      handle->flags |= (uint32_t) flags & ~(uint32_t) RTLD_NOLOAD;
-      /* One reference of libc's stands for all of ours.  */
-      if (real[number_of (handle)])
-        dlclose (today);
-      else
-        {
-          real[number_of (handle)] = today;
-          if (path)
-            cs_imports_redirect_own (cs_process.store, today, redirect_own,
-                                     (void *) path);
-        }
-    }
+  handle = open_library (path, flags, &err);
   cs_locks_unlock (&foreign_lock);
-  if (!handle)
-    full ("the store has no room for another library opened at run time");
+  if (!handle && err.code != 0)
+    full (err.text);
   return handle;
+}
+
+/* A library that was open without being used since the resume may be there
+   again.  */
+static void *
+handle_of (struct cs_handle_disk *known)
+{
+  size_t n = number_of (known);
+
+  if (!real[n].handle)
+    real[n].handle = dlopen (path_of (known)[0] ? path_of (known) : NULL,
+                             (int) known->flags);
+  return real[n].handle;
 }
 
 void *
 cs_foreign_symbol (void *handle, const char *name)
 {
   struct cs_handle_disk *known = handle;
-  void *addr, *result;
+  void *addr;
+  bool kept = true;
 
   if (!is_handle (handle))
     return dlsym (handle, name);
-  if (!real[number_of (known)])
-    real[number_of (known)] = dlopen (path_of (known)[0] ? path_of (known)
-                                                         : NULL,
-                                      (int) known->flags);
-  if (!real[number_of (known)])
+  addr = handle_of (known) ? dlsym (handle_of (known), name) : NULL;
+  if (!addr)
     return NULL;
-  addr = dlsym (real[number_of (known)], name);
-  if (!addr || !is_code (addr) || is_data_symbol (addr))
-    return addr;
   cs_locks_lock (&foreign_lock);
-  result = trampoline_for (path_of (known), name, addr);
+  if (is_code (addr) && !is_data_symbol (addr))
+    addr = trampoline_for (path_of (known), name, addr);
+  else
+    kept = note_data (path_of (known), name, addr);
   cs_locks_unlock (&foreign_lock);
-  if (!result)
+  if (!addr || !kept)
     full ("the store's intern table is full");
-  return result;
+  return addr;
 }
 
 int
@@ -258,15 +395,17 @@ cs_foreign_close (void *handle)
 {
   struct cs_handle_disk *known = handle;
   void *today;
+  size_t n;
 
   if (!is_handle (handle))
     return dlclose (handle);
+  n = number_of (known);
   if (known->references > 0)
     known->references--;
-  today = real[number_of (known)];
-  if (!today || known->references > 0)
+  today = real[n].handle;
+  if (!today || known->references > 0 || real[n].carried)
     return 0;
-  real[number_of (known)] = NULL;
+  real[n].handle = NULL;
   return dlclose (today);
 }
 
@@ -282,14 +421,34 @@ bind_entry (uint32_t i)
   void *addr = NULL;
 
   for (uint32_t h = 0; h < image->nr_handles; h++)
-    if (real[h] && strcmp (path_of (&image->handles[h]), path) == 0)
+    if (real[h].handle
+        && strcmp (path_of (&image->handles[h]), path) == 0)
       {
         loaded = true;
-        addr = dlsym (real[h], name);
+        addr = dlsym (real[h].handle, name);
       }
   if (loaded && !addr)
-    cs_report (CS_REPORT_MISSING, "function '%s' of '%s'", name, path);
+    cs_report (CS_REPORT_MISSING, "%s '%s' of '%s'",
+               cs_table_entry (table, i)->kind == CS_SYMBOL_DATA
+                 ? "variable" : "function", name, path);
   cs_intern_bind (table, i, (uintptr_t) addr);
+}
+
+/* The newest carried library that was opened as PATH, or NULL.  */
+static const struct cs_library_loaded *
+find_loaded (const char *path)
+{
+  const struct cs_library_set *set = &cs_process.libraries;
+  const struct cs_library_loaded *item;
+
+  for (size_t i = set->nr; i > 0; i--)
+    {
+      item = &set->items[i - 1];
+      if (strcmp (cs_library_name (item->block, item->library->path), path)
+          == 0)
+        return item;
+    }
+  return NULL;
 }
 
 static void
@@ -297,11 +456,15 @@ open_again (uint32_t h)
 {
   const struct cs_handle_disk *handle = &cs_process.image->handles[h];
   const char *path = path_of (handle);
+  const struct cs_library_loaded *item = find_loaded (path);
 
-  if (handle->references == 0)
+  real[h].carried = item != NULL;
+  if (item)
+    real[h].handle = item->handle;
+  if (item || handle->references == 0)
     return;
-  real[h] = dlopen (path[0] ? path : NULL, (int) handle->flags);
-  if (!real[h])
+  real[h].handle = dlopen (path[0] ? path : NULL, (int) handle->flags);
+  if (!real[h].handle)
     cs_report (CS_REPORT_MISSING, "library '%s': %s", path, dlerror ());
 }
 

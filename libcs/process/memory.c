@@ -9,7 +9,10 @@
    A thread that the collector does not know must not allocate from it:
    a collection that such an allocation starts ends in "Collecting from
    unknown thread" (libgc 8.2.2, GC_push_all_stacks).  Its blocks come from
-   libc; they do not outlive the process, and neither does the thread.  */
+   libc; they do not outlive the process, and neither does the thread.
+
+   Libraries whose state is of one process keep libc's malloc, but may be
+   handed a block from the store; their free and realloc look where it is.  */
 
 #include <errno.h>
 #include <malloc.h>
@@ -99,6 +102,13 @@ cs_memory_realloc (void *block, size_t len)
   return move (block,
                cs_process.collector.size (base)
                  - (size_t) ((char *) block - (char *) base), len);
+}
+
+void *
+cs_memory_realloc_where_it_is (void *block, size_t len)
+{
+  return block && in_store (block) ? cs_memory_realloc (block, len)
+                                   : realloc (block, len);
 }
 
 void

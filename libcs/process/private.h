@@ -16,6 +16,7 @@
 void *cs_memory_malloc (size_t len);
 void *cs_memory_calloc (size_t count, size_t len);
 void *cs_memory_realloc (void *block, size_t len);
+void *cs_memory_realloc_where_it_is (void *block, size_t len);
 void cs_memory_free (void *block);
 int cs_memory_posix_memalign (void **block, size_t alignment, size_t len);
 void *cs_memory_aligned_alloc (size_t alignment, size_t len);

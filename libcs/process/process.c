@@ -239,6 +239,7 @@ static const struct replacement replacements[] = {
   { "store:memalign", cs_memory_aligned_alloc },
   { "store:strdup", cs_memory_strdup },
   { "store:strndup", cs_memory_strndup },
+  { "process:realloc", cs_memory_realloc_where_it_is },
   { "store:mmap", cs_mapping_mmap },
   { "store:collector_mmap", cs_zone_mmap },
   { "store:munmap", cs_mapping_munmap },

@@ -43,6 +43,7 @@
 
 #include "err.h"
 #include "intern/intern.h"
+#include "intern/library.h"
 #include "process/descriptors.h"
 #include "store/store.h"
 
@@ -197,6 +198,8 @@ struct cs_process
   struct cs_table_disk *table;
   struct cs_process_disk *image;        /* section "process" */
   struct cs_threads_disk *threads;      /* section "threads" */
+  struct cs_library_set libraries;      /* the carried ones */
+  cs_library_replacement *find; /* what they were bound with */
   struct cs_process_collector collector;
   atomic_bool collector_ready;
   bool child;                   /* this is a forked child */
@@ -257,6 +260,11 @@ extern __thread bool cs_process_own_thread;
 /* Store a string for good.  Returns its offset, 0 when there is no room or
    for "".  */
 uint32_t cs_process_string (const char *text);
+
+/* foreign.c: the entry of the variable at ADDR, if ADDR is what the last
+   dlsym() of this thread gave and nobody has asked since; else -ENOENT.  The
+   entry's value is its address at each start, and 0 when it is missing.  */
+long cs_process_data_symbol (const void *addr);
 
 /* signals.c: has a carried library a handler for SIGNUM (not SIG_IGN)?  */
 bool cs_process_handles_signal (int signum);

@@ -170,7 +170,7 @@ a_two function liba.so.1 3' ]
   printf 'policy 1\npresist liba.so.*\nintern function * in\n  replace x with [\n' >bad.pol
   try cs-intern --policy bad.pol liba.so.1
   ended 2 && printed ''
-  complained "bad.pol:2:1: unknown rule 'presist'; rules are policy, persist, rebind, intern, skip, replace, files
+  complained "bad.pol:2:1: unknown rule 'presist'; rules are policy, persist, restart, rebind, intern, skip, replace, files
 bad.pol:3:19: library pattern expected after 'in'
 bad.pol:4:18: replacement '[' is not of the form NAMESPACE:NAME, as in store:malloc"
   [ ! -e liba.so.1.cst ]

@@ -9,6 +9,7 @@
 #                        stderr, what it prints is not looked at
 #   answers WANT [EXPR]  the same, and stdout must be exactly WANT
 #   fails STATUS [EXPR]  run EXPR; it must end with exactly STATUS
+#   killed [EXPR]        run EXPR, save the workspace, and be killed
 #   survives [EXPR]      run EXPR; success or an ordinary Guile error, never
 #                        death by a signal or a failure of cs-run itself
 #   same_as_guile ARG... run guile and cs-run with ARG...; stdout, stderr and
@@ -142,6 +143,12 @@ fails ()
   ended "$want"
 }
 
+killed ()
+{
+  run_in "$STORE" "$(expression "$@") ((@ (coldstore) checkpoint!)) (kill (getpid) SIGKILL)"
+  ended 137
+}
+
 survives ()
 {
   run_in "$STORE" "$(expression "$@")"
@@ -186,4 +193,12 @@ c_library ()
 
   shift
   cc -shared -fPIC -O1 -o "$lib.new" -x c - "$@" && mv "$lib.new" "$lib"
+}
+
+# The same for one that includes libguile.h and needs libguile.
+extension ()
+{
+  # shellcheck disable=SC2046     # several words
+  c_library "$@" $(pkg-config --cflags guile-3.0) -Wl,--no-as-needed \
+    $(pkg-config --libs guile-3.0)
 }

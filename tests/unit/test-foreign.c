@@ -174,8 +174,23 @@ missing_symbol (void)
   CHECK (in_child (call_less) == 0);
 }
 
+/* The entry of the variable NAME, which is at ADDR.  */
+static const struct cs_table_entry_disk *
+data_entry (const void *addr, const char *name)
+{
+  const struct cs_table_entry_disk *entry;
+  long i = cs_process_data_symbol (addr);
+
+  CHECK (i >= 0 && cs_process_data_symbol (addr) == -ENOENT);
+  entry = cs_table_entry (cs_process.table, (uint32_t) i);
+  CHECK (entry->kind == CS_SYMBOL_DATA);
+  CHECK (!strcmp (cs_table_string (cs_process.table, entry->name), name));
+  CHECK (entry->value == (uintptr_t) addr);
+  return entry;
+}
+
 static void
-data_passes (void)
+leave_data (void)
 {
   const int *constant;
   void *handle;
@@ -185,9 +200,43 @@ data_passes (void)
   handle = open_library ();
   data = cs_foreign_symbol (handle, "foreign_data");
   CHECK (data && !is_in_store (data) && *data == 5);
+  CHECK (cs_process_data_symbol (data + 1) == -ENOENT);
+  data_entry (data, "foreign_data");
   constant = cs_foreign_symbol (handle, "foreign_constant");
   CHECK (constant && !is_in_store (constant) && *constant == 17);
-  CHECK (cs_process.table->count == 0);
+  words->word[0] = (uintptr_t) data_entry (constant, "foreign_constant");
+  CHECK (cs_process.table->count == 2);
+  save_and_leave ();
+}
+
+static void
+find_data (void)
+{
+  const struct cs_table_entry_disk *entry;
+
+  resume ();
+  entry = (const void *) (uintptr_t) words->word[0];
+  CHECK (*(const int *) (uintptr_t) entry->value == 17);
+  save_and_leave ();
+}
+
+static void
+miss_data (void)
+{
+  const struct cs_table_entry_disk *entry;
+
+  resume ();
+  entry = (const void *) (uintptr_t) words->word[0];
+  CHECK (entry->value == 0 && (entry->flags & CS_TABLE_MISSING));
+}
+
+static void
+data_passes (void)
+{
+  CHECK (in_child (leave_data) == 0);
+  CHECK (in_child (find_data) == 0);
+  CHECK (unlink (LIBRARY) == 0);
+  CHECK (in_child (miss_data) == 0);
 }
 
 static void
@@ -347,7 +396,7 @@ static const struct test_case cases[] = {
     missing_library },
   { "a missing function ends in the handler, the others work",
     missing_symbol },
-  { "pointers to data are passed on, constants among code too",
+  { "variables are passed on and their names kept, constants among code too",
     data_passes },
   { "what is not there is libc's error", not_there },
   { "a library is closed when its last opener closes it", closing },

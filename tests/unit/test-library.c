@@ -83,12 +83,23 @@ open_elfs (struct cs_elf **elfs)
   CHECK (cs_elf_open (second_path, &elfs[1], &err) == 0);
 }
 
-/* Make a store that carries both; what cs_library_carry() says.  */
-static int
-carry (const char *policy_source, struct cs_err *err)
+static struct cs_library_loading
+loading (cs_library_replacement *with)
 {
+  return (struct cs_library_loading) {
+    .store = store, .table = table, .find = with, .set = &set
+  };
+}
+
+static struct cs_policy *policy;
+
+/* Make a store that carries the first NR of both; what cs_library_carry()
+   says.  */
+static int
+carry_first (size_t nr, const char *policy_source, struct cs_err *err)
+{
+  struct cs_library_carrying carrying = { .find = find, .nr = nr };
   struct cs_table_disk *compiled;
-  struct cs_policy *policy;
   struct cs_elf *elfs[2];
   void *addr;
   int code;
@@ -98,25 +109,39 @@ carry (const char *policy_source, struct cs_err *err)
   open_elfs (elfs);
   CHECK (cs_policy_parse ("test", policy_source, strlen (policy_source), NULL,
                           NULL, &policy, err) == 0);
-  CHECK (cs_table_compile (policy, (const struct cs_elf *const *) elfs, 2,
+  CHECK (cs_table_compile (policy, (const struct cs_elf *const *) elfs, nr,
                            &compiled, err) == 0);
   CHECK (cs_intern_create (store, cs_arch_native (), compiled, err) == 0);
   free (compiled);
   CHECK (cs_intern_open (store, &table, err) == 0);
   CHECK (cs_store_section_create (store, "test", PAGE, RW, &addr) == 0);
   words = addr;
-  code = cs_library_carry (store, policy, table, elfs, 2, find, err);
-  cs_policy_free (policy);
+  carrying.policy = policy;
+  carrying.table = table;
+  carrying.elfs = elfs;
+  code = cs_library_carry (store, &carrying, err);
   cs_elf_close (elfs[0]);
   cs_elf_close (elfs[1]);
   return code;
 }
 
 static int
+carry (const char *policy_source, struct cs_err *err)
+{
+  return carry_first (2, policy_source, err);
+}
+
+static int
 load (bool again, struct cs_err *err)
 {
+  struct cs_library_loading with = loading (find);
+  int code;
+
   *err = (struct cs_err) CS_ERR_INIT;
-  return cs_library_load (store, table, find, again, &set, err);
+  code = cs_library_load (&with, again, err);
+  if (code == 0 && !again)
+    cs_library_construct (&set, 0);
+  return code;
 }
 
 static void
@@ -171,7 +196,7 @@ save_and_leave (void)
 static void *
 at (int i, const char *name)
 {
-  void *addr = dlsym (set.handles[i], name);
+  void *addr = dlsym (set.items[i].handle, name);
 
   if (!addr)
     fprintf (stderr, "%s\n", dlerror ());
@@ -249,14 +274,14 @@ new_store (void)
   begin ();
   check_calls ();
   CHECK (*int_at (0, "carried_constructed") == 1);
-  libraries = cs_library_section (store, &err);
+  libraries = cs_library_block (store, 0, &err);
   CHECK (libraries && libraries->count == 2);
   CHECK (!strcmp (cs_library_get (libraries, 0)->soname, FIRST));
   CHECK (!strcmp (cs_library_get (libraries, 1)->soname, SECOND));
   for (uint32_t i = 0; i < 2; i++)
     {
       library = cs_library_get (libraries, i);
-      CHECK (dlinfo (set.handles[i], RTLD_DI_LINKMAP, &map) == 0);
+      CHECK (dlinfo (set.items[i].handle, RTLD_DI_LINKMAP, &map) == 0);
       CHECK (map->l_addr == 0 && library->build_id[0]);
       CHECK (strstr (cs_library_name (libraries, library->path),
                      i == 0 ? "carried.so" : "carried-user.so")
@@ -319,7 +344,7 @@ spoil_slots (void)
 
   reopen (CS_STORE_WRITE);
   load_ok (true);
-  libraries = cs_library_section (store, &err);
+  libraries = cs_library_block (store, 0, &err);
   for (uint32_t n = 0; n < libraries->count; n++)
     {
       library = cs_library_get (libraries, n);
@@ -377,7 +402,7 @@ address_in_use (void)
   int fd;
 
   reopen (CS_STORE_EPHEMERAL);
-  libraries = cs_library_section (store, &err);
+  libraries = cs_library_block (store, 0, &err);
   library = cs_library_get (libraries, 0);
   addr = (void *) (uintptr_t) (library->addr
                                + (library->len - PAGE) / PAGE / 2 * PAGE);
@@ -422,10 +447,11 @@ static void
 replacement_is_gone (void)
 {
   struct cs_err err = CS_ERR_INIT;
+  struct cs_library_loading with;
 
   reopen (CS_STORE_EPHEMERAL);
-  CHECK (cs_library_load (store, table, find_all_but_free, true, &set, &err)
-         == -CS_E_INCOMPATIBLE);
+  with = loading (find_all_but_free);
+  CHECK (cs_library_load (&with, true, &err) == -CS_E_INCOMPATIBLE);
   CHECK (strstr (err.text, "test:free"));
 }
 
@@ -439,14 +465,16 @@ other_release (void)
 static void
 too_many (void)
 {
+  struct cs_library_carrying carrying = {
+    .find = find, .nr = CS_LIBRARIES_MAX + 1
+  };
   struct cs_err err = CS_ERR_INIT;
-  struct cs_policy *policy;
 
   store = create (false);
   CHECK (cs_policy_parse ("test", policy_text, strlen (policy_text), NULL,
                           NULL, &policy, &err) == 0);
-  CHECK (cs_library_carry (store, policy, NULL, NULL, CS_LIBRARIES_MAX + 1,
-                           find, &err) == -CS_E_REFUSED);
+  carrying.policy = policy;
+  CHECK (cs_library_carry (store, &carrying, &err) == -CS_E_REFUSED);
 }
 
 static void
@@ -455,7 +483,7 @@ no_section (void)
   struct cs_err err = CS_ERR_INIT;
 
   store = create (false);
-  CHECK (!cs_library_section (store, &err) && err.code == -CS_E_DAMAGED);
+  CHECK (!cs_library_block (store, 0, &err) && err.code == -CS_E_DAMAGED);
 }
 
 static void

@@ -78,8 +78,8 @@ static const struct error_case error_cases[] = {
   { "policy 1\npolicy 1", 0,
     "p:2:1: a second 'policy' rule; the first is in line 1\n" },
   { "policy 1\npresist a\n", 0,
-    "p:2:1: unknown rule 'presist'; rules are policy, persist, rebind, "
-    "intern, skip, replace, files\n" },
+    "p:2:1: unknown rule 'presist'; rules are policy, persist, restart, "
+    "rebind, intern, skip, replace, files\n" },
   { "policy 1\npersist", 0,
     "p:2:1: library pattern expected after 'persist'\n" },
   { "policy 1\n  rebind # a\n", 0,
@@ -139,8 +139,8 @@ static const struct error_case error_cases[] = {
     "p:2:16: pattern '[': '[' without ']'\n" },
   { "policy 1\noptional", 0, "p:2:1: rule expected after 'optional'\n" },
   { "policy 1\noptional policy 1", 0,
-    "p:2:10: unknown rule 'policy'; rules are policy, persist, rebind, "
-    "intern, skip, replace, files\n" },
+    "p:2:10: unknown rule 'policy'; rules are policy, persist, restart, "
+    "rebind, intern, skip, replace, files\n" },
   { "policy 1\npersist a\0b\npersist c\001", 31,
     "p:2:10: NUL byte; a policy is a text file\n"
     "p:3:10: control character 0x01\n" },
@@ -149,8 +149,8 @@ static const struct error_case error_cases[] = {
     "p:2:13: pattern '[': '[' without ']'\n" },
   /* All errors, in order, in one run.  */
   { "policy 1\r\nfoo\r\npersist [\r\nintern\r\npersist ok\r\n", 0,
-    "p:2:1: unknown rule 'foo'; rules are policy, persist, rebind, intern, "
-    "skip, replace, files\n"
+    "p:2:1: unknown rule 'foo'; rules are policy, persist, restart, rebind, "
+    "intern, skip, replace, files\n"
     "p:3:9: pattern '[': '[' without ']'\n"
     "p:4:1: 'intern' needs a kind: function, data or any\n" },
 };

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* library-private.h -- what the files about carried libraries share.  */
+#ifndef CS_LIBRARY_PRIVATE_H
+#define CS_LIBRARY_PRIVATE_H
+
+#include <link.h>
+
+#include "intern/library.h"
+
+/* library-split.c.  The copies are of this machine, were checked by
+   cs_elf_open() and written by cs_rebase(), so their headers and dynamic
+   section can be followed.  */
+
+/* Find in LIBRARY's rebased copy of LEN bytes at DATA the segments that need
+   not be copied at a start, and its constructors, and take these and its
+   destructors out of it.  Fills the fields segments, nr_segments (their
+   `copy` relative to DATA), init, init_array and init_array_len.  */
+void cs_library_split (struct cs_library_disk *library, void *data,
+                       size_t len);
+
+/* The dynamic section of the copy at DATA, and the bytes that will be at
+   ADDR (NULL if it has none).  */
+ElfW (Dyn) *cs_library_dynamic (void *data);
+void *cs_library_bytes (void *data, uint64_t addr);
+
+/* Make ENTRY one that ld.so ignores: an entry cannot be removed, but in a
+   library DT_DEBUG is not looked at.  */
+void cs_library_forget_entry (ElfW (Dyn) *entry);
+
+/* library-loose.c: change the LEN bytes at COPY, a rebased library called
+   NAME, so that ld.so loads it today: libraries that cannot be loaded are not
+   needed any more, versions are not asked for, and symbols need not be
+   found.  */
+int cs_library_loosen (const char *name, void *copy, size_t len,
+                       struct cs_err *err);
+
+/* library-load.c: store VALUE into the word at ADDR of LIBRARY, which ld.so
+   may have made read-only.  0 or -errno.  */
+int cs_library_write (const struct cs_library_disk *library, uint64_t addr,
+                      uintptr_t value);
+
+/* Today's address of NAME, of VERSION if it is not "", as seen from HANDLE;
+   NULL if there is none.  */
+void *cs_library_today (void *handle, const char *name, const char *version);
+
+#endif

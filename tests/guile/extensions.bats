@@ -1,0 +1,237 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# extensions.bats -- libraries that refer to libguile: carried by the store.
+
+load helper
+
+setup ()
+{
+  store_new
+  export LD_LIBRARY_PATH=$BATS_TEST_TMPDIR
+}
+
+# Everything an extension may have: objects in its variables, static
+# functions as primitives, a type of its own, memory, a constructor.
+full_extension ()
+{
+  extension e <<'E'
+#include <stdlib.h>
+#include <string.h>
+#include <libguile.h>
+static SCM held = SCM_BOOL_F;
+static SCM table;
+static char *name;
+static int constructed, destroyed, calls;
+static scm_t_bits tag;
+static SCM hold (SCM x) { SCM old = held; held = x; return old; }
+static SCM get (void) { return held; }
+static SCM note (SCM key, SCM value) { return scm_hash_set_x (table, key, value); }
+static SCM noted (SCM key) { return scm_hash_ref (table, key, SCM_BOOL_F); }
+static SCM set_name (SCM x) { free (name); name = scm_to_locale_string (x); return x; }
+static SCM get_name (void) { return scm_from_locale_string (name); }
+static SCM wrap (SCM x) { SCM_RETURN_NEWSMOB (tag, SCM_UNPACK (x)); }
+static SCM unwrap (SCM x)
+{
+  scm_assert_smob_type (tag, x);
+  return SCM_PACK (SCM_SMOB_DATA (x));
+}
+static SCM mark (SCM x) { return SCM_PACK (SCM_SMOB_DATA (x)); }
+static int print (SCM x, SCM port, scm_print_state *state)
+{
+  (void) x; (void) state;
+  scm_puts ("#<wrapped>", port);
+  return 1;
+}
+static SCM counts (void)
+{
+  return scm_list_3 (scm_from_int (constructed), scm_from_int (destroyed),
+                     scm_from_int (++calls));
+}
+static void __attribute__ ((constructor)) construct (void) { constructed++; }
+static void __attribute__ ((destructor)) destroy (void) { destroyed++; }
+SCM exported (SCM x) { return scm_sum (x, x); }
+int variable = 7;
+void init_e (void)
+{
+  table = scm_c_make_hash_table (8);
+  tag = scm_make_smob_type ("wrapped", 0);
+  scm_set_smob_mark (tag, mark);
+  scm_set_smob_print (tag, print);
+  scm_c_define_gsubr ("hold", 1, 0, 0, hold);
+  scm_c_define_gsubr ("get", 0, 0, 0, get);
+  scm_c_define_gsubr ("note", 2, 0, 0, note);
+  scm_c_define_gsubr ("noted", 1, 0, 0, noted);
+  scm_c_define_gsubr ("set-name", 1, 0, 0, set_name);
+  scm_c_define_gsubr ("get-name", 0, 0, 0, get_name);
+  scm_c_define_gsubr ("wrap", 1, 0, 0, wrap);
+  scm_c_define_gsubr ("unwrap", 1, 0, 0, unwrap);
+  scm_c_define_gsubr ("counts", 0, 0, 0, counts);
+  scm_c_define_gsubr ("exported", 1, 0, 0, exported);
+}
+E
+}
+
+fill="(define (churn) (do ((i 0 (1+ i))) ((= i 200000)) (make-list 10 i)) (gc))
+(hold (list (number->string 1) (number->string 2)))
+(note (string->symbol \"k\") (iota 5)) (set-name \"a name\")
+(define w (wrap (list (number->string 3)))) (counts)"
+
+look='(churn) (write (list (get) (noted (quote k)) (get-name) w (unwrap w) (exported 21)))'
+seen='(("1" "2") (0 1 2 3 4) "a name" #<wrapped> ("3") 42)'
+
+@test "what an extension holds in its variables is there in the next process" {
+  full_extension
+  persist "(load-extension \"$PWD/libe\" \"init_e\") $fill"
+  answers "$seen" "$look"
+  answers "$seen" "$look"
+}
+
+@test "and after a kill" {
+  full_extension
+  killed "(load-extension \"$PWD/libe\" \"init_e\") $fill"
+  answers "$seen" "$look"
+  killed '(note 1 2)'
+  answers "$seen" "$look"
+}
+
+@test "it goes on without being asked: nothing is loaded or initialized again" {
+  full_extension
+  persist "(load-extension \"$PWD/libe\" \"init_e\") (counts)"
+  rm libe.so
+  answers '(1 0 2)' '(write (counts))'
+  killed '(counts)'
+  answers '(1 0 4)' '(write (counts))'
+}
+
+@test "its variables are roots of the collector, also in later processes" {
+  full_extension
+  persist "(load-extension \"$PWD/libe\" \"init_e\") $fill"
+  answers '("later")' '(hold (list (string-append "la" "ter"))) (churn) (churn) (write (get))'
+  answers '("later")' '(churn) (write (get))'
+}
+
+@test "loaded in an ephemeral run and in a forked child, saved by neither" {
+  full_extension
+  run --separate-stderr bounded cs-run --ephemeral "$STORE" -c "(load-extension \"$PWD/libe\" \"init_e\") (write (exported 4))" < /dev/null
+  ended 0 && printed 8
+  answers '80' "(let ((pid (primitive-fork))) (if (zero? pid) (begin (load-extension \"$PWD/libe\" \"init_e\") (write (exported 4)) (force-output) (primitive-_exit 0)) (write (cdr (waitpid pid)))))"
+  answers '#f' '(write (defined? (quote exported)))'
+  [ "$(cs-inspect --libraries "$STORE" | grep -c libe.so)" -eq 0 ]
+}
+
+@test "an extension that does not say that it needs libguile" {
+  # shellcheck disable=SC2046     # several words
+  c_library u $(pkg-config --cflags guile-3.0) <<'E'
+#include <libguile.h>
+static SCM kept = SCM_EOL;
+static SCM push (SCM x) { kept = scm_cons (x, kept); return kept; }
+void init_u (void) { scm_c_define_gsubr ("push", 1, 0, 0, push); }
+E
+  persist "(load-extension \"$PWD/libu\" \"init_u\") (push (string #\\a))"
+  answers '(2 "a")' '(gc) (write (push 2))'
+}
+
+@test "one that needs another one: both are carried" {
+  extension base -Wl,-soname,libbase.so <<'E'
+#include <libguile.h>
+static SCM all = SCM_EOL;
+SCM base_push (SCM x) { all = scm_cons (x, all); return all; }
+E
+  extension top -L. -lbase <<'E'
+#include <libguile.h>
+SCM base_push (SCM x);
+static int n;
+static SCM push (SCM x) { return scm_cons (scm_from_int (++n), base_push (x)); }
+void init_top (void) { scm_c_define_gsubr ("push", 1, 0, 0, push); }
+E
+  persist "(load-extension \"$PWD/libtop\" \"init_top\") (push 1)"
+  rm libbase.so libtop.so
+  answers '(2 2 1)' '(write (push 2))'
+  killed '(push 3)'
+  answers '(4 4 3 2 1)' '(gc) (write (push 4))'
+}
+
+@test "one found by its bare name" {
+  full_extension
+  persist '(load-extension "libe" "init_e") (hold 5)'
+  answers '5' '(write (get))'
+  [ "$(cs-inspect --libraries "$STORE" | grep -c "^libe.so .*$PWD/libe.so")" -eq 1 ]
+}
+
+@test "functions and variables of an extension through the foreign interface" {
+  full_extension
+  persist "(use-modules (system foreign)) (define l (dynamic-link \"$PWD/libe\")) (define f (pointer->procedure '* (dynamic-func \"exported\" l) '(*))) (define v (dynamic-pointer \"variable\" l)) (define bv (pointer->bytevector v 4))"
+  killed "(use-modules (rnrs bytevectors)) (bytevector-s32-native-set! bv 0 8)"
+  answers '(8 8 42)' "(write (list (bytevector-s32-native-ref bv 0) (bytevector-s32-native-ref (pointer->bytevector v 4) 0) (pointer->scm (f (scm->pointer 21)))))"
+}
+
+@test "loaded again, it is the one that is there" {
+  full_extension
+  persist "(load-extension \"$PWD/libe\" \"init_e\") (hold 6)"
+  answers '(6 (1 0 1))' "(load-extension \"$PWD/libe\" \"init_e\") (write (list (get) (counts)))"
+  [ "$(cs-inspect --libraries "$STORE" | grep -c '^libe.so')" -eq 1 ]
+}
+
+@test "another build, loaded again, is carried beside the one before" {
+  extension e <<'E'
+#include <libguile.h>
+static SCM which (void) { return scm_from_int (1); }
+void init_e (void) { scm_c_define_gsubr ("which", 0, 0, 0, which); }
+E
+  persist "(load-extension \"$PWD/libe\" \"init_e\") (define old which)"
+  extension e <<'E'
+#include <libguile.h>
+static SCM which (void) { return scm_from_int (2); }
+void init_e (void) { scm_c_define_gsubr ("which", 0, 0, 0, which); }
+E
+  answers '(1 1)' '(write (list (old) (which)))'
+  persist "(load-extension \"$PWD/libe\" \"init_e\")"
+  answers '(1 2)' '(write (list (old) (which)))'
+  [ "$(cs-inspect --libraries "$STORE" | grep -c '^libe.so')" -eq 2 ]
+}
+
+@test "an extension that cannot be loaded leaves nothing behind" {
+  c_library missing -Wl,-soname,libmissing.so <<< 'int missing (void) { return 1; }'
+  extension e -L. -lmissing <<'E'
+#include <libguile.h>
+int missing (void);
+SCM f (void) { return scm_from_int (missing ()); }
+void init_e (void) { scm_c_define_gsubr ("f", 0, 0, 0, f); }
+E
+  rm libmissing.so
+  same_as_guile -c "(load-extension \"$PWD/libe\" \"init_e\")"
+  [ "$status" -eq 1 ]
+  complained libmissing.so
+  answers 'caught' "(catch #t (lambda () (load-extension \"$PWD/libe\" \"init_e\")) (lambda _ (display 'caught)))"
+  [ "$(cs-inspect --libraries "$STORE" | grep -c libe.so)" -eq 0 ]
+  cs-inspect --check "$STORE"
+  c_library missing -Wl,-soname,libmissing.so <<< 'int missing (void) { return 5; }'
+  persist "(load-extension \"$PWD/libe\" \"init_e\")"
+  answers '5' '(write (f))'
+}
+
+@test "fluids and threads of an extension" {
+  extension e <<'E'
+#include <libguile.h>
+static SCM fluid;
+static SCM use (SCM x) { return scm_fluid_set_x (fluid, x); }
+static SCM value (void) { return scm_fluid_ref (fluid); }
+static void *body (void *x)
+{
+  return SCM_UNPACK_POINTER (scm_sum (SCM_PACK_POINTER (x), SCM_INUM1));
+}
+static SCM guile (SCM x)
+{
+  return SCM_PACK_POINTER (scm_with_guile (body, SCM_UNPACK_POINTER (x)));
+}
+void init_e (void)
+{
+  fluid = scm_make_fluid ();
+  scm_c_define_gsubr ("use", 1, 0, 0, use);
+  scm_c_define_gsubr ("value", 0, 0, 0, value);
+  scm_c_define_gsubr ("guile", 1, 0, 0, guile);
+}
+E
+  persist "(load-extension \"$PWD/libe\" \"init_e\") (use 'set)"
+  answers '(set 4)' '(write (list (value) (guile 3)))'
+}
