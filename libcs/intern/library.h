@@ -185,9 +185,7 @@ cs_library_block (const struct cs_store *store, uint32_t i,
 struct cs_extensions_disk *
 cs_library_extensions (const struct cs_store *store, struct cs_err *err);
 
-/* Go through the carried libraries of all blocks in load order: 1 for each,
-   then 0; negative with ERR set for a block that is not sound.  Begin with a
-   cursor of zeros.  */
+/* A place in all blocks.  Begin with zeros.  */
 struct cs_library_cursor
 {
   const struct cs_libraries_disk *block;        /* the library's; lent */
@@ -195,6 +193,8 @@ struct cs_library_cursor
   uint32_t nr_block, nr;        /* its block's number, its own in it */
 };
 
+/* Go through the carried libraries in load order: 1 for each, then 0;
+   negative with ERR set for a block that is not sound.  */
 int cs_library_next (const struct cs_store *store,
                      struct cs_library_cursor *cursor, struct cs_err *err);
 

@@ -392,7 +392,7 @@ cs_policy_files (const struct cs_policy *policy, const char *path)
       struct policy_rule *rule = &policy->rules[i];
 
       if (rule->verb == VERB_FILES
-          && match_list (&rule->symbols, path, CS_POLICY_REBIND))
+          && match_symbol (&rule->symbols, path))
         found = rule->files;
     }
   return found;

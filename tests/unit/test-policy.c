@@ -257,6 +257,51 @@ test_roles (void **state)
 }
 
 static void
+test_extensions (void **state)
+{
+  struct cs_policy *p = parsed ("persist a.so extensions\n"
+                                "restart r*.so\n"
+                                "rebind b.so\n"
+                                "replace f with s:g in extensions\n"
+                                "replace h with s:i in persistent\n"
+                                "replace k with s:l in rebound\n");
+
+  (void) state;
+  assert_int_equal (cs_policy_role (p, "e.so"), CS_POLICY_REBIND);
+  assert_null (cs_policy_replacement (p, "e.so", "f"));
+  assert_int_equal (cs_policy_add_extension (p, "e.so"), 0);
+  assert_int_equal (cs_policy_add_extension (p, "e.so"), 0);
+  assert_int_equal (cs_policy_add_extension (p, "b.so"), 0);
+  assert_int_equal (cs_policy_add_extension (p, "re.so"), 0);
+  assert_int_equal (cs_policy_role (p, "e.so"), CS_POLICY_PERSIST);
+  assert_int_equal (cs_policy_role (p, "re.so"), CS_POLICY_RESTART);
+  assert_int_equal (cs_policy_role (p, "r.so"), CS_POLICY_RESTART);
+  assert_int_equal (cs_policy_role (p, "b.so"), CS_POLICY_REBIND);
+  assert_int_equal (cs_policy_role (p, "x.so"), CS_POLICY_REBIND);
+  assert_string_equal (cs_policy_replacement (p, "e.so", "f"), "s:g");
+  assert_string_equal (cs_policy_replacement (p, "b.so", "f"), "s:g");
+  assert_null (cs_policy_replacement (p, "a.so", "f"));
+  assert_string_equal (cs_policy_replacement (p, "e.so", "h"), "s:i");
+  assert_null (cs_policy_replacement (p, "re.so", "h"));
+  assert_string_equal (cs_policy_replacement (p, "re.so", "k"), "s:l");
+  cs_policy_free (p);
+}
+
+/* Before any is known, nothing about them is unused.  */
+static void
+test_extensions_later (void **state)
+{
+  struct cs_policy *p = parsed ("persist extensions\n"
+                                "persist a.so extensions\n"
+                                "replace f with s:g in extensions b.so\n");
+
+  (void) state;
+  cs_policy_role (p, "a.so");
+  assert_int_equal (cs_policy_unused (p, NULL, NULL), 0);
+  cs_policy_free (p);
+}
+
+static void
 test_library_not_known (void **state)
 {
   struct cs_policy *p = parsed ("persist *\n"
@@ -495,6 +540,8 @@ main (void)
     cmocka_unit_test (test_accepted_forms),
     cmocka_unit_test (test_long_line),
     cmocka_unit_test (test_roles),
+    cmocka_unit_test (test_extensions),
+    cmocka_unit_test (test_extensions_later),
     cmocka_unit_test (test_library_not_known),
     cmocka_unit_test (test_last_match_wins),
     cmocka_unit_test (test_roles_in_rules),
