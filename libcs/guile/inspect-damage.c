@@ -19,22 +19,42 @@ struct finder
   size_t nr;
 };
 
-/* The library whose data has ADDR; NULL: none.  */
-static const char *
-find_library (const struct cs_store *store, uint64_t addr)
+/* Does ADDR lie in the copy of an extension?  The others are in sections.  */
+static bool
+is_in_copy (const struct cs_store *store,
+            const struct cs_library_cursor *cursor, uint64_t addr)
 {
   struct cs_err err = CS_ERR_INIT;
-  const struct cs_libraries_disk *libraries
-    = cs_library_section (store, &err);
+  const struct cs_extensions_disk *extensions
+    = cs_library_extensions (store, &err);
+  const struct cs_library_disk *l = cursor->library;
 
-  for (uint32_t i = 0; libraries && i < libraries->count; i++)
+  return extensions && cursor->nr_block > 0
+         && addr - extensions->items[cursor->nr_block - 1].block - l->copy
+              < l->copy_len;
+}
+
+/* The part of a carried library that ADDR is in; false: none.  */
+static bool
+name_library (const struct cs_store *store, uint64_t addr, char *text,
+              size_t len)
+{
+  struct cs_library_cursor cursor = { 0 };
+  struct cs_err err = CS_ERR_INIT;
+  const struct cs_library_disk *l;
+  const char *part;
+
+  while (cs_library_next (store, &cursor, &err) > 0)
     {
-      const struct cs_library_disk *l = cs_library_get (libraries, i);
-
-      if (addr - l->data_addr < l->data_len)
-        return l->soname;
+      l = cursor.library;
+      part = addr - l->data_addr < l->data_len ? "data"
+             : is_in_copy (store, &cursor, addr) ? "copy" : NULL;
+      if (!part)
+        continue;
+      snprintf (text, len, "%s of %s", part, l->soname);
+      return true;
     }
-  return NULL;
+  return false;
 }
 
 static void
@@ -44,8 +64,9 @@ name_owner (const struct cs_store *store, uint64_t addr, char *text,
   const struct cs_directory_disk *d = cs_inspect_directory (store);
   const struct cs_extent_disk *e = cs_inspect_extents (store);
   uint64_t off = addr - cs_store_superblock (store)->base;
-  const char *soname = find_library (store, addr);
 
+  if (name_library (store, addr, text, len))
+    return;
   snprintf (text, len, "free space");
   for (uint32_t i = 0; i < d->nr_extents; i++)
     if (off - e[i].off < e[i].len)
@@ -53,8 +74,6 @@ name_owner (const struct cs_store *store, uint64_t addr, char *text,
   for (uint32_t i = 0; i < d->nr_sections; i++)
     if (off - d->sections[i].off < d->sections[i].len)
       snprintf (text, len, "section '%.8s'", d->sections[i].name);
-  if (soname)
-    snprintf (text, len, "data of %s", soname);
 }
 
 static void
