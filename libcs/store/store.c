@@ -505,13 +505,11 @@ cs_store_map_extent (struct cs_store *store, void *addr, size_t len,
   if (store->fd < 0)
     return cs_err_sys (err, EBADF, "library data of '%s'", store->path);
   r = cs_region_map_over (store, off, rounded, (int) e.prot, store->fd);
-  if (r == 0)
-    {
-      cs_detached_set (store, off, rounded, false);
-      return cs_region_overlay (store, off, rounded, (int) e.prot, err);
-    }
-  return r == 0 ? 0 : cs_err_sys (err, -r, "cannot map library data of '%s' "
-                                  "at %p", store->path, addr);
+  if (r < 0)
+    return cs_err_sys (err, -r, "cannot map library data of '%s' at %p",
+                       store->path, addr);
+  cs_detached_set (store, off, rounded, false);
+  return cs_region_overlay (store, off, rounded, (int) e.prot, err);
 }
 
 int
