@@ -26,9 +26,12 @@ heard ()
   [ "$line" = "$1" ] || { echo "wanted: $1"; echo "heard: $line"; cat err; return 1; }
 }
 
+# Once it was waited for, its number may be another process's.
 teardown ()
 {
-  [ -z "${runner:-}" ] || kill -9 "$runner" 2> /dev/null || true
+  case " $(jobs -p | tr '\n' ' ') " in
+    *" ${runner:-none} "*) kill -9 "$runner" 2> /dev/null || true ;;
+  esac
 }
 
 # An expression that says ready and then reads and evaluates expressions from
