@@ -3,9 +3,12 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "common.h"
 #include "guile/workspace.h"
+#include "progress.h"
 #include "source.h"
 
 enum
@@ -20,13 +23,15 @@ enum
 };
 
 static struct cs_create_params params;
-static char *from, *history, *reserve;
+static const char **from;
+static char *history, *reserve;
 
 static struct poptOption options[] = {
   { "force", 0, POPT_ARG_NONE, NULL, OPTION_FORCE,
     "Replace STORE if it exists", NULL },
-  { "from", 0, POPT_ARG_STRING, &from, OPTION_FROM,
-    "Start with the contents of another store", "SOURCE[@GENERATION]" },
+  { "from", 0, POPT_ARG_ARGV, &from, OPTION_FROM,
+    "Start with the contents of another store, or of backups",
+    "SOURCE[@GENERATION]" },
   { "history", 0, POPT_ARG_STRING, &history, OPTION_HISTORY,
     "Keep so many older generations (8)", "NUMBER" },
   { "libguile", 0, POPT_ARG_STRING, &params.libguile, OPTION_LIBGUILE,
@@ -63,11 +68,30 @@ static const struct cs_cmd command = {
 };
 
 static void
+refuse_terminal (const char *source)
+{
+  struct cs_err err = CS_ERR_INIT;
+
+  if (strcmp (source, "-") != 0 || !isatty (STDIN_FILENO))
+    return;
+  cs_err_set (&err, CS_E_REFUSED, "cannot read a backup from a terminal");
+  cs_err_advise (&err, "redirect standard input, or name a file");
+  cs_cmd_fail (&err);
+}
+
+/* A store may have a generation with its name, backups have not.  */
+static void
 set_source (void)
 {
-  struct cs_source source = cs_source_parse (from);
+  struct cs_source source;
 
-  params.from = source.path;
+  params.from = from;
+  for (int i = 0; from[i]; i++)
+    refuse_terminal (from[i]);
+  if (cs_backup_recognize (from[0]))
+    return;
+  source = cs_source_parse (from[0]);
+  from[0] = source.path;
   params.from_generation = source.generation;
 }
 
@@ -83,12 +107,15 @@ main (int argc, char **argv)
   if (from)
     set_source ();
   params.history = history ? &kept : NULL;
+  params.progress = cs_progress_show;
   params.reserve = cs_cmd_size (OPTION_RESERVE, reserve);
   params.force = cs_cmd_given (OPTION_FORCE);
   params.warn = cs_cmd_warn;
   /* Writing beyond RLIMIT_FSIZE is an error like any other.  */
   signal (SIGXFSZ, SIG_IGN);
-  if (cs_workspace_create (store, &params, &err) != 0)
+  cs_workspace_create (store, &params, &err);
+  cs_progress_end ();
+  if (err.code != 0)
     cs_cmd_fail (&err);
   cs_cmd_note ("made '%s'", store);
   cs_cmd_exit (0);

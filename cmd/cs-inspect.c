@@ -82,18 +82,6 @@ machine_name (const struct run *run, char text[32])
   return arch ? arch->name : text;
 }
 
-static const char *
-uuid_text (const uint8_t *uuid, char text[40])
-{
-  char *end = text;
-
-  for (int i = 0; i < 16; i++)
-    end += sprintf (end, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x"
-                                                               : "%02x",
-                    uuid[i]);
-  return text;
-}
-
 /* What the file takes on disk; 0 if that cannot be asked.  */
 static uint64_t
 disk_usage (const struct run *run)
@@ -751,7 +739,7 @@ put_header (struct run *run)
 {
   const struct cs_superblock_disk *sb = superblock (run);
   struct cs_json *json = run->json;
-  char machine[32], uuid[40];
+  char machine[32], uuid[CS_UUID_TEXT_LEN];
 
   cs_json_string (json, "command", command.name);
   cs_json_number (json, "schema", 1);
@@ -759,7 +747,7 @@ put_header (struct run *run)
   cs_json_string (json, "machine", machine_name (run, machine));
   cs_json_number (json, "word_bytes", sb->word_len);
   cs_json_number (json, "format", sb->version);
-  cs_json_string (json, "uuid", uuid_text (sb->uuid, uuid));
+  cs_json_string (json, "uuid", cs_store_uuid_text (sb, uuid));
   cs_json_signed (json, "created", sb->created);
   cs_json_signed (json, "committed", sb->committed_at);
   cs_json_number (json, "generation", sb->generation);
@@ -780,7 +768,7 @@ print_header (struct run *run)
   printf ("machine     %s, %u-bit\n", machine_name (run, size),
           8 * sb->word_len);
   printf ("format      %" PRIu32 "\n", sb->version);
-  printf ("uuid        %s\n", uuid_text (sb->uuid, text));
+  printf ("uuid        %s\n", cs_store_uuid_text (sb, text));
   printf ("created     %s\n", time_text (text, sb->created));
   printf ("committed   %s\n", time_text (text, sb->committed_at));
   printf ("generation  %" PRIu64 "\n", sb->generation);

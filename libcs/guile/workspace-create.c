@@ -252,6 +252,27 @@ create (struct making *m, const char *path, struct cs_err *err)
   return code;
 }
 
+/* Clone a store, or restore backups.  */
+static int
+copy (const char *path, const struct cs_create_params *params,
+      struct cs_err *err)
+{
+  size_t nr = 0;
+
+  while (params->from[nr])
+    nr++;
+  if (cs_backup_recognize (params->from[0]))
+    return cs_store_restore (params->from, nr, path, params->force,
+                             params->progress, params->closure, err);
+  if (nr > 1)
+    return cs_err_set (err, CS_E_REFUSED, "cannot create '%s' from several "
+                       "sources: '%s' is no backup", path, params->from[0]);
+  return cs_store_clone (params->from[0],
+                         params->from_generation ? params->from_generation
+                                                 : CS_STORE_NEWEST,
+                         path, params->force, err);
+}
+
 int
 cs_workspace_create (const char *path, const struct cs_create_params *params,
                      struct cs_err *err)
@@ -260,10 +281,7 @@ cs_workspace_create (const char *path, const struct cs_create_params *params,
   int code;
 
   if (params->from)
-    return cs_store_clone (params->from,
-                           params->from_generation ? params->from_generation
-                                                   : CS_STORE_NEWEST,
-                           path, params->force, err);
+    return copy (path, params, err);
   code = create (&m, path, err);
   cs_elf_list_fini (&m.list);
   cs_policy_free (m.policy);

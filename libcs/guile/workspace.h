@@ -9,6 +9,7 @@
 
 #include "err.h"
 #include "intern/policy.h"
+#include "store/backup.h"
 
 struct cs_create_params
 {
@@ -16,14 +17,19 @@ struct cs_create_params
   const char *table;            /* .cst file made by cs-intern; NULL: compile
                                    the policy against the libraries now */
   const char *libguile;         /* NULL: the system's libguile-3.0.so.1 */
-  const char *from;             /* another store to clone, instead of booting
-                                   an interpreter: only the next one and
-                                   FORCE matter then; NULL: none */
-  uint64_t from_generation;     /* which of its generations; 0: the newest */
+  const char *const *from;      /* instead of booting an interpreter, another
+                                   store to clone, or the backups to restore,
+                                   ending with NULL: only the next one, and
+                                   what begins with FORCE, matter then; NULL:
+                                   none */
+  uint64_t from_generation;     /* which of a store's generations; 0: the
+                                   newest */
   const uint32_t *history;      /* older generations to keep; NULL:
                                    CS_STORE_HISTORY */
   uint64_t reserve;             /* bytes of address space; 0: the machine's default */
   bool force;                   /* replace an existing store */
+  cs_backup_progress *progress; /* of a restore; may be NULL */
+  void *closure;
   void (*warn) (const char *text);      /* policy warnings; may be NULL */
 };
 

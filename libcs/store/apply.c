@@ -23,7 +23,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/falloc.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -157,23 +156,6 @@ keep_history (struct cs_store *store, struct cs_err *err)
 /* The image.  */
 
 static int
-punch (const struct cs_store *store, uint64_t page, uint64_t nr)
-{
-  static const char zeros[CS_STORE_PAGE_LEN];
-  int r = cs_sys.fallocate (store->fd,
-                            FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                            (off_t) image_off (store, page),
-                            (off_t) (nr * CS_STORE_PAGE_LEN));
-
-  if (r == 0)
-    return 0;
-  for (r = 0; nr > 0 && r == 0; nr--, page++)
-    r = cs_file_write (store->fd, zeros, sizeof zeros,
-                       image_off (store, page));
-  return r;
-}
-
-static int
 write_pages (const struct cs_store *store, const struct cs_entry_disk *e,
              uint64_t nr, const char *data)
 {
@@ -181,7 +163,8 @@ write_pages (const struct cs_store *store, const struct cs_entry_disk *e,
   int r = e->sum ? cs_file_write (store->fd, data,
                                   (size_t) nr * CS_STORE_PAGE_LEN,
                                   image_off (store, e->page))
-          : punch (store, e->page, nr);
+          : cs_file_punch (store->fd, image_off (store, e->page),
+                           nr * CS_STORE_PAGE_LEN);
 
   for (uint64_t i = 0; i < nr; i++)
     sums[i] = e[i].sum;

@@ -7,14 +7,10 @@
    the copy.  The lock record is not copied.
 
    The copy takes its name exactly as a first commit does (new-file.c).
-   Signals are blocked all the while, so that no file is left behind; those
-   that would end the process are looked for between two pieces.  */
+   Signals that would end the process are looked for between two pieces.  */
 
 #include <errno.h>
-#include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "store/history.h"
@@ -22,24 +18,6 @@
 
 #define PIECE_MAX ((uint64_t) 64 << 20) /* bytes between looks at signals */
 #define BUF_LEN ((size_t) 256 * 1024)   /* where the kernel cannot copy */
-
-/* Is a signal waiting that asks this process to end?  One that is ignored
-   is kept waiting too, as all are blocked.  */
-static bool
-is_interrupted (void)
-{
-  static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
-  struct sigaction action;
-  sigset_t pending;
-
-  sigpending (&pending);
-  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-    if (sigismember (&pending, signals[i])
-        && sigaction (signals[i], NULL, &action) == 0
-        && action.sa_handler != SIG_IGN)
-      return true;
-  return false;
-}
 
 /* Copy the pages of [OFF, OFF + LEN) through memory, but for those that are
    zero.  0 or -errno.  */
@@ -121,7 +99,7 @@ copy_image (int to, int from, uint64_t end)
     {
       if (len > PIECE_MAX)
         len = PIECE_MAX;
-      if (is_interrupted ())
+      if (cs_new_file_interrupted ())
         r = -EINTR;
       else
         r = (sure ? copy_piece : copy_by_hand) (to, from, off, len, buf);
@@ -179,10 +157,11 @@ new_superblock (const struct cs_store *source)
   return sb;
 }
 
-/* Make FD a complete copy, on stable storage.  */
+/* Make FD a complete copy of the store CONTEXT.  */
 static int
-write_copy (const struct cs_store *source, int fd, struct cs_err *err)
+write_copy (void *context, int fd, struct cs_err *err)
 {
+  const struct cs_store *source = context;
   struct cs_superblock_disk sb = new_superblock (source);
   uint64_t end = cs_store_image_off (&sb) + sb.committed;
   bool shared = share_image (fd, source->fd) == 0;
@@ -195,11 +174,7 @@ write_copy (const struct cs_store *source, int fd, struct cs_err *err)
     r = write_patches (fd, source);
   if (r == 0)
     r = cs_superblock_write (fd, &sb);
-  if (r < 0)
-    return cs_err_sys (err, -r, "copy '%s'", source->path);
-  if (cs_sys.fsync (fd) < 0)
-    return cs_err_sys (err, errno, "sync the new file");
-  return 0;
+  return r < 0 ? cs_err_sys (err, -r, "copy '%s'", source->path) : 0;
 }
 
 /* Others must not have had a hand in the source: the copy will be ours, and
@@ -226,44 +201,18 @@ check_source (const struct cs_store *source, const struct cs_store *target,
 }
 
 static int
-copy_store (const struct cs_store *source, struct cs_store *target,
-            struct cs_err *err)
+clone_store (struct cs_store *source, struct cs_store *target, bool force,
+             struct cs_err *err)
 {
-  struct cs_new_file file;
-  int r = cs_new_file_begin (target, &file, err);
-
-  if (r < 0)
-    return r;
-  r = write_copy (source, file.fd, err);
-  if (r == 0)
-    r = cs_new_file_publish (target, &file, err);
-  if (r == 0)
-    {
-      cs_history_forget (target);
-      r = cs_new_file_settle (&file, err);
-    }
-  cs_new_file_end (target, &file);
-  return r;
-}
-
-static int
-clone_store (const struct cs_store *source, struct cs_store *target,
-             bool force, struct cs_err *err)
-{
-  sigset_t all, mask, pending;
   int r = cs_store_claim (target, force, err);
 
   if (r == 0)
     r = check_source (source, target, err);
   if (r < 0)
     return r;
-  sigfillset (&all);
-  pthread_sigmask (SIG_BLOCK, &all, &mask);
-  sigpending (&pending);
-  r = copy_store (source, target, err);
-  if (r < 0)
-    cs_new_file_calm (&pending);
-  pthread_sigmask (SIG_SETMASK, &mask, NULL);
+  r = cs_new_file_make (target, write_copy, source, err);
+  if (!target->created)         /* any more: it was published */
+    cs_history_forget (target);
   return r;
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/falloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,6 +156,20 @@ cs_file_write_pages (int fd, const char *data, uint64_t len, uint64_t off)
         run += CS_STORE_PAGE_LEN;
       r = cs_file_write (fd, data + pos, (size_t) run, off + pos);
     }
+  return r;
+}
+
+int
+cs_file_punch (int fd, uint64_t off, uint64_t len)
+{
+  static const char zeros[CS_STORE_PAGE_LEN];
+  int r = cs_sys.fallocate (fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                            (off_t) off, (off_t) len);
+
+  if (r == 0)
+    return 0;
+  for (r = 0; len > 0 && r == 0; len -= sizeof zeros, off += sizeof zeros)
+    r = cs_file_write (fd, zeros, sizeof zeros, off);
   return r;
 }
 

@@ -238,29 +238,37 @@ cs_history_trim (int folder, uint64_t generation)
     }
 }
 
-void
+int
 cs_history_forget (const struct cs_store *store)
 {
-  int folder = cs_history_open (store);
+  int folder = cs_history_open (store), r = 0;
   char buf[4096] __attribute__ ((aligned (8)));
   char name[NAME_MAX + 16];
   ssize_t n;
 
+  /* What is no folder has no generations either.  */
   if (folder < 0)
-    return;
+    return (folder == -ENOENT || folder == -ENOTDIR || folder == -ELOOP ? 0
+            : folder);
   /* Not readdir(3), which allocates.  */
   while ((n = getdents64 (folder, buf, sizeof buf)) > 0)
     for (ssize_t at = 0; at < n;)
       {
         const struct dirent64 *entry = (const void *) (buf + at);
 
-        if (strspn (entry->d_name, "0123456789") == strlen (entry->d_name))
-          cs_sys.unlinkat (folder, entry->d_name, 0);
+        if (strspn (entry->d_name, "0123456789") == strlen (entry->d_name)
+            && cs_sys.unlinkat (folder, entry->d_name, 0) < 0)
+          r = -errno;
         at += entry->d_reclen;
       }
+  if (n < 0)
+    r = -errno;
+  if (cs_sys.fsync (folder) < 0 && r == 0)
+    r = -errno;
   cs_file_close (&folder);
   folder_name (store, name);
   cs_sys.unlinkat (store->dirfd, name, AT_REMOVEDIR);
+  return r;
 }
 
 /* Opening an older generation.  */

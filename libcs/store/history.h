@@ -50,8 +50,8 @@ int cs_history_keep (const struct cs_store *before, int folder,
 /* Remove what leads to GENERATION and older ones, as far as there is.  */
 void cs_history_trim (int folder, uint64_t generation);
 
-/* Remove all of it.  */
-void cs_history_forget (const struct cs_store *store);
+/* Remove all of it.  0 if no generation is left, or -errno.  */
+int cs_history_forget (const struct cs_store *store);
 
 /* Enter the patches that lead from the generation in force to GENERATION.
    Errors: -CS_E_REFUSED if it is not kept, -CS_E_DAMAGED, -errno.  */

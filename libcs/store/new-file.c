@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -178,4 +179,58 @@ cs_new_file_calm (const sigset_t *pending_before)
   sigemptyset (&set);
   sigaddset (&set, SIGXFSZ);
   sigtimedwait (&set, NULL, &now);
+}
+
+/* One that is ignored is kept waiting too, as all are blocked.  */
+bool
+cs_new_file_interrupted (void)
+{
+  static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+  struct sigaction action;
+  sigset_t pending;
+
+  sigpending (&pending);
+  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+    if (sigismember (&pending, signals[i])
+        && sigaction (signals[i], NULL, &action) == 0
+        && action.sa_handler != SIG_IGN)
+      return true;
+  return false;
+}
+
+static int
+make_file (struct cs_store *store, cs_new_file_fill *fill, void *context,
+           struct cs_err *err)
+{
+  struct cs_new_file file;
+  int r = cs_new_file_begin (store, &file, err);
+
+  if (r < 0)
+    return r;
+  r = fill (context, file.fd, err);
+  if (r == 0 && cs_sys.fsync (file.fd) < 0)
+    r = cs_err_sys (err, errno, "sync the new file");
+  if (r == 0)
+    r = cs_new_file_publish (store, &file, err);
+  if (r == 0)
+    r = cs_new_file_settle (&file, err);
+  cs_new_file_end (store, &file);
+  return r;
+}
+
+int
+cs_new_file_make (struct cs_store *store, cs_new_file_fill *fill,
+                  void *context, struct cs_err *err)
+{
+  sigset_t all, mask, pending;
+  int r;
+
+  sigfillset (&all);
+  pthread_sigmask (SIG_BLOCK, &all, &mask);
+  sigpending (&pending);
+  r = make_file (store, fill, context, err);
+  if (r < 0)
+    cs_new_file_calm (&pending);
+  pthread_sigmask (SIG_SETMASK, &mask, NULL);
+  return r;
 }

@@ -145,6 +145,17 @@ cs_patch_exists (const struct cs_store *store, uint64_t page)
   return store->patches && store->patches[page].where != 0;
 }
 
+bool
+cs_patch_same (const struct cs_store *a, const struct cs_store *b,
+               uint64_t page)
+{
+  static const struct cs_patch none;
+  const struct cs_patch *p = a->patches ? &a->patches[page] : &none;
+  const struct cs_patch *q = b->patches ? &b->patches[page] : &none;
+
+  return p->where == q->where && p->sum == q->sum;
+}
+
 static int
 read_patch (const struct cs_store *store, uint64_t page, char *buf)
 {

@@ -22,6 +22,9 @@
    clone.c        a copy under another name
    verify.c       everything that has a checksum
    repair.c       a store made of the newest generation that is whole
+   backup.c       a store as a stream
+   restore.c      a store out of streams
+   stream.c       gzip streams
    store.c        create, open, close, and what only looks  */
 #ifndef CS_STORE_PRIVATE_H
 #define CS_STORE_PRIVATE_H
@@ -167,6 +170,10 @@ int cs_file_write (int fd, const void *buf, size_t len, uint64_t off);
 int cs_file_write_pages (int fd, const char *data, uint64_t len,
                          uint64_t off);
 
+/* Make LEN bytes, whole pages, read as zeros: a hole if that is possible.
+   0 or -errno.  */
+int cs_file_punch (int fd, uint64_t off, uint64_t len);
+
 /* Open for reading what FD has open.  A descriptor or -errno.  */
 int cs_file_reopen (int fd);
 
@@ -204,6 +211,11 @@ void cs_superblock_init (struct cs_superblock_disk *sb,
 
 /* Set uuid and time of creation to new ones.  */
 void cs_superblock_christen (struct cs_superblock_disk *sb);
+
+/* Does SB, which is sealed, describe a possible store of this format?  OFF is
+   where it lies, for the message.  */
+int cs_superblock_check (const struct cs_superblock_disk *sb, uint64_t off,
+                         struct cs_err *err);
 
 /* Set the CRC.  */
 void cs_superblock_seal (struct cs_superblock_disk *sb);
@@ -264,6 +276,11 @@ void cs_patch_enter (struct cs_store *store, const struct cs_record *record,
                      const char *data);
 
 bool cs_patch_exists (const struct cs_store *store, uint64_t page);
+
+/* Is PAGE the same in A and B, two generations of one file?  False if that
+   would have to be looked up.  */
+bool cs_patch_same (const struct cs_store *a, const struct cs_store *b,
+                    uint64_t page);
 
 /* The first page of [PAGE, END) with a patch; END if there is none.  */
 uint64_t cs_patch_next (const struct cs_store *store, uint64_t page,
@@ -425,6 +442,18 @@ void cs_new_file_end (const struct cs_store *store, struct cs_new_file *file);
    a failure, with that signal blocked, lest it ends the process later.
    PENDING_BEFORE are those pending before the first write.  */
 void cs_new_file_calm (const sigset_t *pending_before);
+
+/* Fill FD, an empty file, with CONTEXT.  Returns 0 or an error.  */
+typedef int cs_new_file_fill (void *context, int fd, struct cs_err *err);
+
+/* All of the above: what FILL made, once it is synced, is STORE's file.  Call
+   it after cs_store_claim().  Signals wait, so that none leaves a file behind;
+   FILL looks now and then whether one is waiting that asks this process to
+   end, and fails with -EINTR.  STORE's `created` is false when the new file
+   has the name, also if what came after that failed.  */
+int cs_new_file_make (struct cs_store *store, cs_new_file_fill *fill,
+                      void *context, struct cs_err *err);
+bool cs_new_file_interrupted (void);
 
 /* store.c */
 

@@ -306,6 +306,11 @@ size_t cs_store_history (const struct cs_store *store,
    first).  Lent until the store is closed.  */
 const struct cs_superblock_disk *cs_store_superblock (const struct cs_store *);
 
+/* The uuid of SB as text.  Returns TEXT.  */
+#define CS_UUID_TEXT_LEN 37
+const char *cs_store_uuid_text (const struct cs_superblock_disk *sb,
+                                char text[CS_UUID_TEXT_LEN]);
+
 /* The name given when it was opened.  Lent.  */
 const char *cs_store_path (const struct cs_store *);
 

@@ -90,6 +90,19 @@ cs_superblock_christen (struct cs_superblock_disk *sb)
   sb->uuid[8] = (uint8_t) ((sb->uuid[8] & 0x3f) | 0x80);
 }
 
+const char *
+cs_store_uuid_text (const struct cs_superblock_disk *sb,
+                    char text[CS_UUID_TEXT_LEN])
+{
+  char *p = text;
+
+  for (int i = 0; i < 16; i++)
+    p += sprintf (p, "%s%02x",
+                  i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
+                  sb->uuid[i]);
+  return text;
+}
+
 void
 cs_superblock_init (struct cs_superblock_disk *sb,
                     const struct cs_store_params *params)
@@ -190,6 +203,16 @@ check_values (const struct cs_superblock_disk *sb, uint64_t off,
   return 0;
 }
 
+int
+cs_superblock_check (const struct cs_superblock_disk *sb, uint64_t off,
+                     struct cs_err *err)
+{
+  if (sb->version != CS_STORE_VERSION)
+    return cs_err_set (err, CS_E_INCOMPATIBLE, "format version: expected %d, "
+                       "found %" PRIu32, CS_STORE_VERSION, sb->version);
+  return check_values (sb, off, err);
+}
+
 static int
 check_file_len (const struct cs_superblock_disk *sb, uint64_t off,
                 uint64_t file_len, struct cs_err *err)
@@ -245,10 +268,7 @@ cs_superblock_read (int fd, uint64_t file_len, struct cs_superblock_disk *sb,
     return slot;
   *err = (struct cs_err) CS_ERR_INIT;   /* of a slot that is not needed */
   *sb = *slots[slot];
-  if (sb->version != CS_STORE_VERSION)
-    return cs_err_set (err, CS_E_INCOMPATIBLE, "format version: expected %d, "
-                       "found %" PRIu32, CS_STORE_VERSION, sb->version);
-  r = check_values (sb, (uint64_t) slot * CS_STORE_SLOT_LEN, err);
+  r = cs_superblock_check (sb, (uint64_t) slot * CS_STORE_SLOT_LEN, err);
   return r < 0 ? r : check_file_len (sb, (uint64_t) slot * CS_STORE_SLOT_LEN,
                                      file_len, err);
 }

@@ -23,6 +23,8 @@ struct cs_sys
   int (*faccessat) (int dirfd, const char *name, int mode, int flags);
   ssize_t (*pread) (int fd, void *buf, size_t len, off_t off);
   ssize_t (*pwrite) (int fd, const void *buf, size_t len, off_t off);
+  ssize_t (*read) (int fd, void *buf, size_t len);
+  ssize_t (*write) (int fd, const void *buf, size_t len);
   off_t (*lseek) (int fd, off_t off, int whence);
   ssize_t (*copy_file_range) (int in, off_t *in_off, int out, off_t *out_off,
                               size_t len, unsigned int flags);

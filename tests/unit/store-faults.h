@@ -54,6 +54,18 @@ f_pwrite (int fd, const void *buf, size_t len, off_t off)
   return fails () ? -1 : real.pwrite (fd, buf, len, off);
 }
 
+static ssize_t
+f_read (int fd, void *buf, size_t len)
+{
+  return fails () ? -1 : real.read (fd, buf, len);
+}
+
+static ssize_t
+f_write (int fd, const void *buf, size_t len)
+{
+  return fails () ? -1 : real.write (fd, buf, len);
+}
+
 static int
 f_fallocate (int fd, int mode, off_t off, off_t len)
 {
@@ -170,6 +182,8 @@ let_fail (int nth, bool always)
   cs_sys.fstatat = f_fstatat;
   cs_sys.pread = f_pread;
   cs_sys.pwrite = f_pwrite;
+  cs_sys.read = f_read;
+  cs_sys.write = f_write;
   cs_sys.fallocate = f_fallocate;
   cs_sys.fdatasync = f_fdatasync;
   cs_sys.mkdirat = f_mkdirat;
