@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* backup.h -- a store as a stream of bytes, and back.
 
-   A backup is a gzip stream.  What gunzip makes of it:
+   A backup is a gzip stream (stream.h).  What gunzip makes of it:
 
      head      struct cs_backup_disk
      index     `nr` entries (struct cs_entry_disk of record.h: number of the
@@ -18,9 +18,10 @@
        that of an increment every page that is not as it was in generation
        `from`.
    B3  The head has a CRC-32 of itself and of the index, the index has the
-       sum of every page, gzip adds a CRC-32 of everything.  How long it is
-       follows from the head, and nothing comes behind it: what is cut short
-       is noticed.
+       sum of every page, gzip adds a CRC-32 of everything, and the seal
+       (stream.h) has one of what gzip wrote.  How long it is follows from the
+       head, and nothing comes behind the seal.  So a backup that was cut
+       short anywhere, or in which one bit has changed, is noticed.
    B4  A page that does not have the sum its store has for it gets into no
        backup, and is not passed over either: the backup fails.
    B5  An increment is applied only to what it was made from: the same uuid,

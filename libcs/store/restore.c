@@ -100,13 +100,14 @@ bool
 cs_backup_recognize (const char *path)
 {
   unsigned char magic[2] = { 0, 0 };
+  struct cs_err err = CS_ERR_INIT;
   struct stat st;
   ssize_t n;
   int fd;
 
   if (is_standard_input (path))
     return true;
-  fd = cs_file_open (AT_FDCWD, path, O_RDONLY, &st, NULL);
+  fd = cs_file_open (AT_FDCWD, path, O_RDONLY, &st, &err);
   if (fd < 0)
     return false;
   n = cs_file_read (fd, magic, sizeof magic, 0);

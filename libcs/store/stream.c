@@ -19,7 +19,25 @@
 #define GZIP_WINDOW (MAX_WBITS + 16)    /* deflateInit2: a gzip wrapper */
 #define LOOK_MS 100                     /* between looks at signals */
 
-/* Wait until FD is ready, whatever the next call then says of it.  */
+/* The seal: header with an extra field "CS" of 4 bytes, an empty block, the
+   CRC-32 and length of nothing.  */
+#define SEAL_LEN 30
+#define SEAL_CRC_OFF 16
+
+static void
+make_seal (uint32_t crc, unsigned char seal[SEAL_LEN])
+{
+  static const unsigned char empty[SEAL_LEN] = {
+    0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 255, 8, 0, 'C', 'S', 4, 0,
+    0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0
+  };
+
+  memcpy (seal, empty, SEAL_LEN);
+  for (int i = 0; i < 4; i++)
+    seal[SEAL_CRC_OFF + i] = (unsigned char) (crc >> 8 * i);
+}
+
+/* Wait until FD is ready, or cannot be, as the next call will say.  */
 static int
 wait_for (int fd, short events)
 {
@@ -28,7 +46,7 @@ wait_for (int fd, short events)
   do
     if (cs_new_file_interrupted ())
       return -EINTR;
-  while (poll (&p, 1, LOOK_MS) == 0);
+  while (fd >= 0 && poll (&p, 1, LOOK_MS) == 0);
   return 0;
 }
 
@@ -85,11 +103,10 @@ cs_stream_write_to (struct cs_stream *stream, int fd, int level)
   return 0;
 }
 
-/* Write out what is in the buffer.  */
 static int
-empty_buffer (struct cs_stream *stream)
+write_all (struct cs_stream *stream, const unsigned char *bytes, size_t len)
 {
-  size_t len = BUF_LEN - stream->z.avail_out, done = 0;
+  size_t done = 0;
 
   while (done < len)
     {
@@ -98,13 +115,26 @@ empty_buffer (struct cs_stream *stream)
 
       if (r < 0)
         return r;
-      n = cs_sys.write (stream->fd, stream->buf + done, len - done);
+      n = cs_sys.write (stream->fd, bytes + done, len - done);
       if (n > 0)
         done += (size_t) n;
       else if (n == 0 || !is_passing (errno))
         return n == 0 ? -EIO : -errno;
     }
   stream->len += len;
+  return 0;
+}
+
+/* Write out what is in the buffer.  */
+static int
+empty_buffer (struct cs_stream *stream)
+{
+  size_t len = BUF_LEN - stream->z.avail_out;
+  int r = write_all (stream, stream->buf, len);
+
+  if (r < 0)
+    return r;
+  stream->crc = (uint32_t) crc32_z (stream->crc, stream->buf, len);
   stream->z.next_out = stream->buf;
   stream->z.avail_out = BUF_LEN;
   return 0;
@@ -133,6 +163,7 @@ cs_stream_write (struct cs_stream *stream, const void *data, size_t len)
 int
 cs_stream_finish (struct cs_stream *stream)
 {
+  unsigned char seal[SEAL_LEN];
   bool ended = false;
   int r = 0;
 
@@ -142,7 +173,8 @@ cs_stream_finish (struct cs_stream *stream)
       ended = deflate (&stream->z, Z_FINISH) == Z_STREAM_END;
       r = empty_buffer (stream);
     }
-  return r;
+  make_seal (stream->crc, seal);
+  return r < 0 ? r : write_all (stream, seal, sizeof seal);
 }
 
 /* Reading.  */
@@ -157,10 +189,24 @@ cs_stream_read_from (struct cs_stream *stream, int fd)
   return inflateInit2 (&stream->z, GZIP_WINDOW) == Z_OK ? 0 : fail (stream);
 }
 
-/* Read more compressed bytes.  1, 0 at the end of the file, or -errno.  */
+/* The CRC-32 of what was decompressed, when some of it is in the buffer.  */
+static uint32_t
+crc_so_far (const struct cs_stream *stream)
+{
+  const unsigned char *end = stream->z.next_in;
+
+  return end ? (uint32_t) crc32_z (stream->crc, stream->buf,
+                                   (size_t) (end - stream->buf))
+             : stream->crc;
+}
+
+/* Read more compressed bytes, when there are none left.  1, 0 at the end of
+   the file, or -errno.  */
 static int
 fill_buffer (struct cs_stream *stream)
 {
+  stream->crc = crc_so_far (stream);
+  stream->z.next_in = stream->buf;
   for (;;)
     {
       int r = wait_for (stream->fd, POLLIN);
@@ -172,7 +218,6 @@ fill_buffer (struct cs_stream *stream)
       if (n >= 0)
         {
           stream->len += (uint64_t) n;
-          stream->z.next_in = stream->buf;
           stream->z.avail_in = (uInt) n;
           return n > 0;
         }
@@ -237,6 +282,52 @@ cs_stream_read (struct cs_stream *stream, void *buf, size_t len,
   return r < 0 ? r : 0;
 }
 
+/* Read the LEN bytes that come next as they are; 0, 1 if there are less, or
+   -errno.  */
+static int
+read_bytes (struct cs_stream *stream, unsigned char *bytes, size_t len)
+{
+  z_stream *z = &stream->z;
+
+  for (size_t done = 0; done < len;)
+    {
+      size_t part = len - done < z->avail_in ? len - done : z->avail_in;
+      int r;
+
+      memcpy (bytes + done, z->next_in, part);
+      z->next_in += part;
+      z->avail_in -= (uInt) part;
+      done += part;
+      if (done == len)
+        break;
+      r = fill_buffer (stream);
+      if (r <= 0)
+        return r < 0 ? r : 1;
+    }
+  return 0;
+}
+
+static int
+check_seal (struct cs_stream *stream, struct cs_err *err)
+{
+  unsigned char expected[SEAL_LEN], found[SEAL_LEN], more;
+  uint32_t crc = crc_so_far (stream);
+  int r = read_bytes (stream, found, sizeof found);
+
+  make_seal (crc, expected);
+  if (r < 0)
+    return cs_err_sys (err, -r, "read");
+  if (r == 1)
+    return damaged (stream, "it is cut short here", err);
+  if (memcmp (found, expected, sizeof found) != 0)
+    return damaged (stream, "the seal does not fit what comes before it",
+                    err);
+  r = read_bytes (stream, &more, 1);
+  if (r == 0)
+    return damaged (stream, "its end was expected, found more", err);
+  return r < 0 ? cs_err_sys (err, -r, "read") : 0;
+}
+
 int
 cs_stream_read_end (struct cs_stream *stream, struct cs_err *err)
 {
@@ -250,11 +341,7 @@ cs_stream_read_end (struct cs_stream *stream, struct cs_err *err)
     r = advance (stream, err);
   if (r < 0)
     return r;
-  if (r == 1 && z->avail_out == 1 && z->avail_in == 0)
-    {
-      r = fill_buffer (stream);
-      if (r <= 0)
-        return r < 0 ? cs_err_sys (err, -r, "read") : 0;
-    }
-  return damaged (stream, "its end was expected, found more", err);
+  if (r == 0 || z->avail_out == 0)
+    return damaged (stream, "its end was expected, found more", err);
+  return check_seal (stream, err);
 }
