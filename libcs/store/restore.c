@@ -425,7 +425,7 @@ static int
 write_store (void *context, int fd, struct cs_err *err)
 {
   struct restore *rs = context;
-  const struct cs_superblock_disk *sb = &rs->superblock;
+  struct cs_superblock_disk *sb = &rs->superblock;
   struct source s;
   int r = 0;
 
@@ -446,6 +446,8 @@ write_store (void *context, int fd, struct cs_err *err)
   if (cs_sys.ftruncate (fd, (off_t) (cs_store_image_off (sb)
                                      + sb->committed)) < 0)
     return cs_err_sys (err, errno, "set the length of the new file");
+  sb->log_start = cs_log_start (sb->committed);
+  cs_superblock_seal (sb);
   r = cs_superblock_write (fd, sb);
   if (r < 0)
     return cs_err_sys (err, -r, "write the new file");
