@@ -323,6 +323,7 @@ BASH_COMPLETIONS := $(sort $(wildcard completions/bash/cs-*))
 ZSH_COMPLETIONS := $(sort $(wildcard completions/zsh/_cs-*))
 FISH_COMPLETIONS := $(sort $(wildcard completions/fish/cs-*.fish))
 DOCUMENTS := README.md NEWS COPYING COPYING.LESSER
+EXAMPLES := $(sort $(wildcard doc/examples/*))
 
 INSTALL := install
 TO := $(DESTDIR)$(PREFIX)
@@ -330,7 +331,7 @@ TO := $(DESTDIR)$(PREFIX)
 .PHONY: install uninstall
 install: all
 	$(INSTALL) -d "$(TO)/bin" "$(TO)/lib/pkgconfig" "$(TO)/include/libcs" \
-	  "$(TO)/share/coldstore/policy" "$(TO)/share/doc/coldstore" \
+	  "$(TO)/share/coldstore/policy" "$(TO)/share/doc/coldstore/examples" \
 	  "$(TO)/share/bash-completion/completions" \
 	  "$(TO)/share/zsh/site-functions" \
 	  "$(TO)/share/fish/vendor_completions.d"
@@ -354,6 +355,7 @@ install: all
 	$(INSTALL) -m 644 $(FISH_COMPLETIONS) \
 	  "$(TO)/share/fish/vendor_completions.d"
 	$(INSTALL) -m 644 $(DOCUMENTS) doc/*.md "$(TO)/share/doc/coldstore"
+	$(INSTALL) -m 755 $(EXAMPLES) "$(TO)/share/doc/coldstore/examples"
 
 uninstall:
 	cd "$(TO)/bin" && rm -f $(COMMANDS)

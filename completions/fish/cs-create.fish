@@ -4,7 +4,7 @@
 complete -c cs-create -l force \
   -d 'Replace STORE if it exists'
 complete -c cs-create -l from -r -F \
-  -d 'Start with the contents of another store'
+  -d 'Start with the contents of another store, or of backups'
 complete -c cs-create -l history -x -a '0 8 30 100' \
   -d 'Keep so many older generations (8)'
 complete -c cs-create -l libguile -r -F \

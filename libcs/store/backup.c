@@ -58,17 +58,14 @@ committed_pages (const struct cs_store *store)
 static void
 advise_kept (const struct cs_store *store, struct cs_err *err)
 {
-  struct cs_generation *list = NULL;
-  size_t max = 64, nr;
+  struct cs_generation first;
+  size_t max = cs_store_history (store, &first, 1), nr = 0;
+  struct cs_generation *list = malloc (max * sizeof *list);
 
-  do
-    {
-      max *= 4;
-      free (list);
-      list = malloc (max * sizeof *list);
-      nr = list ? cs_store_history (store, list, max) : 0;
-    }
-  while (nr == max);
+  if (list)
+    nr = cs_store_history (store, list, max);
+  if (nr > max)                 /* a writer was faster */
+    nr = max;
   if (nr > 0)
     cs_err_advise (err, "generations that are kept: %" PRIu64 " to %" PRIu64,
                    list[nr - 1].generation, list[0].generation);

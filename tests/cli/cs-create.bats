@@ -27,7 +27,7 @@ teardown ()
   try cs-create --help
   ended 0 && complained ''
   printed_part 'Usage: cs-create [OPTION...] STORE'
-  for option in force from=SOURCE libguile=FILE policy=FILE reserve=SIZE \
+  for option in force 'from SOURCE' libguile=FILE policy=FILE reserve=SIZE \
     table=FILE quiet verbose help version
   do
     printed_part "--$option"

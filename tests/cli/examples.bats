@@ -103,11 +103,15 @@ run_examples ()
 }
 
 @test "README.md" {
-  run_examples README.md 9
+  run_examples README.md 11
 }
 
 @test "coldstore(7)" {
   run_examples man/coldstore.7 4
+}
+
+@test "cs-backup(1)" {
+  run_examples man/cs-backup.1 6
 }
 
 @test "cs-create(1)" {
