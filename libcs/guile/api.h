@@ -119,6 +119,7 @@
   F (get_suspend_signal)                                                \
   F (get_thr_restart_signal)                                            \
   F (init)                                                              \
+  F (malloc)                                                            \
   F (malloc_atomic_uncollectable)                                       \
   F (realloc)                                                           \
   F (register_my_thread)                                                \

@@ -174,7 +174,8 @@ connect (struct cs_table_disk *table)
 {
   cs_process.collector = (struct cs_process_collector) {
     .allocate = gc.malloc_atomic_uncollectable, .resize = gc.realloc,
-    .release = gc.free, .base = gc.base, .size = gc.size
+    .release = gc.free, .base = gc.base, .size = gc.size,
+    .allocate_traced = gc.malloc
   };
   cs_process.raise = raise_text;
   cs_intern_set_handler (table, missing_symbol);

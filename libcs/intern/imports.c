@@ -288,37 +288,71 @@ find_tables (const struct object *o, struct table tables[3])
   };
 }
 
+/* Is the word at offset OFF one of O's writable ones?  */
+static bool
+is_data_word (const struct object *o, uint64_t off)
+{
+  uint64_t word = o->addr + off, len = sizeof (uintptr_t);
+
+  return word % len == 0 && word >= o->data && word <= o->data_end
+         && o->data_end - word >= len;
+}
+
+/* Is the word of RELOC, of KIND, the address of a function and nothing
+   else?  */
+static bool
+is_address (const struct object *o, const struct table *t,
+            const ElfW (Rel) *reloc, enum cs_reloc_kind kind)
+{
+  if (kind != CS_RELOC_ABSOLUTE)
+    return kind == CS_RELOC_JUMP_SLOT || kind == CS_RELOC_GLOB_DAT;
+  /* A Rel's addend was in the word; what is there now tells.  */
+  return t->entry_len == sizeof (ElfW (Rela))
+           ? ((const ElfW (Rela) *) reloc)->r_addend == 0
+           : is_data_word (o, reloc->r_offset);
+}
+
+/* Note the word of RELOC for replacement NUMBER; false if there is no
+   room.  */
+static bool
+add_slot (struct cs_imports_disk *imports, const struct object *o,
+          const ElfW (Rel) *reloc, enum cs_reloc_kind kind, long number)
+{
+  if (number < 0 || imports->nr_slots == CS_IMPORTS_SLOTS_MAX)
+    return false;
+  imports->slots[imports->nr_slots++] = (struct cs_import_slot_disk) {
+    .off = reloc->r_offset, .replacement = (uint32_t) number,
+    .relro = o->addr + reloc->r_offset - o->relro < o->relro_len,
+    .variable = kind == CS_RELOC_ABSOLUTE
+  };
+  return true;
+}
+
 static int
 look_up_table (struct binder *b, const struct object *o,
                const struct table *t, struct cs_import_record_disk *record)
 {
-  struct cs_imports_disk *imports = b->imports;
   const ElfW (Sym) *symbols = (const ElfW (Sym) *) dynamic_addr (o, DT_SYMTAB);
   const char *strings = (const char *) dynamic_addr (o, DT_STRTAB);
   enum cs_reloc_kind kind;
   const char *replacement;
   const ElfW (Rel) *reloc;
-  long number;
 
   for (size_t off = 0; off + t->entry_len <= t->len; off += t->entry_len)
     {
       /* A Rela begins as a Rel does.  */
       reloc = (const ElfW (Rel) *) (t->start + off);
       kind = cs_arch_native ()->reloc_kind (reloc_type (reloc));
-      if (kind != CS_RELOC_JUMP_SLOT && kind != CS_RELOC_GLOB_DAT)
+      if (!is_address (o, t, reloc, kind))
         continue;
       replacement = cs_policy_replacement
         (b->policy, o->soname,
          strings + symbols[reloc_symbol (reloc)].st_name);
       if (!replacement)
         continue;
-      number = number_name (imports, replacement);
-      if (number < 0 || imports->nr_slots == CS_IMPORTS_SLOTS_MAX)
+      if (!add_slot (b->imports, o, reloc, kind,
+                     number_name (b->imports, replacement)))
         return -ENOSPC;
-      imports->slots[imports->nr_slots++] = (struct cs_import_slot_disk) {
-        .off = reloc->r_offset, .replacement = (uint32_t) number,
-        .relro = o->addr + reloc->r_offset - o->relro < o->relro_len
-      };
       record->nr_slots++;
     }
   return 0;
@@ -419,16 +453,6 @@ protect_relro (const struct object *o, int prot)
          && mprotect ((void *) start, end - start, prot) != 0 ? -errno : 0;
 }
 
-/* Is the word at offset OFF one of O's writable ones?  */
-static bool
-is_data_word (const struct object *o, uint64_t off)
-{
-  uint64_t word = o->addr + off, len = sizeof (uintptr_t);
-
-  return word % len == 0 && word >= o->data && word <= o->data_end
-         && o->data_end - word >= len;
-}
-
 /* Nothing is written before all of RECORD was checked.  */
 static int
 check_words (struct binder *b, const struct object *o,
@@ -455,6 +479,27 @@ check_words (struct binder *b, const struct object *o,
   return 0;
 }
 
+/* A variable that the program has set since keeps that: only what still
+   leads to libc is replaced.  */
+static bool
+is_libc_address (const struct binder *b, uintptr_t addr)
+{
+  for (size_t i = 0; i < b->nr; i++)
+    if (strncmp (b->objects[i].soname, "libc.so.", 8) == 0)
+      return addr >= b->objects[i].addr && addr < b->objects[i].data_end;
+  return false;
+}
+
+static void
+write_word (const struct binder *b, const struct object *o,
+            const struct cs_import_slot_disk *slot)
+{
+  uintptr_t *word = (uintptr_t *) (uintptr_t) (o->addr + slot->off);
+
+  if (!slot->variable || is_libc_address (b, *word))
+    *word = (uintptr_t) b->find (b->imports->names[slot->replacement]);
+}
+
 static int
 write_words (struct binder *b, const struct object *o,
              const struct cs_import_record_disk *record)
@@ -472,8 +517,7 @@ write_words (struct binder *b, const struct object *o,
           open = code == 0;
         }
       if (code == 0)
-        *(uintptr_t *) (uintptr_t) (o->addr + slot->off)
-          = (uintptr_t) b->find (b->imports->names[slot->replacement]);
+        write_word (b, o, slot);
     }
   if (open && code == 0)
     code = protect_relro (o, PROT_READ);

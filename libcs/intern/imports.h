@@ -38,7 +38,9 @@ struct cs_import_slot_disk
 {
   uint64_t off;                 /* of the word, from the load address */
   uint32_t replacement;         /* number in the names */
-  uint32_t relro;               /* 1 if it lies in PT_GNU_RELRO */
+  uint16_t relro;               /* 1 if it lies in PT_GNU_RELRO */
+  uint16_t variable;            /* 1 if it is one of the library's variables,
+                                   which may have been set since */
 };
 
 struct cs_imports_disk

@@ -9,10 +9,7 @@
    A thread that the collector does not know must not allocate from it:
    a collection that such an allocation starts ends in "Collecting from
    unknown thread" (libgc 8.2.2, GC_push_all_stacks).  Its blocks come from
-   libc; they do not outlive the process, and neither does the thread.
-
-   Libraries whose state is of one process keep libc's malloc, but may be
-   handed a block from the store; their free and realloc look where it is.  */
+   libc; they do not outlive the process, and neither does the thread.  */
 
 #include <errno.h>
 #include <malloc.h>
@@ -21,8 +18,8 @@
 
 #include "private.h"
 
-static bool
-from_collector (void)
+bool
+cs_memory_in_store (void)
 {
   return cs_process_registered
          && atomic_load_explicit (&cs_process.collector_ready,
@@ -40,7 +37,7 @@ cs_memory_malloc (size_t len)
 {
   void *block;
 
-  if (!from_collector ())
+  if (!cs_memory_in_store ())
     return malloc (len);
   block = cs_process.collector.allocate (len ? len : 1);
   if (!block)
@@ -89,10 +86,10 @@ cs_memory_realloc (void *block, size_t len)
       return NULL;
     }
   if (!in_store (block))
-    return from_collector () ? move (block, malloc_usable_size (block), len)
+    return cs_memory_in_store () ? move (block, malloc_usable_size (block), len)
                              : realloc (block, len);
   base = cs_process.collector.base (block);
-  if (base == block && from_collector ())
+  if (base == block && cs_memory_in_store () && !cs_borrowed_forget (base))
     {
       block = cs_process.collector.resize (block, len);
       if (!block)
@@ -104,23 +101,22 @@ cs_memory_realloc (void *block, size_t len)
                  - (size_t) ((char *) block - (char *) base), len);
 }
 
-void *
-cs_memory_realloc_where_it_is (void *block, size_t len)
-{
-  return block && in_store (block) ? cs_memory_realloc (block, len)
-                                   : realloc (block, len);
-}
-
 void
 cs_memory_free (void *block)
 {
+  void *base;
+
   if (!block)
     return;
   if (!in_store (block))
-    free (block);
-  else
-    /* An aligned block may begin inside the collector's.  */
-    cs_process.collector.release (cs_process.collector.base (block));
+    {
+      free (block);
+      return;
+    }
+  /* An aligned block may begin inside the collector's.  */
+  base = cs_process.collector.base (block);
+  cs_borrowed_forget (base);
+  cs_process.collector.release (base);
 }
 
 int
@@ -131,7 +127,7 @@ cs_memory_posix_memalign (void **block, size_t alignment, size_t len)
   if (alignment % sizeof (void *) != 0 || alignment == 0
       || (alignment & (alignment - 1)) != 0)
     return EINVAL;
-  if (!from_collector ())
+  if (!cs_memory_in_store ())
     return posix_memalign (block, alignment, len);
   if (len > SIZE_MAX - alignment)
     return ENOMEM;

@@ -13,15 +13,26 @@
 #include "process/process.h"
 
 /* memory.c */
+bool cs_memory_in_store (void); /* can this thread's malloc take it there? */
 void *cs_memory_malloc (size_t len);
 void *cs_memory_calloc (size_t count, size_t len);
 void *cs_memory_realloc (void *block, size_t len);
-void *cs_memory_realloc_where_it_is (void *block, size_t len);
 void cs_memory_free (void *block);
 int cs_memory_posix_memalign (void **block, size_t alignment, size_t len);
 void *cs_memory_aligned_alloc (size_t alignment, size_t len);
 char *cs_memory_strdup (const char *text);
 char *cs_memory_strndup (const char *text, size_t len);
+
+/* borrowed.c */
+void *cs_borrowed_malloc (size_t len);
+void *cs_borrowed_calloc (size_t count, size_t len);
+void *cs_borrowed_realloc (void *block, size_t len);
+char *cs_borrowed_strdup (const char *text);
+char *cs_borrowed_strndup (const char *text, size_t len);
+/* BLOCK, a base address, is about to be freed.  Was it borrowed?  */
+bool cs_borrowed_forget (const void *block);
+void cs_borrowed_hold (void);   /* around a fork */
+void cs_borrowed_release (void);
 
 /* mapping.c */
 void *cs_mapping_mmap (void *addr, size_t len, int prot, int flags, int fd,

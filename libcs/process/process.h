@@ -6,6 +6,8 @@
 
      memory.c       malloc and its family: the collector's own uncollectable
                     blocks, which lie in the store
+     borrowed.c     the same for libraries whose state is of one process:
+                    blocks in the store that nobody owns afterwards
      mapping.c      mmap and its family: ranges of the store
      zone.c         mmap for the collector: its memory lies above the rest
      keys.c         thread keys: numbers that stay, and for each live thread
@@ -189,6 +191,7 @@ struct cs_process_collector
   void (*release) (void *block);        /* GC_free */
   void *(*base) (void *pointer);        /* GC_base */
   size_t (*size) (const void *block);   /* GC_size */
+  void *(*allocate_traced) (size_t len);        /* GC_malloc */
 };
 
 /* What this process has one of.  */

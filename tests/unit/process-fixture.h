@@ -123,7 +123,8 @@ start_collector (void)
   fake_heap = cs_store_section (cs_process.store, "heap", &len);
   CHECK (fake_heap && len == HEAP_LEN);
   cs_process.collector = (struct cs_process_collector) {
-    fake_allocate, fake_resize, fake_release, fake_base, fake_size
+    fake_allocate, fake_resize, fake_release, fake_base, fake_size,
+    fake_allocate
   };
   atomic_store (&cs_process.collector_ready, true);
   cs_process_registered = true;
