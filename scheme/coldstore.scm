@@ -87,6 +87,14 @@ rule of the policy speaks of; #f for none, which is close."
   "Return the rule that was set for all ports, or #f."
   general-rule)
 
+;; Called by libcs/guile/signals.c: what the REPL handles SIGINT with, or #f if
+;; there never was a REPL.
+(define (repl-handler)
+  (let ((module (resolve-module '(ice-9 top-repl) #f #:ensure #f)))
+    (and module
+         ((module-ref module 'call-with-sigint)
+          (lambda () (car (sigaction SIGINT)))))))
+
 ;; Called by libcs/guile/ports.c with a port that is connected to something
 ;; else from now on: what it had read ahead, and what it had not written, is
 ;; forgotten.

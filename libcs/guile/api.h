@@ -28,6 +28,7 @@
   F (c_run_hook)                                                        \
   F (c_set_default_vm_engine_x)                                         \
   F (c_set_vm_engine_x)                                                 \
+  F (call_0)                                                            \
   F (call_1)                                                            \
   F (call_2)                                                            \
   F (close_port)                                                        \

@@ -275,6 +275,20 @@ quiesce (void)
   scm.with_guile (record_ports, NULL);
 }
 
+/* While the image is being brought to rest, no async may run on this thread:
+   a signal's handler that leaves or saves would begin all over again.  */
+static void
+block_asyncs (void)
+{
+  SCM_I_THREAD_DATA (scm.current_thread ())->block_asyncs++;
+}
+
+static void
+unblock_asyncs (void)
+{
+  SCM_I_THREAD_DATA (scm.current_thread ())->block_asyncs--;
+}
+
 /* exit() was called in Guile mode.  Returns in a forked child only: it ends
    like any process, and leaves the store alone.  */
 static void
@@ -293,8 +307,10 @@ leaving (int status)
         raise (SIGPIPE);
       return;
     }
+  block_asyncs ();
   if (will_save () || !workspace.params)
     quiesce ();
+  status = cs_signals_status (status);
   if (!on_workspace)
     workspace.finish (status);
   workspace.status = status;
@@ -308,30 +324,6 @@ reset_engine (void)
 {
   scm.c_set_default_vm_engine_x (SCM_VM_REGULAR_ENGINE);
   scm.c_set_vm_engine_x (SCM_VM_REGULAR_ENGINE);
-}
-
-/* Handlers that Scheme code installed run on the thread that is named in
-   libguile's tables, which is gone, and are delivered by a thread that is
-   gone too.  Installing each again names this one and starts another
-   (libguile/scmsigs.c, scm_sigaction_for_thread).  */
-static void
-install_handlers (void)
-{
-  SCM signum, current;
-
-  for (int i = 1; i < CS_PROCESS_SIGNALS_MAX; i++)
-    {
-      if (!cs_process_handles_signal (i) || i == gc.get_suspend_signal ()
-          || i == gc.get_thr_restart_signal ())
-        continue;
-      signum = scm.from_int32 (i);
-      current = scm.sigaction_for_thread (signum, SCM_UNDEFINED,
-                                          SCM_UNDEFINED, SCM_UNDEFINED);
-      if (scm_is_pair (current)
-          && scm_is_true (scm.procedure_p (SCM_CAR (current))))
-        scm.sigaction_for_thread (signum, SCM_CAR (current),
-                                  SCM_CDR (current), SCM_UNDEFINED);
-    }
 }
 
 /* The resume is complete: say what there was to say about it.  */
@@ -356,7 +348,7 @@ take_up (void *unused)
   cs_environment_follow (&workspace.image->environment,
                          workspace.params->argc, workspace.params->argv);
   reset_engine ();
-  install_handlers ();
+  cs_signals_follow ();
   scm.set_automatic_finalization_enabled (1);
   if (will_save ())
     cs_signals_begin (scm_of (workspace.image->module.answer_signals),
@@ -536,6 +528,7 @@ commit (struct cs_store *store, bool last, struct cs_err *err)
 
   cs_process_stop_threads (gc.get_suspend_signal ());
   cs_process_run_prepare ();
+  cs_process_record_timers ();
   if (last)
     cs_process_trim ();
   code = cs_store_commit (store, err);
@@ -556,11 +549,13 @@ cs_interpreter_checkpoint (struct cs_err *err)
                        cs_store_path (cs_process.store));
   cs_module_run_hook (workspace.image->module.before_checkpoint);
   scm.with_guile (flush_ports, NULL);
+  block_asyncs ();
   quiesce ();
   workspace.broken_pipe = false;
   code = commit (cs_process.store, false, err);
   cs_threads_release ();
   cs_signals_release ();
+  unblock_asyncs ();
   scm.set_automatic_finalization_enabled (1);
   if (code == 0)
     cs_applier_start (cs_process.store, workspace.params->checkpoint_failed);

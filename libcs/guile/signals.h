@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* signals.h -- signals that are requests to the workspace.
+/* signals.h -- handlers of Scheme code, and signals that are requests to the
+   workspace.
 
    SIGTERM and SIGHUP: leave as by exit, with status 128 + the signal's
    number; a second one ends the process at once.  SIGUSR1: save and go on.
@@ -11,6 +12,11 @@
 #include <libguile.h>
 
 #include "err.h"
+
+/* In Guile mode on the workspace thread, at a resume: the handlers that Scheme
+   code has installed run on this thread from now on, also for signals that
+   have arrived since the process began.  */
+void cs_signals_follow (void);
 
 /* Begin to answer them: those that are not ignored.  ANSWER is the procedure
    to run on the calling thread, which is in Guile mode.  FAILED is called
@@ -26,5 +32,10 @@ void cs_signals_release (void);
 
 /* In Guile mode: do what has been asked for since the last call.  */
 void cs_signals_answer (void);
+
+/* The status to leave with: STATUS, or what a request to leave stands for
+   that has come and was not answered, because the program has left by
+   itself meanwhile.  */
+int cs_signals_status (int status);
 
 #endif

@@ -136,6 +136,9 @@ int cs_signals_sigaction (int signum, const struct sigaction *action,
 void (*cs_signals_signal (int signum, void (*handler) (int))) (int);
 void cs_signals_resume (void);
 
+/* timers.c */
+void cs_timers_resume (void);
+
 /* iconv.c */
 iconv_t cs_iconv_open (const char *to, const char *from);
 size_t cs_iconv_convert (iconv_t cd, char **in, size_t *in_left, char **out,

@@ -199,6 +199,7 @@ cs_process_resume (void)
   cs_gettext_resume ();
   cs_callback_resume ();
   cs_signals_resume ();
+  cs_timers_resume ();
   cs_once_rearm ();
   cs_locks_resume ();
 }

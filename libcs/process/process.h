@@ -20,6 +20,7 @@
                     armed again
      handlers.c     fork and exit handlers: kept in the store, run from here
      signals.c      signal actions: kept in the store, installed again
+     timers.c       alarm and interval timers: end with their process
      iconv.c        conversion descriptors: handles that name two encodings
      locale.c       locale_t: handles that name categories and a locale
      directory.c    directory streams: handles that end with their process
@@ -57,6 +58,7 @@
 #define CS_PROCESS_ATFORKS_MAX 16
 #define CS_PROCESS_ATEXITS_MAX 64
 #define CS_PROCESS_SIGNALS_MAX 65
+#define CS_PROCESS_TIMERS 3
 #define CS_PROCESS_ARENAS_MAX 1024
 #define CS_PROCESS_CALLBACKS_MAX 16
 #define CS_PROCESS_CALLBACK_LEN 128
@@ -152,6 +154,8 @@ struct cs_process_disk
   uint32_t domain;              /* the current one, in the strings; or 0 */
   uint32_t nr_domains;
   struct cs_domain_disk domains[CS_PROCESS_DOMAINS_MAX];
+  uint64_t timers[CS_PROCESS_TIMERS];   /* microseconds that were left when
+                                           the image was written; 0: none */
   /* What every start reads ends here, within a few pages.  */
   char strings[CS_PROCESS_STRINGS_MAX]; /* of handles: they only grow */
   struct cs_arena_disk arenas[CS_PROCESS_ARENAS_MAX];
@@ -271,6 +275,13 @@ long cs_process_data_symbol (const void *addr);
 
 /* signals.c: has a carried library a handler for SIGNUM (not SIG_IGN)?  */
 bool cs_process_handles_signal (int signum);
+
+/* signals.c: let signals through that cs_process_resume() holds back, because
+   their handlers need the interpreter.  On the thread that runs it.  */
+void cs_process_admit_signals (void);
+
+/* timers.c: note which timers run, before a commit.  */
+void cs_process_record_timers (void);
 
 /* stop.c: make every other thread that works in the interpreter wait until
    it is released, with none of the interpreter's locks in its hands.  Signal

@@ -83,20 +83,49 @@ cs_process_handles_signal (int signum)
   return handler != 0 && handler != (uintptr_t) SIG_IGN;
 }
 
+static sigset_t outer_mask;
+static bool held;
+
+/* libguile's handler writes to a pipe whose descriptors were another
+   process's (3.0.8, libguile/scmsigs.c, take_signal): signals that have a
+   handler wait until the pipe has been made anew.  */
+static void
+hold_signals (const sigset_t *set)
+{
+  held = pthread_sigmask (SIG_BLOCK, set, &outer_mask) == 0;
+}
+
+void
+cs_process_admit_signals (void)
+{
+  if (held)
+    pthread_sigmask (SIG_SETMASK, &outer_mask, NULL);
+  held = false;
+}
+
+static void
+install (int signum, const struct cs_signal_disk *kept)
+{
+  struct sigaction action;
+
+  action.sa_handler = (void (*) (int)) (uintptr_t) kept->handler;
+  action.sa_flags = (int) kept->flags;
+  bits_to_mask (kept->mask, &action.sa_mask);
+  sigaction (signum, &action, NULL);
+}
+
 void
 cs_signals_resume (void)
 {
-  const struct cs_signal_disk *kept;
-  struct sigaction action;
+  const struct cs_signal_disk *kept = cs_process.image->signals;
+  sigset_t handled;
 
+  sigemptyset (&handled);
   for (int signum = 1; signum < CS_PROCESS_SIGNALS_MAX; signum++)
-    {
-      kept = &cs_process.image->signals[signum];
-      if (!kept->handler)
-        continue;
-      action.sa_handler = (void (*) (int)) (uintptr_t) kept->handler;
-      action.sa_flags = (int) kept->flags;
-      bits_to_mask (kept->mask, &action.sa_mask);
-      sigaction (signum, &action, NULL);
-    }
+    if (cs_process_handles_signal (signum))
+      sigaddset (&handled, signum);
+  hold_signals (&handled);
+  for (int signum = 1; signum < CS_PROCESS_SIGNALS_MAX; signum++)
+    if (kept[signum].handler)
+      install (signum, &kept[signum]);
 }

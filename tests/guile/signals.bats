@@ -1,0 +1,270 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# signals.bats -- handlers of Scheme code and timers across processes; signals
+# that arrive in the middle of something.
+
+load helper
+
+# Run EXPR, checkpoint, and kill the process before it can do anything else.
+killed ()
+{
+  run_in "$STORE" "$1 ((@ (coldstore) checkpoint!)) (kill (getpid) SIGKILL)"
+  [ "$status" -eq 137 ] || show
+}
+
+# Start the rest in the background with standard input and output joined to
+# the FIFOs in and out of the case's directory, open here as $to and $from;
+# its pid in $runner.
+start ()
+{
+  rm -f in out
+  mkfifo in out
+  "$@" < in > out 2> err 3>&- &
+  runner=$!
+  exec {to}> in {from}< out
+}
+
+# Wait for a line that contains TEXT.
+heard ()
+{
+  local line
+
+  while read -r -t "$CS_TEST_TIMEOUT" -u "$from" line; do
+    case $line in
+      *"$1"*) return 0 ;;
+    esac
+  done
+  echo "not heard: $1"
+  cat err
+  return 1
+}
+
+# What start started ends with STATUS.
+ends ()
+{
+  local got=0
+
+  wait "$runner" || got=$?
+  exec {to}>&- {from}<&-
+  [ "$got" -eq "$1" ] || { echo "status: $got"; cat err; return 1; }
+}
+
+teardown ()
+{
+  [ -z "${runner:-}" ] || kill -9 "$runner" 2> /dev/null || true
+}
+
+# Wait until THUNK returns true, ten seconds at most.
+wait_for='(define (wait-for thunk) (let loop ((i 0)) (or (thunk) (and (< i 10000) (begin (usleep 1000) (loop (1+ i)))))))'
+
+@test "handlers work in the next process, after an exit and after a kill" {
+  local leave
+  for leave in persist killed; do
+    store_fresh
+    $leave "$wait_for (define got '()) (define (note n) (set! got (cons n got))) (for-each (lambda (s) (sigaction s note)) (list SIGUSR2 SIGALRM SIGINT SIGTERM SIGCHLD)) (sigaction SIGPIPE SIG_IGN) (sigaction SIGHUP note SA_RESTART)"
+    answers '(#t #t)' "(set! got '()) (for-each (lambda (s) (kill (getpid) s) (wait-for (lambda () (memv s got)))) (list SIGUSR2 SIGALRM SIGINT SIGTERM SIGHUP)) (write (list (equal? (reverse got) (list SIGUSR2 SIGALRM SIGINT SIGTERM SIGHUP)) (eqv? SIG_IGN (car (sigaction SIGPIPE)))))"
+    answers "$((0x10000000))" '(write (logand SA_RESTART (cdr (sigaction SIGHUP))))'
+    persist '(kill (getpid) SIGPIPE)'
+    # A child's end is told to the handler too.
+    answers '#t' "(set! got '()) (system \"exit 3\") (write (wait-for (lambda () (and (memv SIGCHLD got) #t))))"
+  done
+}
+
+@test "a handler that was taken away stays away" {
+  persist '(define got 0) (sigaction SIGUSR2 (lambda (n) (set! got 1)))'
+  killed '(sigaction SIGUSR2 SIG_DFL)'
+  fails 140 '(kill (getpid) SIGUSR2) (sleep 5)'
+}
+
+@test "a handler for one thread runs on the workspace thread when that is gone" {
+  persist "$wait_for (use-modules (ice-9 threads)) (define got #f) (define t (call-with-new-thread (lambda () (sleep 1000)))) (sigaction SIGUSR2 (lambda (n) (set! got (current-thread))) 0 t)"
+  answers '#t' '(kill (getpid) SIGUSR2) (wait-for (lambda () got)) (write (eq? got (current-thread)))'
+}
+
+@test "a signal that arrives at any moment of a start waits for its handler" {
+  command -v strace > /dev/null || skip "no strace"
+  strace -o trace true || skip "strace does not work here"
+  persist '(define got 0) (sigaction SIGUSR2 (lambda (n) (set! got (1+ got))))'
+  echo untouched > file
+  persist '(define p (open-file "file" "r+"))'
+  # From when the last process's actions are there: before, it is a signal to
+  # a program that has not begun.
+  local call first total
+  bounded strace -o trace cs-run --ephemeral "$STORE" -c 1 < /dev/null
+  first=$(grep -n 'rt_sigaction(SIGUSR2, {sa_handler=0x2' trace | head -n 1 | cut -d : -f 1)
+  total=$(grep -n 'exit_group' trace | head -n 1 | cut -d : -f 1)
+  [ "$first" -gt 20 ]
+  [ "$total" -gt $((first + 10)) ]
+  for ((call = first + 1; call < total - 10; call++)); do
+    run --separate-stderr bounded strace -qq -o trace -e inject=all:signal=SIGUSR2:when="$call" \
+      cs-run --ephemeral "$STORE" -c '(let loop ((i 0)) (if (and (= got 0) (< i 2000)) (begin (usleep 1000) (loop (1+ i))))) (write got)' < /dev/null
+    [ "$status" -eq 0 ] && [ "$output" = 1 ] || { echo "call $call of $total:"; show; } || return 1
+  done
+  [ "$(cat file)" = untouched ]
+}
+
+@test "alarm and interval timers neither go on nor fire in the next process" {
+  local leave
+  for leave in persist killed; do
+    store_fresh
+    $leave "(define fired '()) (for-each (lambda (s) (sigaction s (lambda (n) (set! fired (cons n fired))))) (list SIGALRM SIGVTALRM SIGPROF)) (alarm 1) (setitimer ITIMER_VIRTUAL 0 1000 1 0) (setitimer ITIMER_PROF 5 0 5 0)"
+    run --separate-stderr bounded cs-run --verbose "$STORE" -c "(set! fired '()) (define left (map (lambda (t) (cadr (getitimer t))) (list ITIMER_REAL ITIMER_VIRTUAL ITIMER_PROF))) (let ((begin (get-internal-real-time))) (let loop () (if (< (get-internal-real-time) (+ begin (* 5/4 internal-time-units-per-second))) (loop)))) (write (list left (alarm 0) fired))" < /dev/null
+    [ "$status" -eq 0 ] || show
+    printed '(((0 . 0) (0 . 0) (0 . 0)) 0 ())'
+    [ "$(sed -E 's/[0-9]+\.[0-9]{6}/N/' <<< "$stderr")" = \
+'cs-run: stopped: timer ITIMER_REAL: it had N s to run
+cs-run: stopped: timer ITIMER_VIRTUAL: it had N s to run
+cs-run: stopped: timer ITIMER_PROF: it had N s to run' ] || show
+    answers '()' '(use-modules (coldstore)) (write (resume-report))'
+  done
+}
+
+@test "a timer goes on in the process that set it, across its checkpoints" {
+  answers '#t' "$wait_for (define fired #f) (sigaction SIGALRM (lambda (n) (set! fired #t))) (setitimer ITIMER_REAL 0 0 0 200000) ((@ (coldstore) checkpoint!)) ((@ (coldstore) checkpoint!)) (write (wait-for (lambda () fired)))"
+}
+
+# In the REPL on a terminal, whose echo the test must not take for an answer:
+# evaluate $1 and wait for the line it makes of the strings in $2 and $3.
+types ()
+{
+  printf '(begin (display (string-append "%s" "%s")) (newline) %s)\n' "$2" "$3" "$1" >&"$to"
+  heard "$2$3"
+}
+
+@test "SIGINT in the REPL interrupts the evaluation, now and after a resume" {
+  command -v script > /dev/null || skip "no script command"
+  local round
+  for round in 1 2 3; do
+    start script -qefc "exec cs-run $STORE -q" /dev/null
+    types "(define round $round)" be gun
+    types '(let loop () (loop))' loo ping
+    printf '\003' >&"$to"
+    heard 'User interrupt'
+    types '(define answer (* 6 7))' go ing
+    types '(sleep 1000)' slee ping
+    printf '\003' >&"$to"
+    heard 'User interrupt'
+    # What the next round finds: an exit, a kill after a checkpoint, SIGTERM.
+    case $round in
+      1)
+        printf ',q\n,q\n,q\n' >&"$to"
+        ends 0
+        ;;
+      2)
+        types '((@ (coldstore) checkpoint!)) (kill (getpid) SIGKILL)' sa ving
+        ends 137
+        ;;
+      3)
+        types '(kill (getpid) SIGTERM) (sleep 1000)' lea ving
+        ends 143
+        ;;
+    esac
+    answers "($round 42)" '(write (list round answer)) (set! answer #f)'
+  done
+}
+
+@test "SIGINT after a REPL that was saved in the middle ends a run, as in guile" {
+  printf '((@ (coldstore) checkpoint!))\n(kill (getpid) SIGKILL)\n' > input
+  run --separate-stderr bounded cs-run "$STORE" -q < input
+  [ "$status" -eq 137 ] || show
+  fails 130 '(kill (getpid) SIGINT) (sleep 5)'
+  # A handler of the program's own is kept.
+  persist "(define got #f) (sigaction SIGINT (lambda (n) (set! got #t)))"
+  printf '((@ (coldstore) checkpoint!))\n(kill (getpid) SIGKILL)\n' > input
+  answers '#t' "$wait_for (kill (getpid) SIGINT) (write (wait-for (lambda () got)))"
+}
+
+@test "SIGINT without a REPL and a handler ends the run, and saves nothing" {
+  persist '(define x 1)'
+  fails 130 '(set! x 2) (kill (getpid) SIGINT) (sleep 5)'
+  answers 1 '(write x)'
+}
+
+garbage='(let loop ((l (quote ())) (i 1)) (set! n i) (if (= i 1000) (begin (display "ready\n") (force-output))) (loop (if (= 0 (modulo i 10000)) (quote ()) (cons (make-vector 100 i) l)) (1+ i)))'
+
+@test "SIGTERM and SIGHUP in a loop that allocates: saved, then ended" {
+  local sig code
+  persist '(define n 0)'
+  for sig in TERM HUP; do
+    start cs-run "$STORE" -c "$garbage"
+    heard ready
+    kill -"$sig" "$runner"
+    code=$((128 + $(kill -l "$sig")))
+    ends "$code"
+    [ ! -s err ] || cat err
+    answers '#t' '(gc) (write (> n 0))'
+    persist '(set! n 0)'
+  done
+}
+
+@test "SIGUSR1 again and again in a loop that allocates, then a kill" {
+  persist '(define n 0)'
+  start cs-run "$STORE" -c "$garbage"
+  heard ready
+  local n
+  for n in {1..20}; do
+    kill -USR1 "$runner"
+    sleep 0.02
+  done
+  kill -9 "$runner"
+  ends 137
+  answers '#t' '(gc) (write (> n 0))'
+}
+
+@test "SIGTERM twice: what stands is the last commit, or the new one" {
+  local n
+  persist '(define x 0) (define l (iota 100000))'
+  for n in {1..10}; do
+    start cs-run "$STORE" -c '(set! x (1+ x)) (set! l (map 1+ l)) (display "ready\n") (force-output) (sleep 1000)'
+    heard ready
+    kill -TERM "$runner"
+    [ "$n" -gt 5 ] || sleep 0.00"$n"
+    kill -TERM "$runner" 2> /dev/null || true
+    ends 143
+    answers '#t' '(write (= x (car l)))'
+  done
+}
+
+@test "SIGTERM while a checkpoint is being written" {
+  local n
+  persist '(define x 0) (define l (iota 200000))'
+  for n in {1..8}; do
+    start cs-run "$STORE" -c '(display "ready\n") (force-output) (let loop () (set! x (1+ x)) (set! l (map 1+ l)) ((@ (coldstore) checkpoint!)) (loop))'
+    heard ready
+    sleep 0.0"$n"
+    kill -TERM "$runner"
+    ends 143
+    answers '#t' '(gc) (write (<= (car l) x (1+ (car l)))) (set! x (car l))'
+  done
+}
+
+# Run with signal $1 sent at forty of its system calls, from the first to the
+# last; each time the status is one of the others, and the store is whole.
+at_system_calls ()
+{
+  command -v strace > /dev/null || skip "no strace"
+  strace -o trace true || skip "strace does not work here"
+  persist '(define x 0) (define y 0)'
+  cp --sparse=always "$STORE" model.store
+  bounded strace -o trace cs-run model.store -c '(set! x 1) (set! y 1)' < /dev/null
+  local signal=$1 call total n
+  shift
+  total=$(grep -n exit_group trace | head -n 1 | cut -d : -f 1)
+  [ "$total" -gt 200 ]
+  for ((n = 0; n < 40; n++)); do
+    call=$((20 + n * (total - 20) / 40 + RANDOM % 5))
+    run --separate-stderr bounded strace -qq -o trace -e inject=all:signal="$signal":when="$call" \
+      cs-run "$STORE" -c '(set! x (1+ x)) (set! y (1+ y))' < /dev/null
+    [[ " $* " == *" $status "* ]] || { echo "call $call of $total:"; show; } || return 1
+    run_in "$STORE" '(write (= x y))'
+    [ "$status" -eq 0 ] && [ "$output" = '#t' ] || { echo "call $call of $total:"; show; } || return 1
+  done
+}
+
+@test "a kill at any system call of a run leaves a whole store" {
+  at_system_calls SIGKILL 137 0
+}
+
+@test "SIGTERM at any system call of a run: saved or not, never broken" {
+  at_system_calls SIGTERM 143 0
+}
