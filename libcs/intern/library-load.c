@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "intern/intern.h"
+#include "intern/library-file.h"
 #include "intern/library-private.h"
 #include "report.h"
 
@@ -217,34 +218,22 @@ check_address (void *handle, const struct cs_library_disk *library,
   return 0;
 }
 
-/* A path of descriptor FD that no other library of the set had: ld.so takes a
-   library whose path it knows for the one that it has loaded.  */
-static void
-make_path (char *path, size_t number, int fd)
-{
-  path = stpcpy (path, "/proc/self");
-  for (size_t i = 0; i < number; i++)
-    path = stpcpy (path, "/.");
-  sprintf (path, "/fd/%d", fd);
-}
-
 static int
 open_library (struct loader *loader, uint32_t i, bool loose,
               struct cs_err *err)
 {
   struct cs_library_loaded *item = loaded (loader, i);
-  char path[64 + 2 * CS_LIBRARY_SET_MAX];
   int fd = make_file (loader, item->library, loose, err);
 
   if (fd < 0)
     return fd;
-  make_path (path, loader->first + i, fd);
   item->loose = loose;
-  item->handle = dlopen (path, (int) item->library->mode);
+  item->handle = cs_library_open_file (fd, loader->first + i,
+                                       item->library->soname,
+                                       (int) item->library->mode, err);
   close (fd);
   if (!item->handle)
-    return cs_err_set (err, CS_E_INCOMPATIBLE, "cannot load '%s': %s",
-                       item->library->soname, dlerror ());
+    return err->code;
   return check_address (item->handle, item->library, err);
 }
 

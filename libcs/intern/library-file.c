@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* library-file.c -- dlopen() of a file that has no name.  */
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "intern/library-file.h"
+#include "intern/library.h"
+
+static int
+copy_all (int from, int to)
+{
+  struct stat status;
+  off_t off = 0;
+
+  if (fstat (from, &status) != 0)
+    return -1;
+  while (off < status.st_size)
+    if (sendfile (to, from, &off, (size_t) (status.st_size - off)) <= 0)
+      return -1;
+  return 0;
+}
+
+/* Load a copy of FD in FOLDER.  */
+static void *
+open_copy (int fd, const char *folder, int flags)
+{
+  char path[64];
+  void *handle = NULL;
+  int copy;
+
+  snprintf (path, sizeof path, "%s/coldstore-XXXXXX", folder);
+  copy = mkostemp (path, O_CLOEXEC);
+  if (copy < 0)
+    return NULL;
+  if (copy_all (fd, copy) == 0)
+    handle = dlopen (path, flags);
+  unlink (path);
+  close (copy);
+  return handle;
+}
+
+/* A path of descriptor FD that no other NUMBER has.  */
+static void
+make_path (char *path, size_t number, int fd)
+{
+  path = stpcpy (path, "/proc/self");
+  for (size_t i = 0; i < number; i++)
+    path = stpcpy (path, "/.");
+  sprintf (path, "/fd/%d", fd);
+}
+
+void *
+cs_library_open_file (int fd, size_t number, const char *soname, int flags,
+                      struct cs_err *err)
+{
+  static const char *const folders[] = { "/dev/shm", "/tmp", "/var/tmp" };
+  char path[64 + 2 * CS_LIBRARY_SET_MAX];
+  void *handle;
+
+  make_path (path, number, fd);
+  handle = dlopen (path, flags);
+  if (handle)
+    return handle;
+  cs_err_set (err, CS_E_INCOMPATIBLE, "cannot load '%s': %s", soname,
+              dlerror ());
+  if (access (path, F_OK) == 0)
+    return NULL;
+  for (size_t i = 0; !handle && i < sizeof folders / sizeof *folders; i++)
+    handle = open_copy (fd, folders[i], flags);
+  if (!handle)
+    cs_err_advise (err, "mount /proc, or let programs be loaded from /tmp");
+  return handle;
+}
