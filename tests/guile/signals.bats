@@ -141,7 +141,8 @@ types ()
     printf '\003' >&"$to"
     heard 'User interrupt'
     types '(define answer (* 6 7))' go ing
-    types '(sleep 1000)' slee ping
+    # Not one long sleep: Guile itself may see the interrupt only after it.
+    types '(let loop () (usleep 1000) (loop))' slee ping
     printf '\003' >&"$to"
     heard 'User interrupt'
     # What the next round finds: an exit, a kill after a checkpoint, SIGTERM.
