@@ -64,6 +64,7 @@ static const struct cs_cmd command = {
   .min_operands = 1,
   .max_operands = -1,
   .operands_end_options = true,
+  .ends_at_once = true,         /* an interpreter may be loaded in part */
   .own_status = OWN_STATUS
 };
 
