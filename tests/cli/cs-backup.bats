@@ -36,7 +36,9 @@ make_source ()
 same_stores ()
 {
   cmp -i 65536 "$1" "$2"
-  diff <(cs-inspect "$1" | tail -n +2) <(cs-inspect "$2" | tail -n +2)
+  # How many blocks a file has is the file system's affair.
+  diff <(cs-inspect "$1" | tail -n +2 | grep -v '^on disk') \
+    <(cs-inspect "$2" | tail -n +2 | grep -v '^on disk')
 }
 
 # `try` with a pipe, which makes one command of several.
