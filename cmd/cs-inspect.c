@@ -54,7 +54,7 @@ static struct poptOption option_table[] = {
   { "symbols", 0, POPT_ARG_NONE, NULL, OPTION_SYMBOLS,
     "Print the interned symbols", NULL },
   { "threads", 0, POPT_ARG_NONE, NULL, OPTION_THREADS,
-    "Print the threads that the workspace remembers", NULL },
+    "Print the threads of the last checkpoint, and where each was", NULL },
   POPT_TABLEEND
 };
 
@@ -129,52 +129,6 @@ show_roots (struct run *run)
       printf ("%-18s  %12" PRIu64 "  %10" PRIu64 "  %s\n",
               addr_text (addr, ranges[i].addr), ranges[i].len,
               ranges[i].nr_pointers, visible (name, ranges[i].name));
-  if (run->json)
-    cs_json_end (run->json);
-}
-
-/* --threads */
-
-static void
-show_thread (struct run *run, const struct cs_thread_disk *thread)
-{
-  char value[ADDR_LEN], since[64];
-
-  if (!run->json)
-    {
-      printf ("%10" PRIu32 "  %-23s  %3" PRIu32 "  %s\n", thread->tid,
-              time_text (since, thread->since), thread->key,
-              addr_text (value, thread->value));
-      return;
-    }
-  cs_json_object (run->json, NULL);
-  cs_json_number (run->json, "tid", thread->tid);
-  cs_json_signed (run->json, "since", thread->since);
-  cs_json_number (run->json, "key", thread->key);
-  cs_json_address (run->json, "value", thread->value);
-  cs_json_address (run->json, "pthread", thread->pthread);
-  cs_json_end (run->json);
-}
-
-static void
-show_threads (struct run *run)
-{
-  struct cs_err err = CS_ERR_INIT;
-  const struct cs_threads_disk *threads
-    = cs_inspect_threads (run->store, &err);
-
-  if (!threads)
-    return failed (run, "threads", &err);
-  if (run->json)
-    cs_json_array (run->json, "threads");
-  else
-    {
-      begin_table (run);
-      printf ("%10s  %-23s  %3s  %s\n", "THREAD", "SINCE", "KEY", "VALUE");
-    }
-  for (uint64_t i = 0; i < threads->count; i++)
-    if (threads->threads[i].value)
-      show_thread (run, &threads->threads[i]);
   if (run->json)
     cs_json_end (run->json);
 }
@@ -893,7 +847,7 @@ static const struct
   void (*show) (struct run *run);
 } parts[] = {
   { OPTION_ROOTS, show_roots },
-  { OPTION_THREADS, show_threads },
+  { OPTION_THREADS, cs_inspect_show_threads },
   { OPTION_FILES, show_files },
   { OPTION_LIBRARIES, show_libraries },
   { OPTION_SYMBOLS, show_symbols },

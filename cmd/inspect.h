@@ -3,7 +3,8 @@
 
    cs-inspect.c         the command, and most of what it prints
    inspect-history.c    --history
-   inspect-repair.c     --repair  */
+   inspect-repair.c     --repair
+   inspect-threads.c    --threads  */
 #ifndef CS_CMD_INSPECT_H
 #define CS_CMD_INSPECT_H
 
@@ -28,6 +29,9 @@ struct run
 /* --history: the commits that can be opened, and what was told at
    resumes.  */
 void cs_inspect_show_history (struct run *run);
+
+/* --threads: those of the last checkpoint, and those that are gone.  */
+void cs_inspect_show_threads (struct run *run);
 
 /* --repair; does not return.  */
 void cs_inspect_repair (const char *path) __attribute__ ((noreturn));

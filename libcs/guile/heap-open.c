@@ -33,6 +33,7 @@ read_record (struct cs_heap *heap, struct cs_err *err)
   heap->park = guile->module.park;
   heap->before_checkpoint = guile->module.before_checkpoint;
   heap->after_resume = guile->module.after_resume;
+  heap->threads = guile->threads;
   return 0;
 }
 

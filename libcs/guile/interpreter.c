@@ -402,7 +402,7 @@ workspace_thread (void *unused)
 
   (void) unused;
   workspace.thread = pthread_self ();
-  cs_process_own_thread = true;
+  cs_process_thread_kind = CS_THREAD_OF_WORKSPACE;
   if (sigsetjmp (workspace.start, 0) == 0)
     {
       if (!workspace.params)

@@ -21,7 +21,7 @@
 #include "store/store.h"
 
 #define CS_GUILE_MAGIC "ColdGui"        /* 8 bytes with its NUL */
-#define CS_GUILE_VERSION 2
+#define CS_GUILE_VERSION 3
 
 /* SCM values are widened to 64 bits.  */
 struct cs_guile_disk

@@ -81,7 +81,7 @@ static const struct
   int nr_arguments;
   scm_t_subr function;
 } primitives[] = {
-  { MAIN, "%park", 0, cs_threads_wait },
+  { MAIN, CS_MODULE_PARK, 0, cs_threads_wait },
   { MAIN, "%answer-signals", 0, answer_signals },
   { MAIN, "%checkpoint!", 0, checkpoint },
   { MAIN, "%workspace-file", 0, workspace_file },
@@ -185,7 +185,7 @@ cs_module_make (struct cs_module_disk *image)
 {
   make (image, MAIN, cs_module_text);
   make (image, THREADS, cs_module_threads_text);
-  image->park = value_of (MAIN, "%park");
+  image->park = value_of (MAIN, CS_MODULE_PARK);
   image->answer_signals = value_of (MAIN, "%answer-signals");
   image->before_checkpoint = value_of (MAIN, "before-checkpoint-hook");
   image->after_resume = value_of (MAIN, "after-resume-hook");

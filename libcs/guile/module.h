@@ -13,6 +13,7 @@
 
 #define CS_MODULE_LIBRARY "libcs.so.0"
 #define CS_MODULE_PRIMITIVES_MAX 16
+#define CS_MODULE_PARK "%park"  /* the procedure that stops a thread */
 
 /* The texts of scheme/coldstore.scm and scheme/coldstore/threads.scm, built in.  */
 extern const char cs_module_text[];

@@ -103,7 +103,7 @@ wake_up (void)
 static void *
 wait_for_requests (void *unused)
 {
-  cs_process_own_thread = true;
+  cs_process_thread_kind = CS_THREAD_OF_SERVICE;
   for (;;)
     if (sem_wait (&requests.arrived) == 0)
       {

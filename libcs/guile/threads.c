@@ -210,21 +210,56 @@ keep_handle (SCM handle)
   gone.handles[gone.nr++] = handle;
 }
 
+/* Where T was: the code its VM was in, innermost first.  What it last wrote
+   down is good enough, if it makes sense at all.  */
+static uint32_t
+find_code (const scm_thread *t, uint64_t *code)
+{
+  const union scm_vm_stack_element *fp = t->vm.fp, *top = t->vm.stack_top;
+  const void *ip = t->vm.ip;
+  uint32_t nr = 0;
+
+  if (fp <= t->vm.stack_bottom || fp > top
+      || !cs_store_view (cs_process.store, (uintptr_t) t->vm.stack_bottom,
+                         (size_t) ((const char *) top
+                                   - (const char *) t->vm.stack_bottom)))
+    return 0;
+  while (nr < CS_PROCESS_CODE_MAX && ip)
+    {
+      code[nr++] = (uintptr_t) ip;
+      if (top - fp < 3 || SCM_FRAME_DYNAMIC_LINK (fp) <= fp
+          || SCM_FRAME_DYNAMIC_LINK (fp) > top)
+        break;
+      ip = SCM_FRAME_VIRTUAL_RETURN_ADDRESS (fp);
+      fp = SCM_FRAME_DYNAMIC_LINK (fp);
+    }
+  return nr;
+}
+
 /* A thread that waited can be woken no more: an async for it (cancel-thread
    marks one) would be announced by a byte to the descriptor that its pipe
    had, which is somebody else's in this process, or by a condition variable
    in whatever state it is (3.0.8, libguile/async.c,
    scm_system_async_mark_for_thread).  */
 static void
-forget_wait (void *unused, uint32_t key, void *value)
+forget_wait (scm_thread *t)
 {
-  scm_thread *t = value;
-
-  (void) unused;
-  if (key != gone.layout->key)
-    return;
   t->wake = NULL;
   memset (&t->sleep_cond, 0, sizeof t->sleep_cond);
+}
+
+static void
+prepare_weeding (void *unused, const struct cs_thread_disk *record)
+{
+  scm_thread *t = (scm_thread *) (uintptr_t) record->value;
+  uint64_t code[CS_PROCESS_CODE_MAX];
+
+  (void) unused;
+  if (record->key != gone.layout->key)
+    return;
+  if (record->kind == CS_THREAD_OF_PROGRAM)
+    cs_process_note_weeded (record, code, find_code (t, code));
+  forget_wait (t);
   if (SCM_UNPACK (t->handle) != 0 && SCM_NIMP (t->handle))
     keep_handle (t->handle);
 }
@@ -233,7 +268,7 @@ void
 cs_threads_weed (const struct cs_thread_layout_disk *layout)
 {
   gone.layout = layout;
-  cs_process_each_stale (sizeof (scm_thread), forget_wait, NULL);
+  cs_process_each_stale (sizeof (scm_thread), prepare_weeding, NULL);
   gone.holds = gone.nr > 0;
   if (gone.holds)
     gc.disable ();

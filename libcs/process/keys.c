@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -53,7 +54,7 @@ record (uint32_t key, const void *value)
         .key = key,
         .tid = (uint32_t) gettid (),
         .since = (int64_t) time (NULL),
-        .is_own = cs_process_own_thread
+        .kind = cs_process_thread_kind
       };
       if (i == threads->count)
         threads->count++;
@@ -242,8 +243,25 @@ cs_process_each_stale (size_t len, cs_process_visit_stale *visit,
 
       if (t->value != 0
           && cs_store_view (cs_process.store, t->value, len))
-        visit (closure, t->key, (void *) (uintptr_t) t->value);
+        visit (closure, t);
     }
+}
+
+void
+cs_process_note_weeded (const struct cs_thread_disk *thread,
+                        const uint64_t *code, uint32_t nr_code)
+{
+  struct cs_threads_disk *threads = cs_process.threads;
+  struct cs_weeded_disk *w
+    = &threads->weeded[threads->nr_weeded % CS_PROCESS_WEEDED_MAX];
+
+  *w = (struct cs_weeded_disk) {
+    .generation = cs_store_superblock (cs_process.store)->generation,
+    .when = (int64_t) time (NULL), .since = thread->since,
+    .tid = thread->tid, .nr_code = nr_code
+  };
+  memcpy (w->code, code, nr_code * sizeof *code);
+  threads->nr_weeded++;
 }
 
 /* Tell how many of the program's threads have gone: those that have a value
@@ -258,7 +276,7 @@ report_stale (const struct cs_threads_disk *threads)
     {
       const struct cs_thread_disk *t = &threads->threads[i];
 
-      if (t->value != 0 && !t->is_own && t->key < CS_PROCESS_KEYS_MAX
+      if (t->value != 0 && t->kind == CS_THREAD_OF_PROGRAM && t->key < CS_PROCESS_KEYS_MAX
           && ++of_key[t->key] > nr)
         nr = of_key[t->key];
     }

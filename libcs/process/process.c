@@ -9,7 +9,7 @@
 
 struct cs_process cs_process;
 __thread bool cs_process_registered;
-__thread bool cs_process_own_thread;
+__thread enum cs_thread_kind cs_process_thread_kind;
 
 static int
 start (struct cs_store *store, struct cs_table_disk *table,

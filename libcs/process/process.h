@@ -51,7 +51,7 @@
 #include "store/store.h"
 
 #define CS_PROCESS_MAGIC "ColdPro"      /* 8 bytes with its NUL */
-#define CS_PROCESS_VERSION 2
+#define CS_PROCESS_VERSION 3
 
 #define CS_PROCESS_KEYS_MAX 64
 #define CS_PROCESS_ONCES_MAX 64
@@ -165,6 +165,13 @@ struct cs_process_disk
                                            each checkpoint */
 };
 
+enum cs_thread_kind
+{
+  CS_THREAD_OF_PROGRAM,         /* the program has started it, in any way */
+  CS_THREAD_OF_WORKSPACE,       /* the one that runs the program */
+  CS_THREAD_OF_SERVICE          /* one of Guile's or libcs's own */
+};
+
 /* A thread that set a key with a destructor and has not ended.  */
 struct cs_thread_disk
 {
@@ -173,16 +180,33 @@ struct cs_thread_disk
   uint32_t key;
   uint32_t tid;                 /* the kernel's number in that process */
   int64_t since;                /* seconds since 1970 */
-  uint32_t is_own;              /* 1: not one of the program's: the workspace
-                                   thread, or one of Guile's own */
+  uint32_t kind;                /* enum cs_thread_kind */
   uint32_t reserved;
 };
 
 #define CS_PROCESS_THREADS_MAX 16384
 
+/* A thread of the program that ended with its process.  */
+#define CS_PROCESS_WEEDED_MAX 64
+#define CS_PROCESS_CODE_MAX 8
+
+struct cs_weeded_disk
+{
+  uint64_t generation;          /* the commit that it was alive in */
+  int64_t when;                 /* it was found gone; seconds since 1970 */
+  int64_t since;
+  uint32_t tid;
+  uint32_t nr_code;
+  uint64_t code[CS_PROCESS_CODE_MAX];   /* where in the interpreter's code it
+                                           was: addresses, innermost first */
+};
+
 struct cs_threads_disk
 {
   uint64_t count;               /* entries in use are among the first COUNT */
+  /* Number N, from 0 in the life of the store, is N % ..._MAX.  */
+  uint64_t nr_weeded;
+  struct cs_weeded_disk weeded[CS_PROCESS_WEEDED_MAX];
   struct cs_thread_disk threads[CS_PROCESS_THREADS_MAX];
 };
 
@@ -260,9 +284,9 @@ void *cs_process_replacement (const char *name);
    registered with it.  */
 extern __thread bool cs_process_registered;
 
-/* Is this thread none that the program has started?  Nobody misses it when
-   it is gone.  */
-extern __thread bool cs_process_own_thread;
+/* What this thread is.  Nobody misses one that the program has not started
+   when it is gone.  */
+extern __thread enum cs_thread_kind cs_process_thread_kind;
 
 /* Store a string for good.  Returns its offset, 0 when there is no room or
    for "".  */
@@ -319,10 +343,14 @@ void cs_process_end_thread (void);
 
 /* keys.c: before cs_process_weed(), call VISIT for each value of a thread that
    is gone and that leads to LEN bytes of the store.  */
-typedef void cs_process_visit_stale (void *closure, uint32_t key,
-                                     void *value);
+typedef void cs_process_visit_stale (void *closure,
+                                     const struct cs_thread_disk *thread);
 void cs_process_each_stale (size_t len, cs_process_visit_stale *visit,
                             void *closure);
+
+/* keys.c: keep in the store that THREAD is gone, and where it was.  */
+void cs_process_note_weeded (const struct cs_thread_disk *thread,
+                             const uint64_t *code, uint32_t nr_code);
 
 /* keys.c: run the destructors of threads that are gone (all recorded ones),
    and forget them.  On a thread that the interpreter does not know.  */

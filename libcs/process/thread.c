@@ -16,7 +16,7 @@ struct start
 {
   void *(*body) (void *);
   void *argument;
-  bool is_own;
+  enum cs_thread_kind kind;
 };
 
 static void *
@@ -25,7 +25,7 @@ run_thread (void *closure)
   struct start start = *(struct start *) closure;
 
   free (closure);
-  cs_process_own_thread = start.is_own;
+  cs_process_thread_kind = start.kind;
   cs_stop_self.is_starting = true;
   cs_keys_watch_end ();
   cs_stop_enlist ();
@@ -42,7 +42,9 @@ cs_thread_create (pthread_t *thread, const pthread_attr_t *attr,
   if (!start)
     return EAGAIN;
   /* One that is started under a once-control is the interpreter's own.  */
-  *start = (struct start) { body, argument, cs_once_starts_thread () };
+  *start = (struct start) { body, argument, CS_THREAD_OF_PROGRAM };
+  if (cs_once_starts_thread ())
+    start->kind = CS_THREAD_OF_SERVICE;
   cs_stop_starting ();
   code = pthread_create (thread, attr, run_thread, start);
   if (code != 0)

@@ -208,7 +208,7 @@ null
   try cs-inspect --threads a.store
   ended 0 && complained ''
   [ "${#lines[@]}" -eq 1 ]
-  [[ $output =~ THREAD\ +SINCE\ +KEY\ +VALUE$ ]]
+  [[ $output =~ THREAD\ +SINCE\ +NAME:\ STATE$ ]]
 }
 
 @test "--history: resumes with nothing to tell leave nothing" {

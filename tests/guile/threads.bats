@@ -348,3 +348,140 @@ kinds='(use-modules (system foreign) (system foreign-library))
 (define (bytes socket) (let ((b (make-bytevector 1))) (recv! socket b) (bytevector->u8-list b)))
 (write (list (join-thread slept) (join-thread uslept) (join-thread p) (join-thread s) (bytes (car (join-thread a))) (join-thread w) (join-thread l) (join-thread polled)))"
 }
+
+# What can be read about them.
+
+# Compile the file program.scm in a workspace, load it, and be killed.
+compiled ()
+{
+  bounded cs-run --ephemeral "$STORE" -c '(use-modules (system base compile)) (compile-file "program.scm" #:output-file "program.go")' < /dev/null > /dev/null 2>&1
+  run_in "$STORE" "(load-compiled (string-append (getcwd) \"/program.go\"))"
+  [ "$status" -eq 137 ] || show
+}
+
+# The lines about the thread whose first line matches EXPR.
+thread_lines ()
+{
+  printf '%s\n' "$output" | awk -v "expr=$1" '/ UTC  / { on = $0 ~ expr } on'
+}
+
+@test "cs-inspect --threads: name, state and backtrace of each" {
+  cat > program.scm <<'E'
+(use-modules (ice-9 threads) (coldstore) ((srfi srfi-18) #:prefix s:)
+             (system foreign) (system foreign-library))
+(define sleeps
+  (foreign-library-function #f "sleep" #:return-type int
+                            #:arg-types (list int)))
+(define m (make-mutex))
+(define n 0)
+(define (begun!) (set! n (1+ n)))
+(define (turn-round)
+  (begun!)
+  (let loop ((i 0))
+    (loop (1+ i))))
+(define (take-it)
+  (begun!)
+  (lock-mutex m)
+  'taken)
+(define (outer f)
+  (list (f)))
+(lock-mutex m)
+(call-with-new-thread (lambda () (outer turn-round)))
+(call-with-new-thread (lambda () (outer take-it)))
+(call-with-new-thread
+ (lambda ()
+   (begun!)
+   (let loop ()
+     (sleeps 1000)
+     (loop))))
+(s:thread-start!
+ (s:make-thread
+  (lambda ()
+    (begun!)
+    (list (s:thread-sleep! 1000)))
+  "clock"))
+(sigaction SIGUSR2 (lambda (s) s))
+(let loop ()
+  (unless (= n 4)
+    (usleep 1000)
+    (loop)))
+(usleep 20000)
+(checkpoint!)
+(kill (getpid) SIGKILL)
+E
+  compiled
+  run --separate-stderr cs-inspect --threads "$STORE"
+  [ "$status" -eq 0 ] && [ -z "$stderr" ]
+  echo "$output"
+  thread_lines 'workspace: in %checkpoint!' | grep -A 1 ' %checkpoint!$' | grep ' _  program.scm:40:0$'
+  thread_lines '#<thread [0-9]+ .[0-9a-f]+.>: running' | grep -A 1 ' turn-round  program.scm:[0-9]*:' | grep ' _  program.scm:[0-9]*:'
+  thread_lines '#<thread [0-9]+ .[0-9a-f]+.>: in lock-mutex' | grep -A 1 ' lock-mutex$' | grep ' program.scm:15:2$'
+  thread_lines "in the foreign function 'sleep'" | grep ' program.scm:26:5$'
+  thread_lines 'clock"*: in sleep' | grep ' srfi/srfi-18.scm:'
+  thread_lines 'signals: outside of Guile'
+  [[ $output != *WEEDED* ]]
+}
+
+@test "cs-inspect --threads: those that are gone, with the generation" {
+  cat > program.scm <<'E'
+(use-modules (ice-9 threads) (coldstore))
+(define m (make-mutex))
+(define n 0)
+(define (take-it)
+  (set! n (1+ n))
+  (lock-mutex m)
+  'taken)
+(define (turn-round)
+  (set! n (1+ n))
+  (let loop ()
+    (loop)))
+(lock-mutex m)
+(call-with-new-thread take-it)
+(call-with-new-thread turn-round)
+(sigaction SIGUSR2 (lambda (s) s))
+(let loop ()
+  (unless (= n 2)
+    (usleep 1000)
+    (loop)))
+(usleep 20000)
+(checkpoint!)
+(kill (getpid) SIGKILL)
+E
+  compiled
+  local generation
+  generation=$(cs-inspect "$STORE" | awk '$1 == "generation" { print $2 }')
+  persist 1
+  run --separate-stderr cs-inspect --threads "$STORE"
+  [ "$status" -eq 0 ] && [ -z "$stderr" ]
+  echo "$output"
+  grep -A 99 '^ *WEEDED  SINCE  *GENERATION  TIME$' <<< "$output" > weeded
+  [ "$(grep -c "UTC  *$generation  20" weeded)" -eq 2 ]
+  grep -A 1 ' lock-mutex$' weeded | grep ' take-it  program.scm:6:2$'
+  grep ' turn-round  program.scm:[0-9]*:' weeded
+  [[ $(cat weeded) != *%park* ]]
+  # Later processes keep that, and add to it.
+  answers 1 "(begin (use-modules (ice-9 threads)) (call-with-new-thread (lambda () (sleep 1000))) (usleep 5000) (write 1))"
+  persist 1
+  run --separate-stderr cs-inspect --threads "$STORE"
+  [ "$(grep -A 99 WEEDED <<< "$output" | grep -c 'UTC')" -eq 3 ]
+}
+
+@test "cs-inspect --threads --json: the same" {
+  run_in "$STORE" "$prelude (go (list (sleep 1000))) (usleep 5000) (checkpoint!) (kill (getpid) SIGKILL)"
+  run --separate-stderr cs-inspect --threads --json "$STORE"
+  [ "$status" -eq 0 ] && [ -z "$stderr" ]
+  echo "$output" > out.json
+  cat out.json
+  grep '"name": "workspace", "state": "in %checkpoint!"' out.json
+  grep -E '"name": "#<thread [0-9]+ \([0-9a-f]+\)>", "state": "in sleep", "value": "0x[0-9a-f]+", "pthread": "0x[0-9a-f]+", "frames": \[\{"address": "0x[0-9a-f]+", "procedure": "sleep", "file": null, "line": 0, "column": 0\}' out.json
+  grep '"weeded_threads": \[\]' out.json
+  persist 1
+  cs-inspect --threads --json "$STORE" | grep -A 1 '"weeded_threads": \[' | grep -E '"generation": 2, "weeded": [0-9]+, "frames": \[\{"address": "0x[0-9a-f]+", "procedure": "sleep"'
+}
+
+@test "cs-inspect --threads: a hundred threads, and no more than 64 that are gone" {
+  run_in "$STORE" "$prelude (do ((i 0 (1+ i))) ((= i 100)) (go (sleep 1000))) (usleep 50000) (checkpoint!) (kill (getpid) SIGKILL)"
+  [ "$(cs-inspect --threads "$STORE" | grep -c ': in sleep')" -eq 100 ]
+  answers '((weeded . "threads: 100 of the last process"))' '(use-modules (coldstore)) (write (resume-report))'
+  [ "$(cs-inspect --threads "$STORE" | grep -A 999 WEEDED | grep -c UTC)" -eq 64 ]
+}
