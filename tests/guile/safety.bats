@@ -130,7 +130,7 @@ limited ()
 
 @test "little address space for much work: an error of Guile's, or none" {
   local limit
-  persist '(define x 0)'
+  persist '(define x 0) (define l #f)'
   for limit in 60000 120000 250000; do
     limited "$limit" '(define l (iota 10000000)) (set! x (length l))'
     survives '(gc) (write x)'
