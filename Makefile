@@ -26,6 +26,10 @@ PKG_CONFIG ?= pkg-config
 # Test files run at a time, and seconds each of them may take
 JOBS ?= 2
 TEST_TIMEOUT ?= 600
+# What `make check-crash` does: states looked at for each variant of a scenario
+# (0: all), and kills
+CRASH_STATES ?= 200
+KILL_ROUNDS ?= 200
 
 # ---------------------------------------------------------- what is required
 # Everything asked of tools that may not be there yet is allowed to fail: the
@@ -97,9 +101,11 @@ CMD_SHARED := $(filter-out cmd/cs-%.c $(INSPECT_SOURCES),$(CMD_SOURCES))
 BINARIES := $(COMMANDS:%=$(BUILD)/bin/%)
 
 UNIT_SOURCES := $(sort $(wildcard tests/unit/test-*.c))
+CRASH_SOURCES := $(sort $(wildcard tests/crash/*.c))
 UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/%)
 CLI_TESTS := $(sort $(wildcard tests/cli/*.bats))
-GUILE_TESTS := $(sort $(wildcard tests/guile/*.bats))
+GUILE_TESTS := $(sort $(wildcard tests/guile/*.bats tests/kill/*.bats))
+DYING := $(BUILD)/tests/dying/cs-run $(BUILD)/tests/dying/cs-create
 
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/obj/%.o) \
   $(GENERATED:%.c=$(BUILD)/obj/%.o)
@@ -220,8 +226,20 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(SHARED_OBJECTS) $(LIBRARY)
 	$(Q)$(CC) $(CS_LDFLAGS) $(LDFLAGS) -o $@ \
 	  $< $(SHARED_OBJECTS) $(LIBRARY) -lcmocka $(CS_LIBS)
 
+$(BUILD)/tests/crash-states: $(CRASH_SOURCES:%.c=$(BUILD)/obj/%.o) $(LIBRARY)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(CS_LIBS)
+
+# Commands that die where CS_DIE says.
+$(BUILD)/tests/dying/%: $(BUILD)/obj/tests/kill/die.o $(BUILD)/obj/cmd/%.o \
+  $(SHARED_OBJECTS) $(LIBRARY)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(CS_LIBS)
+
 -include $(LIB_OBJECTS:.o=.d) $(PIC_OBJECTS:.o=.d) $(CMD_OBJECTS:.o=.d) \
-  $(UNIT_SOURCES:%.c=$(BUILD)/obj/%.d)
+  $(UNIT_SOURCES:%.c=$(BUILD)/obj/%.d) $(CRASH_SOURCES:%.c=$(BUILD)/obj/%.d)
 
 # -------------------------------------------------------------------- tests
 # One runner, tests/run, runs whatever it is given and prints one summary.
@@ -264,7 +282,8 @@ PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,\
   -j$(shell nproc 2>/dev/null || echo 1))
 
 check-built:
-	@+$(MAKE) --no-print-directory $(PARALLEL) WERROR=1 all unit-tests
+	@+$(MAKE) --no-print-directory $(PARALLEL) WERROR=1 all unit-tests \
+	  $(DYING)
 	@+$(MAKE) --no-print-directory $(PARALLEL) $(ASAN) all unit-tests
 	@+$(if $(HAVE_I386),$(MAKE) --no-print-directory $(PARALLEL) $(I386) \
 	  WERROR=1 all unit-tests)
@@ -282,7 +301,7 @@ check-unit: unit-tests
 check-cli: all fixtures
 	@$(RUN) $(CLI_TESTS)
 
-check-guile: all
+check-guile: all $(DYING)
 	@$(RUN) $(GUILE_TESTS)
 
 check-asan:
@@ -293,6 +312,12 @@ check-asan:
 check-i386:
 	@+$(MAKE) --no-print-directory $(PARALLEL) $(I386) all unit-tests
 	@$(RUN) --build $(BUILD)/i386 $(UNIT_TESTS:$(BUILD)/%=$(BUILD)/i386/%)
+
+# Power failures and kills in numbers; `make check` has a few of the kills.
+.PHONY: check-crash
+check-crash: all $(BUILD)/tests/crash-states $(DYING)
+	@CRASH_STATES=$(CRASH_STATES) KILL_ROUNDS=$(KILL_ROUNDS) \
+	  $(RUN) -t 10000 $(BUILD)/tests/crash-states tests/kill/kill.bats
 
 .PHONY: lint check-docs bench
 lint:
@@ -411,6 +436,7 @@ help:
 	@echo 'make check        packages, build, all tests'
 	@echo 'make check-unit check-cli check-guile check-asan check-i386'
 	@echo '                  parts of it'
+	@echo 'make check-crash  power failures and kills, many of them'
 	@echo 'make lint check-docs'
 	@echo '                  source, scripts, manual pages'
 	@echo 'make bench        measurements'
@@ -423,4 +449,4 @@ help:
 	@echo
 	@echo 'Variables: CC CFLAGS LDFLAGS PREFIX DESTDIR BUILD V=1'
 	@echo '           SANITIZE=address,undefined M32=1 WERROR=1 JOBS=2'
-	@echo '           TEST_TIMEOUT=600'
+	@echo '           TEST_TIMEOUT=600 CRASH_STATES=200 KILL_ROUNDS=200'

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* die.c -- a process that dies in one of the store's system calls.
+
+   Linked into copies of the commands that only tests use.  In the
+   environment, CS_DIE=CALL:N stands for the Nth time that the process calls
+   CALL: it ends then as by `kill -9`.  CALL is one of those below, or `any`
+   of them.  A pwrite is half done by then, the others have not begun; openat
+   counts only when it creates a file.  */
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/sys.h"
+
+static struct cs_sys real;
+static char call[32];
+static long left;
+
+static bool
+is_time (const char *name)
+{
+  return ((strcmp (call, name) == 0 || strcmp (call, "any") == 0)
+          && __atomic_sub_fetch (&left, 1, __ATOMIC_SEQ_CST) == 0);
+}
+
+static void
+die (void)
+{
+  kill (getpid (), SIGKILL);
+  for (;;)
+    pause ();
+}
+
+static void
+pass (const char *name)
+{
+  if (is_time (name))
+    die ();
+}
+
+static int
+d_openat (int dirfd, const char *name, int flags, mode_t mode)
+{
+  if (flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE)
+    pass ("openat");
+  return real.openat (dirfd, name, flags, mode);
+}
+
+static ssize_t
+d_pwrite (int fd, const void *buf, size_t len, off_t off)
+{
+  if (is_time ("pwrite"))
+    {
+      if (real.pwrite (fd, buf, len / 2, off) >= 0)
+        die ();
+      die ();
+    }
+  return real.pwrite (fd, buf, len, off);
+}
+
+static ssize_t
+d_copy_file_range (int in, off_t *in_off, int out, off_t *out_off,
+                   size_t len, unsigned int flags)
+{
+  pass ("copy_file_range");
+  return real.copy_file_range (in, in_off, out, out_off, len, flags);
+}
+
+static int
+d_ftruncate (int fd, off_t len)
+{
+  pass ("ftruncate");
+  return real.ftruncate (fd, len);
+}
+
+static int
+d_fallocate (int fd, int mode, off_t off, off_t len)
+{
+  pass ("fallocate");
+  return real.fallocate (fd, mode, off, len);
+}
+
+static int
+d_fsync (int fd)
+{
+  pass ("fsync");
+  return real.fsync (fd);
+}
+
+static int
+d_fdatasync (int fd)
+{
+  pass ("fdatasync");
+  return real.fdatasync (fd);
+}
+
+static int
+d_linkat (int old_dirfd, const char *old_name, int new_dirfd,
+          const char *new_name, int flags)
+{
+  pass ("linkat");
+  return real.linkat (old_dirfd, old_name, new_dirfd, new_name, flags);
+}
+
+static int
+d_renameat2 (int old_dirfd, const char *old_name, int new_dirfd,
+             const char *new_name, unsigned int flags)
+{
+  pass ("renameat2");
+  return real.renameat2 (old_dirfd, old_name, new_dirfd, new_name, flags);
+}
+
+static int
+d_unlinkat (int dirfd, const char *name, int flags)
+{
+  pass ("unlinkat");
+  return real.unlinkat (dirfd, name, flags);
+}
+
+static int
+d_mkdirat (int dirfd, const char *name, mode_t mode)
+{
+  pass ("mkdirat");
+  return real.mkdirat (dirfd, name, mode);
+}
+
+static void __attribute__ ((constructor))
+prepare (void)
+{
+  const char *when = getenv ("CS_DIE");
+  const char *colon = when ? strchr (when, ':') : NULL;
+
+  if (!colon || (size_t) (colon - when) >= sizeof call)
+    return;
+  memcpy (call, when, (size_t) (colon - when));
+  left = strtol (colon + 1, NULL, 10);
+  real = cs_sys;
+  cs_sys.openat = d_openat;
+  cs_sys.pwrite = d_pwrite;
+  cs_sys.copy_file_range = d_copy_file_range;
+  cs_sys.ftruncate = d_ftruncate;
+  cs_sys.fallocate = d_fallocate;
+  cs_sys.fsync = d_fsync;
+  cs_sys.fdatasync = d_fdatasync;
+  cs_sys.linkat = d_linkat;
+  cs_sys.renameat2 = d_renameat2;
+  cs_sys.unlinkat = d_unlinkat;
+  cs_sys.mkdirat = d_mkdirat;
+}
