@@ -91,7 +91,7 @@ endif
 LIB_SOURCES := $(sort $(wildcard libcs/*.c libcs/*/*.c arch/*/*.c))
 LIB_HEADERS := $(sort $(wildcard libcs/*.h libcs/*/*.h))
 GENERATED := policy-builtin.c module-builtin.c environment-builtin.c \
-  threads-builtin.c
+  repl-builtin.c threads-builtin.c
 
 CMD_SOURCES := $(sort $(wildcard cmd/*.c))
 COMMANDS := $(patsubst cmd/%.c,%,$(filter cmd/cs-%.c,$(CMD_SOURCES)))
@@ -187,6 +187,11 @@ $(BUILD)/environment-builtin.c: scheme/coldstore/environment.scm tools/embed
 	$(call say,EMBED,$<)
 	@mkdir -p $(@D)
 	$(Q)sh tools/embed cs_environment_text guile/environment.h $< >$@
+
+$(BUILD)/repl-builtin.c: scheme/coldstore/repl.scm tools/embed
+	$(call say,EMBED,$<)
+	@mkdir -p $(@D)
+	$(Q)sh tools/embed cs_module_repl_text guile/module.h $< >$@
 
 $(BUILD)/threads-builtin.c: scheme/coldstore/threads.scm tools/embed
 	$(call say,EMBED,$<)

@@ -6,7 +6,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "guile/inspect.h"
 #include "guile/module-tree.h"
@@ -80,16 +79,6 @@ machine_name (const struct run *run, char text[32])
 
   snprintf (text, 32, "ELF machine %u", superblock (run)->machine);
   return arch ? arch->name : text;
-}
-
-/* What the file takes on disk; 0 if that cannot be asked.  */
-static uint64_t
-disk_usage (const struct run *run)
-{
-  struct stat status;
-
-  return stat (run->path, &status) == 0 ? (uint64_t) status.st_blocks * 512
-                                        : 0;
 }
 
 /* --roots */
@@ -708,7 +697,7 @@ put_header (struct run *run)
   cs_json_address (json, "base", sb->base);
   cs_json_number (json, "reserved_bytes", sb->reserved);
   cs_json_number (json, "image_bytes", sb->committed);
-  cs_json_number (json, "disk_bytes", disk_usage (run));
+  cs_json_number (json, "disk_bytes", cs_store_disk_usage (run->store));
 }
 
 static void
@@ -729,7 +718,8 @@ print_header (struct run *run)
   printf ("base        %s\n", addr_text (text, sb->base));
   printf ("reserved    %s\n", size_text (size, sb->reserved));
   printf ("image       %s\n", size_text (size, sb->committed));
-  printf ("on disk     %s\n", size_text (size, disk_usage (run)));
+  printf ("on disk     %s\n",
+          size_text (size, cs_store_disk_usage (run->store)));
 }
 
 static void

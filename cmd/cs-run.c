@@ -5,9 +5,14 @@
    long ones only: nothing it may want later can clash.  */
 
 #include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <locale.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
 
 #include "common.h"
 #include "guile/workspace.h"
@@ -23,11 +28,14 @@ enum
   OPTION_EPHEMERAL,
   OPTION_GENERATION,
   OPTION_HISTORY,
+  OPTION_INHERIT,
   OPTION_NO_SAVE,
   OPTION_STACK_SIZE
 };
 
-static char *changed_files, *generation, *history, *stack_size;
+#define INHERIT "inherit"
+
+static char *changed_files, *generation, *history, *inherit, *stack_size;
 
 static struct poptOption options[] = {
   { "changed-files", 0, POPT_ARG_STRING, &changed_files, OPTION_CHANGED_FILES,
@@ -39,6 +47,9 @@ static struct poptOption options[] = {
     "Run an older generation; implies --ephemeral", "NUMBER" },
   { "history", 0, POPT_ARG_STRING, &history, OPTION_HISTORY,
     "Keep so many older generations from now on", "NUMBER" },
+  /* Given by execute_again() only.  */
+  { INHERIT, 0, POPT_ARG_STRING | POPT_ARGFLAG_DOC_HIDDEN, &inherit,
+    OPTION_INHERIT, NULL, NULL },
   { "no-save", 0, POPT_ARG_NONE, NULL, OPTION_NO_SAVE,
     "Leave without a checkpoint", NULL },
   { "stack-size", 0, POPT_ARG_STRING, &stack_size, OPTION_STACK_SIZE,
@@ -77,6 +88,67 @@ guile_arguments (int argc, char **argv, int nr)
 
   guile[0] = argv[0];
   return guile;
+}
+
+/* Our own words on the command line, from the name to the last option.  */
+static struct
+{
+  char **words;
+  int nr;
+} own;
+
+/* What was inherited by the program that executed this one is none of its
+   successor's business.  */
+static bool
+is_inherit (const char *word)
+{
+  static const char option[] = "--" INHERIT "=";
+
+  return strncmp (word, option, sizeof option - 1) == 0;
+}
+
+static size_t
+count (char *const *list)
+{
+  size_t nr = 0;
+
+  while (list[nr])
+    nr++;
+  return nr;
+}
+
+/* An option that is given twice has its last value, which is the same for
+   --generation.  */
+static int
+execute_again (const struct cs_again *again)
+{
+  size_t nr = 0, room = (size_t) own.nr + count (again->arguments) + 4;
+  char inherit_word[64], generation_word[64];
+  char **words = calloc (room, sizeof *words);
+  int code;
+
+  if (!words)
+    return -ENOMEM;
+  words[nr++] = own.words[0];
+  snprintf (inherit_word, sizeof inherit_word, "--" INHERIT "=%d",
+            again->descriptor);
+  words[nr++] = inherit_word;
+  snprintf (generation_word, sizeof generation_word,
+            "--generation=%" PRIu64, again->generation);
+  if (again->generation > 0)
+    words[nr++] = generation_word;
+  for (int i = 1; i < own.nr; i++)
+    if (!is_inherit (own.words[i]))
+      words[nr++] = own.words[i];
+  words[nr++] = (char *) again->store;
+  for (size_t i = 0; again->arguments[i]; i++)
+    words[nr++] = again->arguments[i];
+  execv ("/proc/self/exe", words);
+  if (errno == ENOENT)
+    execv ((const char *) getauxval (AT_EXECFN), words);
+  code = -errno;
+  free (words);
+  return code;
 }
 
 static enum cs_policy_files
@@ -138,7 +210,9 @@ main (int argc, char **argv)
     .generation = cs_cmd_number (OPTION_GENERATION, generation, 1,
                                  INT64_MAX),
     .history = history ? &kept : NULL,
+    .inherited = (int) cs_cmd_number (OPTION_INHERIT, inherit, 3, INT_MAX),
     .no_save = cs_cmd_given (OPTION_NO_SAVE),
+    .execute_again = execute_again,
     .note = line->verbose ? note : NULL,
     .stack_len = stack_len (),
     .changed_files = files_rule (),
@@ -148,6 +222,8 @@ main (int argc, char **argv)
     .damaged_status = OWN_STATUS
   };
 
+  own.words = argv;
+  own.nr = argc - line->nr_operands;
   install_locale ();
   cs_cmd_null_standard ();
   cs_workspace_run (line->operands[0], &params, &err);

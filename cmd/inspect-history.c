@@ -40,35 +40,12 @@ show_generation (struct run *run, const struct cs_generation *g)
   cs_json_end (run->json);
 }
 
-/* All generations that can be opened, newest first; NULL without memory.  */
-static struct cs_generation *
-read_generations (const struct cs_store *store, size_t *nr)
-{
-  struct cs_generation *list = NULL, *grown;
-  size_t room = 0;
-
-  do
-    {
-      room = room ? 2 * room : 64;
-      grown = reallocarray (list, room, sizeof *list);
-      if (!grown)
-        {
-          free (list);
-          return NULL;
-        }
-      list = grown;
-      *nr = cs_store_history (store, list, room);
-    }
-  while (*nr == room);
-  return list;
-}
-
 static void
 show_generations (struct run *run)
 {
   struct cs_err err = CS_ERR_INIT;
   size_t nr;
-  struct cs_generation *list = read_generations (run->store, &nr);
+  struct cs_generation *list = cs_store_generations (run->store, &nr);
 
   if (!list)
     {

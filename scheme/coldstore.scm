@@ -8,7 +8,15 @@
   #:use-module (ice-9 ports internal)
   #:export (workspace-file
             workspace-generation
+            workspace-generations
+            workspace-saved-at
+            workspace-disk-usage
+            workspace-history
+            set-workspace-history!
+            workspace-saved?
             checkpoint!
+            checkpoint-failure
+            rollback!
             resume-report
             set-port-resume-rule!
             port-resume-rule
@@ -27,11 +35,70 @@ given to cs-run."
 more after each."
   (%workspace-generation))
 
+(define (workspace-generations)
+  "Return the generations that can still be had, newest first: for each a list
+of its number, when it was committed, in seconds since 1970, and how many bytes
+of the workspace that commit changed, #f if that is not known any more."
+  (%workspace-generations))
+
+(define (workspace-saved-at)
+  "Return when the last commit was made, in seconds since 1970."
+  (car (%workspace-status)))
+
+(define (workspace-disk-usage)
+  "Return how many bytes the store takes up on disk, without its history."
+  (cadr (%workspace-status)))
+
+(define (workspace-history)
+  "Return how many generations before the newest one are kept."
+  (caddr (%workspace-status)))
+
+(define (set-workspace-history! number)
+  "From the next checkpoint on, keep NUMBER generations before the newest
+one.  The store remembers it."
+  (unless (and (exact-integer? number) (<= 0 number #xffffffff))
+    (scm-error 'wrong-type-arg "set-workspace-history!"
+               "Not a number of generations: ~S" (list number)
+               (list number)))
+  (%set-workspace-history! number))
+
+(define (workspace-saved?)
+  "Is what this process does to the workspace saved, or is it --ephemeral,
+--no-save or a forked child?"
+  (cadddr (%workspace-status)))
+
+(define (checkpoint-failure)
+  "Return a string that says why the last checkpoint of this process failed,
+or #f if it did not."
+  (list-ref (%workspace-status) 4))
+
 (define (checkpoint!)
   "Save the workspace as it is now and go on.  Return the new generation; it
 is on stable storage then.  Raise an error if it cannot be saved: the last
 generation stands."
   (%checkpoint!))
+
+(define nothing (make-symbol "nothing"))
+
+;; Is this evaluated by a REPL?
+(define (in-repl?)
+  (let ((module (resolve-module '(system repl common) #f #:ensure #f)))
+    (and module (pair? (fluid-ref (module-ref module '*repl-stack*))))))
+
+(define* (rollback! #:optional (expression nothing))
+  "Drop all that has happened since the last commit and go on from there, in
+this process.  Evaluate EXPRESSION then, in the module that is the current one
+then, and leave.  Without EXPRESSION a REPL begins anew, and a program ends with
+status 0.  Raise an error if this cannot be done: then nothing has changed."
+  (when (number? expression)
+    (scm-error 'wrong-type-arg "rollback!"
+               "Only the last commit can be gone back to, not ~S: make a \
+workspace of that generation (cs-create --from)"
+               (list expression) (list expression)))
+  (%rollback! (and (not (eq? expression nothing))
+                   (call-with-output-string
+                     (lambda (port) (write expression port))))
+              (in-repl?)))
 
 (define (resume-report)
   "Return what was not at this resume as the last process had left it, as a

@@ -12,6 +12,7 @@
 #define GC_THREADS
 #define GC_NO_THREAD_REDIRECTS
 #include <gc/gc.h>
+#include <gc/gc_inline.h>
 #include <libguile.h>
 
 #include "intern/library.h"
@@ -42,12 +43,14 @@
   F (current_warning_port)                                              \
   F (display)                                                           \
   F (drain_input)                                                       \
+  F (end_input)                                                         \
   F (fdes_to_port)                                                      \
   F (file_port_p)                                                       \
   F (fluid_set_x)                                                       \
   F (fluid_thread_local_p)                                              \
   F (flush)                                                             \
   F (from_int32)                                                        \
+  F (from_int64)                                                        \
   F (from_locale_string)                                                \
   F (from_stringn)                                                      \
   F (from_uint64)                                                       \
@@ -97,6 +100,7 @@
   F (to_int32)                                                          \
   F (to_int64)                                                          \
   F (to_locale_stringbuf)                                               \
+  F (to_uint32)                                                         \
   F (unlock_mutex)                                                      \
   F (variable_ref)                                                      \
   F (with_guile)                                                        \
@@ -116,6 +120,7 @@
   F (disable)                                                           \
   F (enable)                                                            \
   F (free)                                                              \
+  F (generic_malloc_many)                                               \
   F (get_stack_base)                                                    \
   F (get_suspend_signal)                                                \
   F (get_thr_restart_signal)                                            \

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "guile/applier.h"
+#include "guile/failure.h"
 
 #define STACK_LEN (1024 * 1024)
 
@@ -25,7 +26,9 @@ apply (void *unused)
 {
   struct cs_err err = CS_ERR_INIT;
 
-  if (cs_store_apply (work.store, &err) != 0 && work.failed)
+  if (cs_store_apply (work.store, &err) == 0)
+    cs_failure_clear (CS_FAILURE_APPLY);
+  else if (cs_failure_note (CS_FAILURE_APPLY, &err) && work.failed)
     work.failed (&err);
   return unused;
 }

@@ -25,6 +25,7 @@
 #include "guile/api.h"
 #include "guile/applier.h"
 #include "guile/dynamic-state.h"
+#include "guile/failure.h"
 #include "guile/interpreter.h"
 #include "guile/mutex.h"
 #include "guile/signals.h"
@@ -44,6 +45,7 @@ static struct
   int status;
   bool unknown;                 /* Guile's objects are laid out otherwise */
   bool left;                    /* exit() was called: a hook may call it again */
+  bool discarded;               /* nothing is to be saved any more */
   bool broken_pipe;             /* a port's reader had gone by then */
 } workspace;
 
@@ -59,12 +61,24 @@ bits_of (SCM value)
   return (uint64_t) SCM_UNPACK (value);
 }
 
-/* Is what this process does to be saved?  */
-static bool
-will_save (void)
+const struct cs_run_params *
+cs_interpreter_params (void)
+{
+  return workspace.params;
+}
+
+bool
+cs_interpreter_is_workspace_thread (void)
+{
+  return pthread_equal (pthread_self (), workspace.thread);
+}
+
+bool
+cs_interpreter_will_save (void)
 {
   return workspace.params && !workspace.params->ephemeral
-         && !workspace.params->no_save && !cs_process.child;
+         && !workspace.params->no_save && !workspace.discarded
+         && !cs_process.child;
 }
 
 /* Registration with the collector decides where malloc takes from.  */
@@ -104,9 +118,22 @@ enable_collector (void)
   cs_process_allow_stop ();
 }
 
+/* The collector lets go of its lock in here and counts who is at it; before
+   a fork, and before an image is written, it waits until nobody is (libgc
+   8.2.2, mallocx.c; pthread_support.c, wait_for_reclaim_atfork).  */
+static void
+malloc_many (size_t len, int kind, void **result)
+{
+  cs_process_defer_stop ();
+  gc.generic_malloc_many (len, kind, result);
+  cs_process_allow_stop ();
+}
+
 void *
 cs_interpreter_replacement (const char *name)
 {
+  if (strcmp (name, "guile:malloc_many") == 0)
+    return malloc_many;
   if (strcmp (name, "guile:disable_collector") == 0)
     return disable_collector;
   if (strcmp (name, "guile:enable_collector") == 0)
@@ -240,7 +267,7 @@ static void *
 settle (void *unused)
 {
   (void) unused;
-  if (pthread_equal (pthread_self (), workspace.thread))
+  if (cs_interpreter_is_workspace_thread ())
     workspace.image->dynamic_state
       = bits_of (cs_dynamic_state_outermost (scm.current_thread ()));
   scm.set_automatic_finalization_enabled (0);
@@ -294,11 +321,11 @@ unblock_asyncs (void)
 static void
 leaving (int status)
 {
-  bool on_workspace = pthread_equal (pthread_self (), workspace.thread);
+  bool on_workspace = cs_interpreter_is_workspace_thread ();
   bool again = workspace.left;
 
   workspace.left = true;
-  if (will_save () && !again)
+  if (cs_interpreter_will_save () && !again)
     cs_module_run_hook (workspace.image->module.before_checkpoint);
   scm.with_guile (flush_ports, NULL);
   if (cs_process.child)
@@ -308,13 +335,34 @@ leaving (int status)
       return;
     }
   block_asyncs ();
-  if (will_save () || !workspace.params)
+  if (cs_interpreter_will_save () || !workspace.params)
     quiesce ();
   status = cs_signals_status (status);
   if (!on_workspace)
     workspace.finish (status);
   workspace.status = status;
   siglongjmp (workspace.start, 1);
+}
+
+static void *
+unread_input (void *unused)
+{
+  cs_ports_unread (&workspace.image->ports);
+  return unused;
+}
+
+void
+cs_interpreter_flush (void)
+{
+  scm.with_guile (flush_ports, NULL);
+  scm.with_guile (unread_input, NULL);
+}
+
+void
+cs_interpreter_discard (void)
+{
+  workspace.discarded = true;
+  cs_process_exit (EXIT_SUCCESS);
 }
 
 /* The REPL and --debug set the slower engine of the virtual machine, also for
@@ -350,7 +398,7 @@ take_up (void *unused)
   reset_engine ();
   cs_signals_follow ();
   scm.set_automatic_finalization_enabled (1);
-  if (will_save ())
+  if (cs_interpreter_will_save ())
     cs_signals_begin (scm_of (workspace.image->module.answer_signals),
                       workspace.params->checkpoint_failed);
   tell_report (workspace.params->note);
@@ -520,22 +568,19 @@ cs_interpreter_run (const struct cs_run_params *params,
   return code;
 }
 
-/* The commit itself: between the fork handlers, as a fork would be.  */
-static int
-commit (struct cs_store *store, bool last, struct cs_err *err)
+/* Between the fork handlers, as a fork would be.  */
+void
+cs_interpreter_hold (void)
 {
-  int code;
-
   cs_process_stop_threads (gc.get_suspend_signal ());
   cs_process_run_prepare ();
-  cs_process_record_timers ();
-  if (last)
-    cs_process_trim ();
-  code = cs_store_commit (store, err);
+}
+
+void
+cs_interpreter_release (void)
+{
   cs_process_run_parent ();
-  if (!last)
-    cs_process_release_threads ();
-  return code;
+  cs_process_release_threads ();
 }
 
 int
@@ -543,7 +588,7 @@ cs_interpreter_checkpoint (struct cs_err *err)
 {
   int code;
 
-  if (!will_save ())
+  if (!cs_interpreter_will_save ())
     return cs_err_set (err, CS_E_REFUSED, "cannot save '%s': this process"
                        " was not started to save it",
                        cs_store_path (cs_process.store));
@@ -552,14 +597,22 @@ cs_interpreter_checkpoint (struct cs_err *err)
   block_asyncs ();
   quiesce ();
   workspace.broken_pipe = false;
-  code = commit (cs_process.store, false, err);
+  cs_interpreter_hold ();
+  cs_process_record_timers ();
+  code = cs_store_commit (cs_process.store, err);
+  cs_interpreter_release ();
   cs_threads_release ();
   cs_signals_release ();
   unblock_asyncs ();
   scm.set_automatic_finalization_enabled (1);
-  if (code == 0)
-    cs_applier_start (cs_process.store, workspace.params->checkpoint_failed);
-  return code;
+  if (code != 0)
+    {
+      cs_failure_note (CS_FAILURE_COMMIT, err);
+      return code;
+    }
+  cs_failure_clear (CS_FAILURE_COMMIT);
+  cs_applier_start (cs_process.store, workspace.params->checkpoint_failed);
+  return 0;
 }
 
 void
@@ -572,7 +625,14 @@ cs_interpreter_leave_thread (void)
 int
 cs_interpreter_save (struct cs_store *store, struct cs_err *err)
 {
-  return commit (store, true, err);
+  int code;
+
+  cs_interpreter_hold ();
+  cs_process_trim ();
+  cs_process_record_timers ();
+  code = cs_store_commit (store, err);
+  cs_process_run_parent ();
+  return code;
 }
 
 void

@@ -71,9 +71,31 @@ int cs_interpreter_save (struct cs_store *store, struct cs_err *err);
    of a port had gone when it was left, else with STATUS.  */
 void cs_interpreter_exit (int status) __attribute__ ((noreturn));
 
+/* What this process was told to do, and whether this is the thread that does
+   it.  */
+const struct cs_run_params *cs_interpreter_params (void);
+bool cs_interpreter_is_workspace_thread (void);
+
+/* Is what this process does to be saved?  */
+bool cs_interpreter_will_save (void);
+
+/* In Guile mode: end this process with status 0, as exit() does, but without
+   saving.  */
+void cs_interpreter_discard (void) __attribute__ ((noreturn));
+
+/* In Guile mode: write out what ports hold, and give back what standard input
+   has read ahead.  */
+void cs_interpreter_flush (void);
+
+/* In Guile mode: hold the other threads, and the collector, as for a
+   commit.  */
+void cs_interpreter_hold (void);
+void cs_interpreter_release (void);
+
 /* The function that a `replace` rule names: those of process.h, and
-     guile:register_my_thread, guile:unregister_my_thread
-   for GC_register_my_thread and GC_unregister_my_thread.  */
+     guile:register_my_thread, guile:unregister_my_thread,
+     guile:disable_collector, guile:enable_collector, guile:malloc_many
+   for the functions of libgc that do so.  */
 void *cs_interpreter_replacement (const char *name);
 
 /* Load the libraries that STORE carries and bind them in this process; with

@@ -1,17 +1,30 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* module.c -- the Scheme modules (coldstore) and (coldstore threads).  */
+/* module.c -- the Scheme modules (coldstore), (coldstore repl) and (coldstore
+   threads).  */
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "guile/api.h"
+#include "guile/failure.h"
 #include "guile/interpreter.h"
 #include "guile/module.h"
 #include "guile/mutex.h"
 #include "guile/ports.h"
+#include "guile/rollback.h"
 #include "guile/signals.h"
 #include "guile/threads.h"
 #include "process/process.h"
 #include "report.h"
+
+/* Raises.  */
+static void
+fail (const char *procedure, const struct cs_err *err)
+{
+  scm.misc_error (procedure, "~A",
+                  scm.cons (scm.from_locale_string (err->text), SCM_EOL));
+}
 
 static SCM
 checkpoint (void)
@@ -19,8 +32,7 @@ checkpoint (void)
   struct cs_err err = CS_ERR_INIT;
 
   if (cs_interpreter_checkpoint (&err) != 0)
-    scm.misc_error ("checkpoint!", "~A",
-                    scm.cons (scm.from_locale_string (err.text), SCM_EOL));
+    fail ("checkpoint!", &err);
   return scm.from_uint64 (cs_store_superblock (cs_process.store)->generation);
 }
 
@@ -43,19 +55,109 @@ workspace_generation (void)
   return scm.from_uint64 (cs_store_superblock (cs_process.store)->generation);
 }
 
+static SCM
+list (const SCM *elements, size_t nr)
+{
+  SCM result = SCM_EOL;
+
+  while (nr-- > 0)
+    result = scm.cons (elements[nr], result);
+  return result;
+}
+
+/* When the last commit was made, what the store takes up on disk, how many
+   older generations it keeps, whether it is saved, and how the last
+   checkpoint failed or #f.  */
+static SCM
+workspace_status (void)
+{
+  const struct cs_superblock_disk *sb = cs_store_superblock (cs_process.store);
+  struct cs_err err;
+
+  cs_failure_get (CS_FAILURE_COMMIT, err.text, sizeof err.text);
+  return list ((const SCM[]) {
+    scm.from_int64 (sb->committed_at),
+    scm.from_uint64 (cs_store_disk_usage (cs_process.store)),
+    scm.from_uint64 (sb->history),
+    scm_from_bool (cs_interpreter_will_save ()),
+    err.text[0] ? scm.from_locale_string (err.text) : SCM_BOOL_F
+  }, 5);
+}
+
+/* Triples of a generation, its time, and how many bytes its commit changed
+   or #f; newest first.  */
+static SCM
+workspace_generations (void)
+{
+  size_t nr;
+  struct cs_generation *g = cs_store_generations (cs_process.store, &nr);
+  SCM generations = SCM_EOL;
+
+  while (g && nr-- > 0)
+    generations = scm.cons (list ((const SCM[]) {
+      scm.from_uint64 (g[nr].generation),
+      scm.from_int64 (g[nr].committed_at),
+      g[nr].changed == 0 ? SCM_BOOL_F
+                         : scm.from_uint64 (g[nr].changed * CS_STORE_PAGE_LEN)
+    }, 3), generations);
+  free (g);
+  return generations;
+}
+
+static SCM
+set_workspace_history (SCM nr)
+{
+  struct cs_err err = CS_ERR_INIT;
+
+  if (!cs_interpreter_will_save ())
+    {
+      cs_err_set (&err, CS_E_REFUSED, "cannot set the history of '%s': this"
+                  " process was not started to save it",
+                  cs_store_path (cs_process.store));
+      fail ("set-workspace-history!", &err);
+    }
+  cs_store_set_history (cs_process.store, scm.to_uint32 (nr));
+  return SCM_UNSPECIFIED;
+}
+
+/* EXPRESSION is a string or #f.  libguile's own copy of it would be of the
+   collector's memory.  */
+static SCM
+rollback (SCM expression, SCM in_repl)
+{
+  struct cs_err err = CS_ERR_INIT;
+  size_t len = 0;
+  char *text = NULL;
+
+  if (scm_is_true (expression))
+    {
+      len = scm.to_locale_stringbuf (expression, NULL, 0);
+      text = calloc (len + 1, 1);
+      if (text)
+        scm.to_locale_stringbuf (expression, text, len);
+    }
+  if (text || len == 0)
+    cs_rollback (text, scm_is_true (in_repl), &err);
+  else
+    cs_err_sys (&err, ENOMEM, "cannot go back to the last commit");
+  free (text);
+  fail ("rollback!", &err);
+  return SCM_UNSPECIFIED;
+}
+
 /* Pairs of a symbol and a string, oldest first.  */
 static SCM
 resume_report (void)
 {
   const struct cs_report_entry_disk *line;
-  SCM list = SCM_EOL;
+  SCM lines = SCM_EOL;
   uint64_t n = 0;
 
   while ((line = cs_report_own (&n)))
-    list = scm.cons (scm.cons (scm.from_utf8_symbol
-                                 (cs_report_word (line->kind)),
-                               scm.from_locale_string (line->text)), list);
-  return scm.reverse_x (list, SCM_EOL);
+    lines = scm.cons (scm.cons (scm.from_utf8_symbol
+                                  (cs_report_word (line->kind)),
+                                scm.from_locale_string (line->text)), lines);
+  return scm.reverse_x (lines, SCM_EOL);
 }
 
 static SCM
@@ -71,6 +173,7 @@ mutex_was_abandoned (SCM mutex)
 }
 
 #define MAIN "coldstore"
+#define REPL "coldstore repl"
 #define THREADS "coldstore threads"
 
 /* Those of a module are Scheme procedures; the others are called from C.  */
@@ -86,6 +189,10 @@ static const struct
   { MAIN, "%checkpoint!", 0, checkpoint },
   { MAIN, "%workspace-file", 0, workspace_file },
   { MAIN, "%workspace-generation", 0, workspace_generation },
+  { MAIN, "%workspace-status", 0, workspace_status },
+  { MAIN, "%workspace-generations", 0, workspace_generations },
+  { MAIN, "%set-workspace-history!", 1, set_workspace_history },
+  { MAIN, "%rollback!", 2, rollback },
   { MAIN, "%resume-report", 0, resume_report },
   { THREADS, "%mutex-is-old?", 1, mutex_is_old },
   { THREADS, "%mutex-was-abandoned?", 1, mutex_was_abandoned },
@@ -184,6 +291,7 @@ void
 cs_module_make (struct cs_module_disk *image)
 {
   make (image, MAIN, cs_module_text);
+  make (image, REPL, cs_module_repl_text);
   make (image, THREADS, cs_module_threads_text);
   image->park = value_of (MAIN, CS_MODULE_PARK);
   image->answer_signals = value_of (MAIN, "%answer-signals");
@@ -203,9 +311,9 @@ run_hook (void *bits)
 void
 cs_module_run_hook (uint64_t bits)
 {
-  SCM list = scm.hook_to_list (SCM_PACK ((scm_t_bits) bits));
+  SCM procedures = scm.hook_to_list (SCM_PACK ((scm_t_bits) bits));
 
-  if (!scm_is_null (list))
+  if (!scm_is_null (procedures))
     scm.with_guile (run_hook, &bits);
 }
 

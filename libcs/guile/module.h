@@ -12,12 +12,15 @@
 #include "err.h"
 
 #define CS_MODULE_LIBRARY "libcs.so.0"
-#define CS_MODULE_PRIMITIVES_MAX 16
+#define CS_MODULE_PRIMITIVES_MAX 32
 #define CS_MODULE_PARK "%park"  /* the procedure that stops a thread */
 
-/* The texts of scheme/coldstore.scm and scheme/coldstore/threads.scm, built in.  */
+/* The texts of scheme/coldstore.scm, and of repl.scm and threads.scm in
+   scheme/coldstore, built in.  */
 extern const char cs_module_text[];
 extern const size_t cs_module_text_len;
+extern const char cs_module_repl_text[];
+extern const size_t cs_module_repl_text_len;
 extern const char cs_module_threads_text[];
 extern const size_t cs_module_threads_text_len;
 

@@ -134,6 +134,16 @@ cs_ports_flush (bool only_files)
   return broken;
 }
 
+/* Only a file can take it back.  */
+void
+cs_ports_unread (const struct cs_ports_disk *image)
+{
+  SCM port = scm_of (image->standard[STDIN_FILENO]);
+
+  if (SCM_OPINPORTP (port) && lseek (STDIN_FILENO, 0, SEEK_CUR) >= 0)
+    scm.end_input (port);
+}
+
 /* Ports on descriptors.  */
 
 struct fports

@@ -55,6 +55,9 @@ void cs_ports_make (struct cs_ports_disk *image, cs_ports_print *print_lost);
    the user's own making are left out.  */
 bool cs_ports_flush (bool only_files);
 
+/* Give back what standard input has read ahead, if it is a file.  */
+void cs_ports_unread (const struct cs_ports_disk *image);
+
 /* Note the open ports for the image that is about to be written.  The other
    threads of Guile should have been stopped.  */
 void cs_ports_record (const struct cs_ports_disk *image);

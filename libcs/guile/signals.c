@@ -122,6 +122,27 @@ interrupt (int signum)
   (void) signum;
 }
 
+void
+cs_signals_begin_again (void)
+{
+  struct sigaction action = { .sa_handler = interrupt };
+
+  sigaction (SIGRTMAX - 2, &action, NULL);
+}
+
+/* What is pending is discarded when it is ignored (sigaction(2)).  */
+void
+cs_signals_end (void)
+{
+  signal (SIGRTMAX - 2, SIG_IGN);
+}
+
+void
+cs_signals_arrive (void)
+{
+  signal (SIGRTMAX - 2, SIG_DFL);
+}
+
 static void
 install (int signum)
 {
@@ -165,8 +186,7 @@ cs_signals_begin (SCM answer, int (*failed) (const struct cs_err *err))
   sem_init (&requests.arrived, 0, 0);
   if (start_thread () != 0)
     return;
-  sigaction (SIGRTMAX - 2, &(struct sigaction) { .sa_handler = interrupt },
-             NULL);
+  cs_signals_begin_again ();
   install (SIGTERM);
   install (SIGHUP);
   install (SIGUSR1);

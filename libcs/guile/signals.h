@@ -30,6 +30,13 @@ void cs_signals_begin (SCM answer, int (*failed) (const struct cs_err *err));
 void cs_signals_hold (void);
 void cs_signals_release (void);
 
+/* Before execve(): nothing that was sent to wake the workspace thread up may
+   arrive in the program that is executed, which calls the third.  The second
+   undoes it if the execution failed.  */
+void cs_signals_end (void);
+void cs_signals_begin_again (void);
+void cs_signals_arrive (void);
+
 /* In Guile mode: do what has been asked for since the last call.  */
 void cs_signals_answer (void);
 

@@ -7,6 +7,7 @@
 
 #include "guile/faults.h"
 #include "guile/interpreter.h"
+#include "guile/rollback.h"
 #include "guile/workspace.h"
 #include "intern/intern.h"
 #include "process/process.h"
@@ -41,7 +42,7 @@ finish (int status)
 {
   struct cs_err err = CS_ERR_INIT;
 
-  if (!running.params->ephemeral && !running.params->no_save
+  if (cs_interpreter_will_save ()
       && (cs_interpreter_save (running.store, &err) != 0
           || cs_store_settle (running.store, &err) != 0))
     {
@@ -61,8 +62,13 @@ cs_workspace_run (const char *path, const struct cs_run_params *params,
                                               : CS_STORE_WRITE;
   uint64_t generation = params->generation ? params->generation
                                            : CS_STORE_NEWEST;
-  int code = cs_store_open_at (path, mode, generation, &running.store, err);
+  int inherited = params->inherited ? params->inherited : -1;
+  int code;
 
+  if (inherited >= 0)
+    cs_rollback_arrive (inherited);
+  code = cs_store_open_inherited (path, mode, generation, inherited,
+                                  &running.store, err);
   running.params = params;
   cs_process.changed_files = params->changed_files;
   /* Nothing is at stake: it can always be looked at.  */

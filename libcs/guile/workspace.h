@@ -42,8 +42,20 @@ int cs_workspace_create (const char *path,
                          const struct cs_create_params *params,
                          struct cs_err *err);
 
+/* What a program that executes itself has to be told for going on from the
+   last commit (rollback.h).  */
+struct cs_again
+{
+  const char *store;            /* its name, from the current folder */
+  int descriptor;               /* to be inherited: `inherited` there */
+  uint64_t generation;          /* of an ephemeral workspace; 0: the newest */
+  char *const *arguments;       /* Guile's, without argv[0]; ends with NULL */
+};
+
 struct cs_run_params
 {
+  int inherited;                /* the descriptor that this program's
+                                   predecessor handed over; 0: none */
   bool ephemeral;               /* no lock, nothing is ever written */
   uint64_t generation;          /* run this one, if EPHEMERAL; 0: the newest */
   const uint32_t *history;      /* older generations to keep from the next
@@ -55,6 +67,10 @@ struct cs_run_params
   size_t stack_len;             /* of the workspace thread, bytes; 0: RLIMIT_STACK */
   int argc;                     /* Guile's own arguments, argv[0] included */
   char **argv;                  /* must stay until the process ends */
+  /* Called to go on from the last commit: executes this program once more
+     with the same parameters but for AGAIN's.  Returns -errno if that fails.
+     NULL: there is no going back.  */
+  int (*execute_again) (const struct cs_again *again);
   /* Called for each line of the resume report (report.h) before Guile looks
      at its arguments: the kind's word, the text.  May be NULL.  */
   void (*note) (const char *event, const char *text);

@@ -307,6 +307,12 @@ void cs_process_admit_signals (void);
 /* timers.c: note which timers run, before a commit.  */
 void cs_process_record_timers (void);
 
+/* signals.c: before this process executes another program, which is to be as
+   if it had been started: do not ignore the signals that the image ignores;
+   ignore them again.  */
+void cs_process_leave_signals (void);
+void cs_process_take_signals (void);
+
 /* stop.c: make every other thread that works in the interpreter wait until
    it is released, with none of the interpreter's locks in its hands.  Signal
    ALSO (none if it is 0) gets through to them meanwhile.  Returns how many

@@ -114,6 +114,26 @@ install (int signum, const struct cs_signal_disk *kept)
   sigaction (signum, &action, NULL);
 }
 
+static void
+set_ignored (void (*handler) (int))
+{
+  for (int signum = 1; signum < CS_PROCESS_SIGNALS_MAX; signum++)
+    if (cs_process.image->signals[signum].handler == (uintptr_t) SIG_IGN)
+      signal (signum, handler);
+}
+
+void
+cs_process_leave_signals (void)
+{
+  set_ignored (SIG_DFL);
+}
+
+void
+cs_process_take_signals (void)
+{
+  set_ignored (SIG_IGN);
+}
+
 void
 cs_signals_resume (void)
 {

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -483,4 +484,26 @@ cs_store_history (const struct cs_store *store, struct cs_generation *at,
     list_folder (store, folder, turn < newest ? turn : newest, &list);
   cs_file_close (&folder);
   return list.nr;
+}
+
+struct cs_generation *
+cs_store_generations (const struct cs_store *store, size_t *nr)
+{
+  struct cs_generation *list = NULL, *grown;
+  size_t room = 0;
+
+  do
+    {
+      room = room ? 2 * room : 64;
+      grown = reallocarray (list, room, sizeof *list);
+      if (!grown)
+        {
+          free (list);
+          return NULL;
+        }
+      list = grown;
+      *nr = cs_store_history (store, list, room);
+    }
+  while (*nr == room);
+  return list;
 }

@@ -25,6 +25,7 @@
    backup.c       a store as a stream
    restore.c      a store out of streams
    stream.c       gzip streams
+   hand-over.c    keeping it across execve()
    store.c        create, open, close, and what only looks  */
 #ifndef CS_STORE_PRIVATE_H
 #define CS_STORE_PRIVATE_H
@@ -67,6 +68,7 @@ struct cs_store
   char *name;                   /* in it, links resolved; NULL unless WRITE */
   int fd;                       /* the last commit, or what a creation is
                                    going to replace; -1: none, or disowned */
+  int inherited;                /* from before execve(), not used yet; -1 */
   bool created;                 /* by cs_store_create, not yet committed */
   pid_t owner;                  /* who may commit (S5); 0: nobody */
   char *image;                  /* the region, or the file (READ) */
@@ -142,6 +144,11 @@ int cs_file_locate (struct cs_store *store, struct cs_err *err);
    ever waiting (FIFO).  Returns a high, close-on-exec descriptor.  */
 int cs_file_open (int dirfd, const char *name, int flags, struct stat *st,
                   struct cs_err *err);
+
+/* hand-over.c: what cs_file_open() does, with the descriptor that STORE has
+   inherited.  */
+int cs_file_take_inherited (struct cs_store *store, struct stat *st,
+                            struct cs_err *err);
 
 /* Refuse a store that somebody else could have changed.  */
 int cs_file_check_owner (const char *path, const struct stat *st,

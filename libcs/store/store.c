@@ -39,7 +39,7 @@ cs_store_new (const char *path, enum cs_store_mode mode)
       return NULL;
     }
   store->mode = mode;
-  store->fd = store->dirfd = store->share = -1;
+  store->fd = store->dirfd = store->share = store->inherited = -1;
   pthread_mutex_init (&store->mutex, NULL);
   pthread_mutex_init (&store->applying, NULL);
   return store;
@@ -51,6 +51,7 @@ cs_store_free (struct cs_store *store)
   cs_file_close (&store->fd);
   cs_file_close (&store->dirfd);
   cs_file_close (&store->share);
+  cs_file_close (&store->inherited);
   cs_patch_free (store);
   cs_changes_forget_view (store);
   cs_detached_end (store);
@@ -73,8 +74,10 @@ open_locked (struct cs_store *store, struct stat *st, bool check_owner,
       bool exists;
       int r;
 
-      store->fd = cs_file_open (store->dirfd, store->name,
-                                O_RDWR | O_NOFOLLOW, st, err);
+      store->fd = store->inherited >= 0
+                  ? cs_file_take_inherited (store, st, err)
+                  : cs_file_open (store->dirfd, store->name,
+                                  O_RDWR | O_NOFOLLOW, st, err);
       if (store->fd < 0)
         return store->fd;
       r = check_owner ? cs_file_check_owner (store->path, st, err) : 0;
@@ -261,16 +264,29 @@ cs_store_open_at (const char *path, enum cs_store_mode mode,
                   uint64_t generation, struct cs_store **store,
                   struct cs_err *err)
 {
+  return cs_store_open_inherited (path, mode, generation, -1, store, err);
+}
+
+int
+cs_store_open_inherited (const char *path, enum cs_store_mode mode,
+                         uint64_t generation, int fd,
+                         struct cs_store **store, struct cs_err *err)
+{
   struct cs_err own = CS_ERR_INIT;
   struct cs_store *s = cs_store_new (path, mode);
   int r;
 
   if (!err)
     err = &own;
+  if (s)
+    s->inherited = fd;
   r = s ? open_store (s, generation, err)
       : cs_err_sys (err, ENOMEM, "open");
   if (r == 0)
-    *store = s;
+    {
+      cs_file_close (&s->inherited);
+      *store = s;
+    }
   else
     {
       if (s)
@@ -440,6 +456,15 @@ void
 cs_store_set_history (struct cs_store *store, uint32_t nr)
 {
   store->superblock.history = nr;
+}
+
+uint64_t
+cs_store_disk_usage (const struct cs_store *store)
+{
+  struct stat st;
+
+  return cs_sys.fstat (store->fd, &st) == 0 ? (uint64_t) st.st_blocks * 512
+                                            : 0;
 }
 
 const struct cs_superblock_disk *

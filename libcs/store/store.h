@@ -226,6 +226,13 @@ int cs_store_open_at (const char *path, enum cs_store_mode mode,
                       uint64_t generation, struct cs_store **store,
                       struct cs_err *err);
 
+/* The same in a program that was executed by one that had the store open
+   with the same mode: FD is what cs_store_hand_over() returned there.  The
+   call takes it over.  */
+int cs_store_open_inherited (const char *path, enum cs_store_mode mode,
+                             uint64_t generation, int fd,
+                             struct cs_store **store, struct cs_err *err);
+
 /* The same for CS_STORE_NEWEST.  */
 int cs_store_open (const char *path, enum cs_store_mode mode,
                    struct cs_store **store, struct cs_err *err);
@@ -234,6 +241,18 @@ int cs_store_open (const char *path, enum cs_store_mode mode,
    mapped at its base stays mapped: code may still run in it.  NULL is
    allowed.  */
 void cs_store_close (struct cs_store *store);
+
+/* Before execve(): wait until nobody commits or applies, keep others from it,
+   and let a descriptor be inherited that has the store's locks.  Returns it,
+   or -errno.  If the execution fails, take it back, in the same thread.  */
+int cs_store_hand_over (struct cs_store *store);
+void cs_store_take_back (struct cs_store *store);
+
+/* Put a name into PATH, of LEN bytes, that leads to the store's file from
+   the current folder: the one it was opened by if that does, too.  0, or
+   -ENOENT if there is none any more.  */
+int cs_store_find_path (const struct cs_store *store, char *path,
+                        size_t len);
 
 /* In a forked child: forget lock and descriptors, so that the child can
    neither hold nor write the store (S5).  It keeps, until it ends or
@@ -301,6 +320,14 @@ struct cs_generation
    there are.  */
 size_t cs_store_history (const struct cs_store *store,
                          struct cs_generation *list, size_t max);
+
+/* The same as a list of all, to be given to free(); NULL without memory.  */
+struct cs_generation *cs_store_generations (const struct cs_store *store,
+                                            size_t *nr);
+
+/* What the store's file takes up on disk, in bytes; 0 if that cannot be
+   asked.  */
+uint64_t cs_store_disk_usage (const struct cs_store *store);
 
 /* The superblock in force: that of the last commit (generation 0 before the
    first).  Lent until the store is closed.  */

@@ -29,6 +29,12 @@ dup_call (int fd, int command, int lowest)
 }
 
 static int
+set_flags_call (int fd, int flags)
+{
+  return fcntl (fd, F_SETFD, flags);
+}
+
+static int
 ficlone_call (int to, int from)
 {
   return ioctl (to, FICLONE, from);
@@ -67,6 +73,7 @@ struct cs_sys cs_sys = {
   .mkdirat = mkdirat,
   .lock = lock_call,
   .dup = dup_call,
+  .set_flags = set_flags_call,
   .mmap = mmap,
   .munmap = munmap,
   .mprotect = mprotect,

@@ -44,6 +44,7 @@ struct cs_sys
   int (*mkdirat) (int dirfd, const char *name, mode_t mode);
   int (*lock) (int fd, int command, struct flock *lock);   /* fcntl */
   int (*dup) (int fd, int command, int lowest);            /* fcntl */
+  int (*set_flags) (int fd, int flags);                    /* F_SETFD */
   void *(*mmap) (void *addr, size_t len, int prot, int flags, int fd,
                  off_t off);
   int (*munmap) (void *addr, size_t len);

@@ -99,6 +99,11 @@ killed ()
   answers '#t' '(gc) (write (>= n 5))'
 }
 
+@test "threads that take memory in C all the time do not hold a checkpoint up" {
+  killed "(gc) (define n 0) (define (busy) (call-with-new-thread (lambda () (let loop () (make-list 2000000 1) (loop))))) (busy) (busy) (do ((i 0 (1+ i))) ((= i 10)) (usleep 20000) (set! n i) (checkpoint!))"
+  answers 9 '(gc) (write n)'
+}
+
 @test "a thread that waits for a condition variable holds nothing" {
   killed "(define m (make-mutex)) (define c (make-condition-variable)) (define state 'new) (define t (call-with-new-thread (lambda () (with-mutex m (set! state 'waits) (wait-condition-variable c m) (set! state 'woken))))) (let wait () (if (not (eq? (with-mutex m state) 'waits)) (begin (usleep 100) (wait)))) (checkpoint!)"
   answers '(waits #t #t)' '(write (list (with-mutex m state) (thread-exited? t) (mutex? m)))'

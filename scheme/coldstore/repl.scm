@@ -1,0 +1,88 @@
+;;; SPDX-License-Identifier: LGPL-3.0-or-later
+;;; (coldstore repl) -- commands of the REPL: ,checkpoint ,rollback ,workspace
+;;;
+;;; Part of every workspace: it is evaluated when the store is made.  The
+;;; commands are defined when a REPL is loaded, and not before: what knows
+;;; them is part of the REPL.
+
+(define-module (coldstore repl)
+  #:use-module (coldstore))
+
+(define (show . parts)
+  (for-each display parts)
+  (newline))
+
+(define (time-string seconds)
+  (strftime "%Y-%m-%d %H:%M:%S" (localtime seconds)))
+
+(define units '("bytes" "KiB" "MiB" "GiB" "TiB" "PiB"))
+
+;; To one decimal.
+(define (size-string bytes)
+  (let loop ((size bytes) (left units))
+    (if (or (< size 1024) (null? (cdr left)))
+        (string-append (number->string
+                        (if (eq? left units)
+                            size
+                            (/ (round (* size 10.0)) 10)))
+                       " " (car left))
+        (loop (/ size 1024) (cdr left)))))
+
+(define (plural number noun)
+  (string-append (number->string number) " " noun (if (= number 1) "" "s")))
+
+(define (show-checkpoint)
+  (show "generation " (checkpoint!)))
+
+(define (show-rollback)
+  (show "back to generation " (workspace-generation) " of "
+        (time-string (workspace-saved-at)))
+  (rollback!))
+
+(define (show-history)
+  (let ((older (cdr (workspace-generations))))
+    (show "history     " (plural (workspace-history) "older generation")
+          (if (null? older) ", none yet" ", from ")
+          (if (null? older) "" (caar (last-pair older)))
+          (if (null? older) "" " on"))))
+
+(define (show-workspace)
+  (show "store       " (workspace-file))
+  (show "generation  " (workspace-generation))
+  (show "saved       " (time-string (workspace-saved-at)))
+  (show "on disk     " (size-string (workspace-disk-usage)))
+  (show-history)
+  (unless (workspace-saved?)
+    (show "what happens in this process is not saved"))
+  (when (checkpoint-failure)
+    (show "the last checkpoint failed: " (checkpoint-failure))))
+
+;; Read as what they are only when the REPL is there.
+(define commands
+  '((define-meta-command ((checkpoint coldstore) repl)
+      "checkpoint
+Save the workspace as it is now."
+      (show-checkpoint))
+    (define-meta-command ((rollback coldstore) repl)
+      "rollback
+Drop all that has happened since the last checkpoint."
+      (show-rollback))
+    (define-meta-command ((workspace coldstore) repl)
+      "workspace
+Show the workspace: file, generation, size, history."
+      (show-workspace))))
+
+(define (define-commands!)
+  (let ((module (make-fresh-user-module)))
+    (module-use! module (resolve-interface '(system repl command)))
+    (module-use! module (resolve-module '(coldstore repl)))
+    (for-each (lambda (command) (eval command module)) commands)))
+
+;; A module is defined when what it uses has been loaded; (system repl repl)
+;; uses (system repl command) (Guile 3.0, boot-9.scm, define-module*).
+(define (watch module)
+  (when (equal? (module-name module) '(system repl repl))
+    (remove-hook! module-defined-hook watch)
+    (define-commands!)))
+
+(add-hook! module-defined-hook watch)
