@@ -170,6 +170,40 @@ add_object (struct dl_phdr_info *info, size_t len, void *closure)
   return 0;
 }
 
+struct build_search
+{
+  const ElfW (Dyn) *dynamic;
+  uint64_t build;
+};
+
+static int
+look_for_build (struct dl_phdr_info *info, size_t len, void *closure)
+{
+  struct build_search *search = closure;
+  struct object o = { .addr = info->dlpi_addr };
+
+  (void) len;
+  read_segments (&o, info);
+  if (o.dynamic != search->dynamic)
+    return 0;
+  if (o.build_id_len >= sizeof search->build)
+    memcpy (&search->build, o.build_id, sizeof search->build);
+  return 1;
+}
+
+uint64_t
+cs_imports_build (void *handle)
+{
+  struct build_search search = { NULL, 0 };
+  struct link_map *map;
+
+  if (dlinfo (handle, RTLD_DI_LINKMAP, &map) != 0)
+    return 0;
+  search.dynamic = map->l_ld;
+  dl_iterate_phdr (look_for_build, &search);
+  return search.build;
+}
+
 static struct object *
 find_object (struct binder *b, const char *soname)
 {

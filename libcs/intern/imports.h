@@ -76,6 +76,10 @@ typedef uintptr_t cs_imports_redirect (void *closure, const char *name,
 int cs_imports_redirect_own (struct cs_store *store, void *handle,
                              cs_imports_redirect *redirect, void *closure);
 
+/* A number that tells builds of the library HANDLE (of dlopen) apart: the
+   first bytes of its build id.  0 if it has none.  */
+uint64_t cs_imports_build (void *handle);
+
 /* Point the replaced calls of every library that SET's libraries need,
    directly or not, to their replacements.  To be called in each process
    after cs_library_load().  *CHANGED (CHANGED may be NULL) tells whether one

@@ -284,7 +284,9 @@ open_rebound (const char *path, int flags, struct cs_err *err)
     }
   err->code = 0;
   kept = keep_handle (path ? path : "", flags, handle, false);
-  if (!kept)
+  if (kept)
+    kept->build = cs_imports_build (handle);
+  else
     {
       dlclose (handle);
       cs_err_set (err, CS_E_REFUSED, "the store has no room for another"
@@ -451,10 +453,23 @@ find_loaded (const char *path)
   return NULL;
 }
 
+/* The library is open again: say so if it is not the same one.  */
+static void
+compare_build (struct cs_handle_disk *handle, void *today)
+{
+  uint64_t build = cs_imports_build (today);
+
+  if (build == handle->build)
+    return;
+  cs_report (CS_REPORT_CHANGED, "library '%s': another build of it",
+             path_of (handle));
+  handle->build = build;
+}
+
 static void
 open_again (uint32_t h)
 {
-  const struct cs_handle_disk *handle = &cs_process.image->handles[h];
+  struct cs_handle_disk *handle = &cs_process.image->handles[h];
   const char *path = path_of (handle);
   const struct cs_library_loaded *item = find_loaded (path);
 
@@ -466,6 +481,8 @@ open_again (uint32_t h)
   real[h].handle = dlopen (path[0] ? path : NULL, (int) handle->flags);
   if (!real[h].handle)
     cs_report (CS_REPORT_MISSING, "library '%s': %s", path, dlerror ());
+  else
+    compare_build (handle, real[h].handle);
 }
 
 void

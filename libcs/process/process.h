@@ -123,6 +123,8 @@ struct cs_handle_disk           /* a library opened at run time */
   uint32_t path;                /* in the strings; as the program named it */
   uint32_t flags;               /* RTLD_... */
   uint64_t references;
+  uint64_t build;               /* of the library that was opened last
+                                   (cs_imports_build); 0: not known */
 };
 
 struct cs_process_disk

@@ -64,6 +64,7 @@ cs-run: reopened: file '$PWD/a' at offset 0" ] || show
   persist "(use-modules (system foreign)) (define l (dynamic-link \"$PWD/libreport.so\")) (define f (pointer->procedure int (dynamic-func \"f\" l) '())) (define g (pointer->procedure int (dynamic-func \"g\" l) '()))"
   answers '()12' "$told (write (f)) (write (g))"
   c_library report <<< 'int f (void) { return 3; }'
+  answers "((changed . \"library '$PWD/libreport.so': another build of it\") (missing . \"function 'g' of '$PWD/libreport.so'\"))3" "$told (write (f))"
   answers "((missing . \"function 'g' of '$PWD/libreport.so'\"))3" "$told (write (f))"
   rm libreport.so
   verbosely "(use-modules (coldstore)) (write (map car (resume-report)))"
