@@ -164,7 +164,7 @@ written (void)
 {
   struct cs_generation list[1];
 
-  return cs_store_history (store, list, 1) == 1
+  return cs_store_history (store, list, 1) >= 1
          ? (size_t) list[0].changed * PAGE : 0;
 }
 
