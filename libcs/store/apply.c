@@ -239,6 +239,16 @@ write_image (struct cs_store *store, struct cs_err *err)
   return r;
 }
 
+static int
+leave_record (void *context, struct cs_store *store,
+              const struct cs_record *record, struct cs_err *err)
+{
+  (void) context;
+  (void) err;
+  cs_patch_leave (store, record);
+  return 0;
+}
+
 /* The superblock, and the end of the log (A2, A3).  */
 static int
 finish (struct cs_store *store, struct cs_err *err)
@@ -251,13 +261,16 @@ finish (struct cs_store *store, struct cs_err *err)
     return cs_err_sys (err, -r, "write the superblock");
   if (cs_sys.fdatasync (store->fd) < 0)
     return cs_err_sys (err, errno, "sync the image");
+  /* From here on all pages are in the image.  */
+  r = each_record (store, leave_record, NULL, err);
+  if (r < 0)
+    return r;
   r = cs_superblock_write_slot (store->fd, sb, !slot);
   if (r == 0)
     r = cs_log_wipe (store, cs_log_off (store));
   if (r < 0)
     return cs_err_sys (err, -r, "wipe the log");
   store->log.len = 0;
-  cs_patch_forget (store);
   if (cs_sys.fdatasync (store->fd) == 0)
     return 0;
   store->log.broken = true;     /* nothing may be written over it (A2) */

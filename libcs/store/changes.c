@@ -4,15 +4,19 @@
    Every extent that belongs to the file is searched for pages that were
    written to (dirty.h).  Such a page may still be as it was: it was written
    to with what it held, or was part of the last commit, which this process
-   goes on using in its own memory.  So it is compared with what the file
-   has, byte by byte: checksums would take longer, and let one change in 2^32
-   go unnoticed.  The image is mapped a second time for that, to be looked at
-   only; reading it with pread(2) takes several times as long.
+   goes on using in its own memory.  If its sum is another one than the last
+   commit's, it has changed.  If not, it is compared byte by byte, as sums let
+   one change in 2^32 go unnoticed.  The file is mapped a second time for
+   that, to be looked at only; reading it with pread(2) takes several times
+   as long.
 
-   Pages that turn out to be the same are given back to the kernel, and read
-   from the file when they are needed: the next commit does not look at
-   them, and they are not this process's own memory any more.  Not so those
-   that are in the log only: the file's place for them holds other contents.
+   A process that commits for the second time will do so again.  From then on
+   it is watched (watch.h), so that its later commits need not look at what
+   the earlier ones wrote.  Where that cannot be had, pages that turn out to
+   be the same are given back to the kernel, and read from the file when they
+   are needed: the next commit does not look at them, and they are not this
+   process's own memory any more.  Not so those that are in the log only: the
+   file's place for them holds other contents.
 
    Runs while the world is stopped: no allocation.  */
 
@@ -21,9 +25,8 @@
 #include <sys/mman.h>
 
 #include "store/changes.h"
-#include "store/dirty.h"
 #include "store/sys.h"
-
+#include "store/watch.h"
 
 #define TO_BE_READ 1            /* a sum that is not known yet */
 
@@ -80,10 +83,10 @@ is_same (struct search *s, uint64_t off)
   s->same_end = off + CS_STORE_PAGE_LEN;
 }
 
-/* Detached pages that nobody has touched are zeros.  They can be part of a
+/* Detached pages that this process does not have are zeros.  They can be part of a
    run of pages that are the same, but do not begin one.  */
 static int
-look_at_untouched (struct search *s, uint64_t off, uint64_t end)
+look_at_absent (struct search *s, uint64_t off, uint64_t end)
 {
   uint32_t sums[1024];
   int r = 0;
@@ -108,19 +111,36 @@ look_at_untouched (struct search *s, uint64_t off, uint64_t end)
   return r;
 }
 
-/* What the last commit has for the page at OFF: from the view of the image
-   if it can be looked at there.  NULL: not to be had, with *R set.  */
+/* What the last commit has for the page at OFF: from the view of the file if
+   it can be looked at there.  NULL: not to be had, with *R set.  */
 static const char *
 committed_page (struct search *s, uint64_t off, int *r)
 {
   const struct cs_store *store = s->store;
   uint64_t page = off / CS_STORE_PAGE_LEN;
+  uint64_t in_file = cs_store_image_off (&store->superblock) + off;
 
-  if (off + CS_STORE_PAGE_LEN <= store->view_len
+  if (in_file + CS_STORE_PAGE_LEN <= store->view_len
       && !cs_patch_exists (store, page))
-    return store->view + off;
+    return store->view + in_file;
   *r = cs_committed_read (store, page, 1, s->changes->buf);
   return *r == 0 ? s->changes->buf : NULL;
+}
+
+/* Is the page at OFF, whose sum is SUM, as in the last commit?  1, 0 or
+   -errno.  */
+static int
+is_as_committed (struct search *s, uint64_t off, uint32_t sum)
+{
+  const char *then;
+  uint32_t sum_then;
+  int r = cs_committed_sums (s->store, off / CS_STORE_PAGE_LEN, 1, &sum_then);
+
+  if (r < 0 || sum != sum_then || sum == 0)
+    return r < 0 ? r : sum == sum_then;
+  then = committed_page (s, off, &r);
+  return then ? memcmp (s->store->image + off, then, CS_STORE_PAGE_LEN) == 0
+              : r;
 }
 
 static int
@@ -129,28 +149,33 @@ compare (struct search *s, uint64_t off, uint64_t len)
   uint64_t end = off + len;
   int r = 0;
 
-  for (; off < end && r == 0; off += CS_STORE_PAGE_LEN)
+  for (; off < end && r >= 0; off += CS_STORE_PAGE_LEN)
     {
-      const char *then = committed_page (s, off, &r);
       uint64_t page = off / CS_STORE_PAGE_LEN;
+      const char *now = s->store->image + off;
+      uint32_t sum;
 
-      if (then && memcmp (s->store->image + off, then, CS_STORE_PAGE_LEN)
-                  != 0)
-        add (s, page, TO_BE_READ);
-      else if (then && !cs_patch_exists (s->store, page))
+      if (off + CS_STORE_PAGE_LEN < end)
+        cs_page_prefetch (now + CS_STORE_PAGE_LEN);
+      sum = cs_page_sum (now);
+      r = is_as_committed (s, off, sum);
+      if (r == 0)
+        add (s, page, sum ? TO_BE_READ : 0);
+      else if (r == 1 && !s->changes->dirty.watched
+               && !cs_patch_exists (s->store, page))
         is_same (s, off);
     }
-  return r;
+  return r < 0 ? r : 0;
 }
 
 static int
-visit (void *context, char *start, uint64_t len)
+visit (void *context, char *start, uint64_t len, bool written)
 {
   struct search *s = context;
   uint64_t off = (uint64_t) (start - s->store->image);
-  int r = s->detached ? look_at_untouched (s, s->next, off) : 0;
+  int r = s->detached ? look_at_absent (s, s->next, off) : 0;
 
-  if (r == 0)
+  if (r == 0 && written)
     r = compare (s, off, len);
   s->next = off + len;
   return r;
@@ -180,11 +205,12 @@ look_at_stretch (struct search *s, uint64_t off, uint64_t end)
   s->next = off;
   s->same = s->same_end = 0;
   if (s->extent->kind == CS_EXTENT_LIBRARY_DATA
-      && (s->detached || s->changes->pagemap < 0))
+      && (s->detached || s->changes->dirty.pagemap < 0))
     return look_at_library (s, off, end);
-  r = cs_dirty_scan (s->changes->pagemap, start, end - off, visit, s);
+  r = cs_dirty_scan (&s->changes->dirty, start, end - off, s->detached, visit,
+                     s);
   if (r == 0 && s->detached)
-    r = look_at_untouched (s, s->next, end);
+    r = look_at_absent (s, s->next, end);
   give_back (s);
   return r;
 }
@@ -227,7 +253,7 @@ look_at_free (struct search *s, uint64_t off, uint64_t end)
       if (cs_detached_get (s->store, off))
         {
           s->same = s->same_end = 0;
-          r = look_at_untouched (s, off, stop);
+          r = look_at_absent (s, off, stop);
         }
       off = stop;
     }
@@ -253,11 +279,13 @@ cs_changes_find (struct cs_store *store, struct cs_changes *changes)
   return r < 0 ? r : look_at_free (&s, off, store->superblock.committed);
 }
 
-/* Have a view of the committed image.  Without one pages are read.  */
+/* Have a view of the file, up to the end of the image.  Without one pages
+   are read.  */
 static void
-look_at_image (struct cs_store *store)
+look_at_file (struct cs_store *store)
 {
-  uint64_t len = store->superblock.committed;
+  uint64_t len = (cs_store_image_off (&store->superblock)
+                  + store->superblock.committed);
   void *view;
 
   if (store->view_len >= len)
@@ -266,7 +294,7 @@ look_at_image (struct cs_store *store)
   if (len > SIZE_MAX)
     return;
   view = cs_sys.mmap (NULL, (size_t) len, PROT_READ, MAP_SHARED, store->fd,
-                      (off_t) cs_store_image_off (&store->superblock));
+                      0);
   if (view == MAP_FAILED)
     return;
   store->view = view;
@@ -282,29 +310,56 @@ cs_changes_forget_view (struct cs_store *store)
   store->view_len = 0;
 }
 
+/* Watch what this process writes to, once it has committed: a failure means
+   to go on without.  */
+static void
+watch (struct cs_store *store, struct cs_dirty *dirty)
+{
+  struct cs_watch *w = &store->watch;
+
+  if (w->state == CS_WATCH_NOT_YET || dirty->pagemap < 0)
+    return;
+  if (w->state == CS_WATCH_WANTED)
+    w->fd = cs_watch_open ();
+  if (w->fd >= 0
+      && cs_watch_region (w->fd, store->image, store->superblock.reserved)
+         < 0)
+    cs_file_close (&w->fd);
+  w->state = CS_WATCH_BEGUN;
+  dirty->watched = w->fd >= 0;
+  dirty->since = w->since_commit;
+}
+
 int
 cs_changes_begin (struct cs_store *store, struct cs_changes *changes)
 {
   uint64_t len = cs_region_pages (store) * sizeof (struct cs_entry_disk);
 
-  *changes = (struct cs_changes) { .pagemap = -1, .len = len };
+  *changes = (struct cs_changes) { .dirty.pagemap = -1, .len = len };
   changes->index = cs_scratch_map (cs_round_up (len, CS_STORE_PAGE_LEN));
   changes->buf = cs_scratch_map (CS_STORE_PAGE_LEN);
   if (!changes->index || !changes->buf)
     {
-      cs_changes_end (changes);
+      cs_changes_end (store, changes, false);
       return -ENOMEM;
     }
-  changes->pagemap = cs_dirty_open ();
-  look_at_image (store);
+  cs_dirty_open (&changes->dirty);
+  watch (store, &changes->dirty);
+  look_at_file (store);
   return 0;
 }
 
 void
-cs_changes_end (struct cs_changes *changes)
+cs_changes_end (struct cs_store *store, struct cs_changes *changes,
+                bool committed)
 {
+  struct cs_watch *w = &store->watch;
+
+  w->since_commit = committed && changes->dirty.watched;
+  if (committed && w->state == CS_WATCH_NOT_YET)
+    w->state = CS_WATCH_WANTED;
   cs_scratch_unmap (changes->index,
                     cs_round_up (changes->len, CS_STORE_PAGE_LEN));
   cs_scratch_unmap (changes->buf, CS_STORE_PAGE_LEN);
-  cs_file_close (&changes->pagemap);
+  cs_file_close (&changes->dirty.pagemap);
 }

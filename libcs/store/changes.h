@@ -3,6 +3,7 @@
 #ifndef CS_CHANGES_H
 #define CS_CHANGES_H
 
+#include "store/dirty.h"
 #include "store/record.h"
 
 struct cs_changes
@@ -13,18 +14,20 @@ struct cs_changes
   uint64_t nr;                  /* entries found */
   uint64_t len;                 /* bytes of that room */
   char *buf;                    /* room for a page */
-  int pagemap;                  /* cs_dirty_open() */
+  struct cs_dirty dirty;
 };
 
-/* Get the room; end with cs_changes_end().  0 or -ENOMEM.  */
+/* Get the room; end with cs_changes_end(), which is told if all that was
+   found was committed.  0 or -ENOMEM.  */
 int cs_changes_begin (struct cs_store *store, struct cs_changes *changes);
-void cs_changes_end (struct cs_changes *changes);
+void cs_changes_end (struct cs_store *store, struct cs_changes *changes,
+                     bool committed);
 
 /* Unmap the view of the image that is kept from one commit to the next.  */
 void cs_changes_forget_view (struct cs_store *store);
 
-/* Find all pages that are not as the last commit of STORE has them, and
-   give back those that are, as long as nobody writes to the region.  0 or
+/* Find all pages that are not as the last commit of STORE has them, as long
+   as nobody writes to the region.  Those that are may be given back.  0 or
    -errno.  */
 int cs_changes_find (struct cs_store *store, struct cs_changes *changes);
 

@@ -109,7 +109,7 @@ commit (struct cs_store *store, struct cs_err *err)
   if (cs_changes_begin (store, &changes) < 0)
     return cs_rewrite (store, err);     /* the address space is limited */
   r = append (store, &changes, err);
-  cs_changes_end (&changes);
+  cs_changes_end (store, &changes, r == 0);
   return r == 1 ? cs_rewrite (store, err) : r;
 }
 

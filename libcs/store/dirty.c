@@ -11,10 +11,16 @@
 #include "store/sys.h"
 
 /* Categories of PAGEMAP_SCAN.  */
+#define PAGE_WRITTEN (1 << 1)   /* since the note was taken away */
 #define PAGE_FILE (1 << 2)
 #define PAGE_PRESENT (1 << 3)
 #define PAGE_SWAPPED (1 << 4)
 #define PAGE_ZERO (1 << 5)      /* the zero page: read, never written to */
+
+/* Flags of it: take away the note of what is reported; fail where nothing is
+   watched, instead of skipping it.  */
+#define TAKE_NOTES 1
+#define WATCHED_ONLY 2
 
 /* Bits of a word of pagemap.  */
 #define WORD_PRESENT ((uint64_t) 1 << 63)
@@ -24,45 +30,130 @@
 #define REGIONS 128             /* a call */
 #define WORDS 512               /* a read */
 
-int
-cs_dirty_open (void)
+void
+cs_dirty_open (struct cs_dirty *dirty)
 {
   int fd = cs_sys.openat (AT_FDCWD, "/proc/self/pagemap",
                           O_RDONLY | O_CLOEXEC, 0);
 
-  return fd < 0 ? -1 : cs_file_move_high (fd);
+  dirty->pagemap = fd < 0 ? -1 : cs_file_move_high (fd);
 }
 
+struct search
+{
+  struct cs_dirty *dirty;
+  bool all;
+  cs_dirty_visit *visit;
+  void *context;
+};
+
+/* The categories of anonymous pages.  In a mapping that is not of a file the
+   kernel need not look at the page itself.  */
+static void
+ask_for_anonymous (struct cs_pagemap_scan *arg, const struct search *s)
+{
+  arg->category_inverted = arg->category_mask
+    = s->all ? PAGE_ZERO : PAGE_FILE | PAGE_ZERO;
+  arg->category_anyof_mask = PAGE_PRESENT | PAGE_SWAPPED;
+  arg->return_mask = PAGE_PRESENT;
+}
+
+/* Visit them in [START, END).  With NOTES, those of watched pages are taken
+   away; once they cannot be, all from there on counts as written to.  */
 static int
-scan_by_ioctl (int pagemap, char *start, uint64_t len, cs_dirty_visit *visit,
-               void *context)
+scan_anonymous (const struct search *s, uint64_t start, uint64_t end,
+                bool notes)
 {
   struct cs_page_region regions[REGIONS];
   struct cs_pagemap_scan arg = {
-    .size = sizeof arg,
-    .start = (uintptr_t) start,
-    .end = (uintptr_t) start + len,
-    .vec = (uintptr_t) regions,
-    .vec_len = REGIONS,
-    .category_inverted = PAGE_FILE | PAGE_ZERO,
-    .category_mask = PAGE_FILE | PAGE_ZERO,
-    .category_anyof_mask = PAGE_PRESENT | PAGE_SWAPPED,
-    .return_mask = PAGE_PRESENT
+    .size = sizeof arg, .end = end, .vec = (uintptr_t) regions,
+    .vec_len = REGIONS
   };
   int r = 0;
 
-  while (r == 0 && arg.start < arg.end)
+  ask_for_anonymous (&arg, s);
+  if (notes)
     {
-      int nr = cs_sys.pagemap_scan (pagemap, &arg);
+      arg.flags = TAKE_NOTES | WATCHED_ONLY;
+      arg.return_mask |= PAGE_WRITTEN;
+    }
+  for (arg.start = start; r == 0 && arg.start < end; arg.start = arg.walk_end)
+    {
+      uint64_t from = arg.start;
+      int nr = cs_sys.pagemap_scan (s->dirty->pagemap, &arg);
 
-      if (nr < 0 && errno != EINTR)
+      if (nr < 0 && notes)
+        {
+          s->dirty->watched = false;
+          return scan_anonymous (s, from, end, false);
+        }
+      if (nr < 0)
         return -errno;
       for (int i = 0; i < nr && r == 0; i++)
-        r = visit (context, (char *) (uintptr_t) regions[i].start,
-                   regions[i].end - regions[i].start);
-      arg.start = arg.walk_end;
+        r = s->visit (s->context, (char *) (uintptr_t) regions[i].start,
+                      regions[i].end - regions[i].start,
+                      !notes || !s->dirty->since
+                      || (regions[i].categories & PAGE_WRITTEN));
     }
   return r;
+}
+
+/* A single page, which may still be one of the file, is looked at as quickly
+   as the kernel is asked.  The kernel maps pages of files several at a
+   time.  */
+static int
+visit_noted (const struct search *s, const struct cs_page_region *region)
+{
+  if (region->end - region->start > CS_STORE_PAGE_LEN)
+    return scan_anonymous (s, region->start, region->end, false);
+  return s->visit (s->context, (char *) (uintptr_t) region->start,
+                   CS_STORE_PAGE_LEN, true);
+}
+
+/* Visit the anonymous ones among the pages of [START, END) that were mapped or
+   written to since the last search: only these are looked at.  */
+static int
+scan_noted (const struct search *s, uint64_t start, uint64_t end)
+{
+  struct cs_page_region regions[REGIONS];
+  struct cs_pagemap_scan arg = {
+    .size = sizeof arg, .end = end, .vec = (uintptr_t) regions,
+    .vec_len = REGIONS,
+    .flags = TAKE_NOTES | WATCHED_ONLY,
+    .category_mask = PAGE_WRITTEN,
+    .category_anyof_mask = PAGE_PRESENT | PAGE_SWAPPED,
+    .return_mask = PAGE_WRITTEN
+  };
+  int r = 0;
+
+  for (arg.start = start; r == 0 && arg.start < end; arg.start = arg.walk_end)
+    {
+      uint64_t from = arg.start;
+      int nr = cs_sys.pagemap_scan (s->dirty->pagemap, &arg);
+
+      if (nr < 0)
+        {
+          s->dirty->watched = false;
+          return scan_anonymous (s, from, end, false);
+        }
+      for (int i = 0; i < nr && r == 0; i++)
+        {
+          if (i + 1 < nr)
+            cs_page_prefetch ((char *) (uintptr_t) regions[i + 1].start);
+          r = visit_noted (s, &regions[i]);
+        }
+    }
+  return r;
+}
+
+static int
+scan_by_ioctl (const struct search *s, char *start, uint64_t len)
+{
+  uint64_t from = (uintptr_t) start;
+
+  if (s->dirty->watched && s->dirty->since && !s->all)
+    return scan_noted (s, from, from + len);
+  return scan_anonymous (s, from, from + len, s->dirty->watched);
 }
 
 static bool
@@ -87,7 +178,7 @@ visit_runs (const uint64_t *words, size_t nr, char *start,
         continue;
       if (written)
         r = visit (context, start + i * CS_STORE_PAGE_LEN,
-                   run * CS_STORE_PAGE_LEN);
+                   run * CS_STORE_PAGE_LEN, true);
     }
   return r;
 }
@@ -116,17 +207,18 @@ scan_by_read (int pagemap, char *start, uint64_t len, cs_dirty_visit *visit,
 }
 
 int
-cs_dirty_scan (int pagemap, char *start, uint64_t len, cs_dirty_visit *visit,
-               void *context)
+cs_dirty_scan (struct cs_dirty *dirty, char *start, uint64_t len, bool all,
+               cs_dirty_visit *visit, void *context)
 {
+  struct search s = { dirty, all, visit, context };
   int r;
 
   if (len == 0)
     return 0;
-  if (pagemap < 0)
-    return visit (context, start, len);
-  r = scan_by_ioctl (pagemap, start, len, visit, context);
+  if (dirty->pagemap < 0)
+    return visit (context, start, len, true);
+  r = scan_by_ioctl (&s, start, len);
   if (r == -ENOTTY || r == -EINVAL || r == -ENOSYS)
-    r = scan_by_read (pagemap, start, len, visit, context);
+    r = scan_by_read (dirty->pagemap, start, len, visit, context);
   return r;
 }

@@ -5,11 +5,15 @@
    anonymous: present (or swapped out), but no longer a page of the file.
    Two interfaces of Linux tell (Documentation/admin-guide/mm/pagemap.rst):
    the ioctl PAGEMAP_SCAN since 6.7, and the words of /proc/self/pagemap.
-   Without /proc every page is taken for written to.  */
+   Without /proc every page is taken for written to.
+
+   Where the pages are watched (watch.h), those that were written to since
+   the last search are told from those that were before.  */
 #ifndef CS_DIRTY_H
 #define CS_DIRTY_H
 
 #include <linux/types.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 
@@ -27,18 +31,29 @@ struct cs_pagemap_scan
 
 #define CS_PAGEMAP_SCAN _IOWR ('f', 16, struct cs_pagemap_scan)
 
-/* Called for each run of anonymous pages, in ascending order.  Returns 0 or
-   what ends the search.  */
-typedef int cs_dirty_visit (void *context, char *start, uint64_t len);
+struct cs_dirty
+{
+  int pagemap;                  /* /proc/self/pagemap; -1: no /proc */
+  bool watched;                 /* all pages are; cleared by a search that
+                                   cannot make use of it */
+  bool since;                   /* and were when they were last searched */
+};
 
-/* Open what cs_dirty_scan() wants; -1 if there is no /proc.  Close it with
-   cs_file_close().  It is good for this process only, not for its
-   children.  */
-int cs_dirty_open (void);
+/* Called for each run of anonymous pages, in ascending order.  WRITTEN: they
+   may have been written to since the last search.  Returns 0 or what ends
+   the search.  */
+typedef int cs_dirty_visit (void *context, char *start, uint64_t len,
+                            bool written);
 
-/* Visit the anonymous pages of [START, START + LEN), page-aligned.  Does
-   not allocate.  Returns 0, what VISIT returned, or -errno.  */
-int cs_dirty_scan (int pagemap, char *start, uint64_t len,
-                   cs_dirty_visit *visit, void *context);
+/* Set PAGEMAP.  It is good for this process only, not for its children.
+   Close it with cs_file_close().  */
+void cs_dirty_open (struct cs_dirty *dirty);
+
+/* Visit at least the anonymous pages of [START, START + LEN), page-aligned: those that
+   were written to since the last search, or, in a mapping of no file, ALL.
+   From here on, what is written to was written to since the last search.
+   Does not allocate.  Returns 0, what VISIT returned, or -errno.  */
+int cs_dirty_scan (struct cs_dirty *dirty, char *start, uint64_t len,
+                   bool all, cs_dirty_visit *visit, void *context);
 
 #endif

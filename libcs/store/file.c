@@ -56,7 +56,7 @@ bool
 cs_store_owns_descriptor (const struct cs_store *store, int fd)
 {
   return fd >= 0 && (fd == store->fd || fd == store->dirfd
-                     || fd == store->share);
+                     || fd == store->share || fd == store->watch.fd);
 }
 
 int
@@ -64,7 +64,8 @@ cs_store_yield_descriptor (struct cs_store *store, int fd)
 {
   int *own = fd == store->fd ? &store->fd
              : fd == store->dirfd ? &store->dirfd
-             : fd == store->share ? &store->share : NULL;
+             : fd == store->share ? &store->share
+             : fd == store->watch.fd ? &store->watch.fd : NULL;
 
   if (!own || fd < 0)
     return 0;

@@ -225,6 +225,12 @@ cs_log_wipe (const struct cs_store *store, uint64_t off)
   return cs_file_write (store->fd, zeros, sizeof zeros, off);
 }
 
+static const char *
+page_at (const struct cs_store *store, uint64_t page)
+{
+  return store->image + page * CS_STORE_PAGE_LEN;
+}
+
 /* The data: copies of all changed pages, and the sums of the copies.  From
    a page that somebody changes meanwhile, against the rule, comes one that
    was never there as a whole, but not a record that does not hold.  */
@@ -237,11 +243,11 @@ write_data (const struct cs_store *store, struct cs_entry_disk *index,
 
   for (uint64_t i = 0; i < nr && r == 0; i++)
     {
+      if (i + 1 < nr)
+        cs_page_prefetch (page_at (store, index[i + 1].page));
       if (index[i].sum == 0)
         continue;
-      memcpy (buf + used, store->image
-                          + (uint64_t) index[i].page * CS_STORE_PAGE_LEN,
-              CS_STORE_PAGE_LEN);
+      memcpy (buf + used, page_at (store, index[i].page), CS_STORE_PAGE_LEN);
       index[i].sum = cs_page_sum (buf + used);
       if (index[i].sum)
         used += CS_STORE_PAGE_LEN;

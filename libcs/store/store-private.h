@@ -10,6 +10,7 @@
    space.c        the public operations on ranges
    detached.c     which pages are not mapped from the file
    dirty.c        which pages this process has written to
+   watch.c        which of them it has written to since the last commit
    changes.c      which pages differ from the last commit
    record.c       the form in which pages lie in log and history
    log.c          commits that are not in the image yet
@@ -60,6 +61,20 @@ struct cs_log
                                    could not be given the readers' lock */
 };
 
+/* The watch over the region (watch.h).  */
+struct cs_watch
+{
+  enum cs_watch_state
+  {
+    CS_WATCH_NOT_YET,           /* nothing was committed by this process */
+    CS_WATCH_WANTED,
+    CS_WATCH_BEGUN              /* or tried in vain */
+  } state;
+  int fd;                       /* -1: none */
+  bool since_commit;            /* it has been kept since the last commit,
+                                   over all that was mapped then */
+};
+
 struct cs_store
 {
   enum cs_store_mode mode;
@@ -81,7 +96,8 @@ struct cs_store
   struct cs_log log;
   struct cs_patch *patches;     /* patch.c; NULL: none */
   struct cs_patch_data *patch_data;     /* the same: what they lie in */
-  char *view;                   /* the image again (changes.c) */
+  struct cs_watch watch;
+  char *view;                   /* the file again (changes.c) */
   uint64_t view_len;            /* 0: none */
   uint64_t *detached;           /* detached.c; NULL unless WRITE */
   bool salvage;                 /* take damage in the log for its end */
@@ -187,6 +203,16 @@ int cs_file_reopen (int fd);
 /* PAGE is aligned to 8 bytes.  */
 bool cs_page_is_zero (const char *page);
 
+/* Have a page that is going to be looked at come into the cache meanwhile: the
+   processor does not look ahead from one page to the next.  PAGE may be
+   anything.  */
+static inline void
+cs_page_prefetch (const char *page)
+{
+  for (size_t i = 0; i < CS_STORE_PAGE_LEN; i += 64)
+    __builtin_prefetch (page + i);
+}
+
 /* lock.c */
 
 /* Fill STORE's lock record with this process.  */
@@ -271,6 +297,11 @@ void cs_scratch_unmap (void *scratch, uint64_t len);
 int cs_patch_prepare (struct cs_store *store);
 void cs_patch_forget (struct cs_store *store);
 void cs_patch_free (struct cs_store *store);
+
+/* Forget the patches of RECORD's pages.  The array keeps its memory, which
+   would have to be given again at the next commit, while the world stands
+   still.  */
+void cs_patch_leave (struct cs_store *store, const struct cs_record *record);
 
 /* Map the data of RECORD, which has some, for as long as the store is open:
    *DATA.  0 or -errno.  */

@@ -40,6 +40,7 @@ cs_store_new (const char *path, enum cs_store_mode mode)
     }
   store->mode = mode;
   store->fd = store->dirfd = store->share = store->inherited = -1;
+  store->watch.fd = -1;
   pthread_mutex_init (&store->mutex, NULL);
   pthread_mutex_init (&store->applying, NULL);
   return store;
@@ -52,6 +53,7 @@ cs_store_free (struct cs_store *store)
   cs_file_close (&store->dirfd);
   cs_file_close (&store->share);
   cs_file_close (&store->inherited);
+  cs_file_close (&store->watch.fd);
   cs_patch_free (store);
   cs_changes_forget_view (store);
   cs_detached_end (store);
@@ -446,6 +448,7 @@ cs_store_disown (struct cs_store *store)
 {
   cs_file_close (&store->fd);
   cs_file_close (&store->dirfd);
+  cs_file_close (&store->watch.fd);
   store->owner = 0;
   /* Another thread of the parent may have held it.  */
   pthread_mutex_init (&store->mutex, NULL);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "store/sys.h"
@@ -46,6 +47,18 @@ pagemap_scan_call (int fd, void *arg)
   return ioctl (fd, CS_PAGEMAP_SCAN, arg);
 }
 
+static int
+userfaultfd_open (int flags)
+{
+  return (int) syscall (SYS_userfaultfd, flags);
+}
+
+static int
+userfaultfd_call (int fd, unsigned long request, void *arg)
+{
+  return ioctl (fd, request, arg);
+}
+
 struct cs_sys cs_sys = {
   .openat = openat_call,
   .close = close,
@@ -79,5 +92,7 @@ struct cs_sys cs_sys = {
   .mprotect = mprotect,
   .msync = msync,
   .madvise = madvise,
-  .pagemap_scan = pagemap_scan_call
+  .pagemap_scan = pagemap_scan_call,
+  .userfaultfd = userfaultfd_open,
+  .userfaultfd_call = userfaultfd_call
 };

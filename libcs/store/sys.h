@@ -52,6 +52,8 @@ struct cs_sys
   int (*msync) (void *addr, size_t len, int flags);
   int (*madvise) (void *addr, size_t len, int advice);
   int (*pagemap_scan) (int fd, void *arg);                 /* ioctl */
+  int (*userfaultfd) (int flags);
+  int (*userfaultfd_call) (int fd, unsigned long request, void *arg);
 };
 
 extern struct cs_sys cs_sys;

@@ -96,6 +96,18 @@ f_pagemap_scan (int fd, void *arg)
   return fails () ? -1 : real.pagemap_scan (fd, arg);
 }
 
+static int
+f_userfaultfd (int flags)
+{
+  return fails () ? -1 : real.userfaultfd (flags);
+}
+
+static int
+f_userfaultfd_call (int fd, unsigned long request, void *arg)
+{
+  return fails () ? -1 : real.userfaultfd_call (fd, request, arg);
+}
+
 static off_t
 f_lseek (int fd, off_t off, int whence)
 {
@@ -189,6 +201,8 @@ let_fail (int nth, bool always)
   cs_sys.mkdirat = f_mkdirat;
   cs_sys.madvise = f_madvise;
   cs_sys.pagemap_scan = f_pagemap_scan;
+  cs_sys.userfaultfd = f_userfaultfd;
+  cs_sys.userfaultfd_call = f_userfaultfd_call;
   cs_sys.lseek = f_lseek;
   cs_sys.copy_file_range = f_copy_file_range;
   cs_sys.ficlone = f_ficlone;

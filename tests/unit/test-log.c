@@ -5,6 +5,9 @@
 
 #include "store-fixture.h"
 
+#include "store/dirty.h"
+#include "store/watch.h"
+
 static struct cs_err err;
 
 #define MANY 3000               /* pages */
@@ -103,12 +106,22 @@ is_anonymous (const void *page)
   return (word >> 63 & 1) && !(word >> 61 & 1);
 }
 
+static int
+no_watch (int flags)
+{
+  (void) flags;
+  errno = EPERM;
+  return -1;
+}
+
+/* Where processes cannot be watched.  */
 static void
 clean_again (void)
 {
   struct cs_store *store;
   char *heap = make_and_reopen (&store);
 
+  cs_sys.userfaultfd = no_watch;
   heap[5 * PAGE] = 9;
   commit_ok (store);
   CHECK (is_anonymous (heap + 5 * PAGE));
@@ -169,6 +182,7 @@ grown_heap (void)
   struct cs_store *store;
   char *heap = make_and_reopen (&store), *more;
 
+  cs_sys.userfaultfd = no_watch;
   more = cs_store_map (store, MANY * PAGE, RW, CS_EXTENT_HEAP);
   CHECK (more);
   for (size_t i = 0; i < MANY; i++)
@@ -189,6 +203,145 @@ grown_heap (void)
   store = open_mode (CS_STORE_WRITE);
   CHECK (more[500 * PAGE] == 1 && more[703 * PAGE] == 2);
   CHECK (more[3 * PAGE] == 0 && heap[0] == 1);
+}
+
+/* Is what others find in the file what is in memory?  */
+static void
+check_image (const struct cs_store *store)
+{
+  struct cs_store *view = open_mode (CS_STORE_READ);
+  const struct cs_extent_disk *table = cs_extent_table (view);
+
+  for (size_t i = 0; i < cs_directory (view)->nr_extents; i++)
+    if (cs_extent_in_file (&table[i]))
+      CHECK (memcmp (view->image + table[i].off,
+                     store->image + table[i].off, (size_t) table[i].len)
+             == 0);
+  cs_store_close (view);
+}
+
+static bool
+can_watch (void)
+{
+  int fd = cs_watch_open ();
+  bool can = fd >= 0;
+
+  cs_file_close (&fd);
+  return can;
+}
+
+/* What happens to memory between two commits: a little of everything, and
+   another little each time.  */
+static void
+live_on (struct cs_store *store, char *heap, unsigned int n)
+{
+  int fd = open ("/dev/zero", O_RDONLY);
+  char *more;
+
+  heap[n % 3 * PAGE] = (char) n;                /* some again and again */
+  heap[(1000 + n * 37) % MANY * PAGE] ^= 1;
+  heap[(1009 + n * 41) % MANY * PAGE] += 0;
+  CHECK (pread (fd, heap + (1501 + n * 11) * PAGE, PAGE / 2, 0)
+         == PAGE / 2);                          /* by the kernel */
+  close (fd);
+  more = cs_store_map (store, 5 * PAGE, RW, CS_EXTENT_HEAP);
+  CHECK (more);
+  more[n % 5 * PAGE] = 1;
+  CHECK (cs_store_clear (store, heap + (200 + n) * PAGE, 2 * PAGE) == 0);
+  CHECK (cs_store_protect (store, heap + (300 + n) * PAGE, PAGE, PROT_READ)
+         == 0);
+  CHECK (cs_store_unmap (store, heap + (400 + n) * PAGE, PAGE) == 0);
+}
+
+static void
+watched (void)
+{
+  enum { COMMITS = 24 };
+  struct cs_store *store;
+  char *heap = make_and_reopen (&store);
+
+  for (unsigned int n = 0; n < COMMITS; n++)
+    {
+      live_on (store, heap, n);
+      commit_ok (store);
+      CHECK (store->watch.since_commit == (n > 0 && can_watch ()));
+      check_image (store);
+      if (n % 4 == 3)
+        CHECK (cs_store_apply (store, &err) == 0);
+      if (n % 5 == 4)
+        commit_ok (store);                      /* there is nothing */
+      CHECK (generation (store) == n + 2);
+    }
+  heap[0] = 99;
+  heap[2999 * PAGE] = 99;
+  commit_ok (store);
+  CHECK (written (store) == 2);
+}
+
+static void
+unwatched (void)
+{
+  cs_sys.userfaultfd = no_watch;
+  watched ();
+}
+
+static unsigned int failing_scan, failing_write;
+
+static int
+failing_pagemap_scan (int fd, void *arg)
+{
+  if (failing_scan > 0 && --failing_scan == 0)
+    {
+      errno = EPERM;
+      return -1;
+    }
+  return ioctl (fd, CS_PAGEMAP_SCAN, arg);
+}
+
+static ssize_t
+failing_pwrite (int fd, const void *buf, size_t len, off_t off)
+{
+  if (failing_write > 0 && --failing_write == 0)
+    {
+      errno = EIO;
+      return -1;
+    }
+  return pwrite (fd, buf, len, off);
+}
+
+/* What a commit has looked at that then fails is found by the next.  */
+static void
+watched_with_trouble (void)
+{
+  struct cs_store *store;
+  char *heap = make_and_reopen (&store);
+  unsigned int n, nth;
+
+  cs_sys.pagemap_scan = failing_pagemap_scan;
+  cs_sys.pwrite = failing_pwrite;
+  for (n = 0; n < 4; n++)
+    {
+      live_on (store, heap, n);
+      commit_ok (store);
+    }
+  for (nth = 1; failing_scan == 0; nth++, n++)
+    {
+      failing_scan = nth;
+      live_on (store, heap, n);
+      commit_ok (store);
+      check_image (store);
+    }
+  CHECK (nth > 5);
+  failing_scan = 0;
+  for (nth = 1; failing_write == 0; nth++, n++)
+    {
+      failing_write = nth;
+      live_on (store, heap, n);
+      cs_store_commit (store, &err);
+      commit_ok (store);
+      check_image (store);
+    }
+  CHECK (nth > 3 && n < 90);
 }
 
 /* A range that is given back and taken again reads as zeros, now and in the
@@ -647,6 +800,10 @@ main (void)
     { "applied pages are the file's again", clean_again },
     { "the same with /proc/self/pagemap", clean_by_pagemap },
     { "new heap becomes the file's", grown_heap },
+    { "a process that is watched", watched },
+    { "the same where it cannot be", unwatched },
+    { "what a commit that failed had looked at is not forgotten",
+      watched_with_trouble },
     { "ranges that are used again begin with zeros", reused_ranges },
     { "ranges that nobody may access for a while", hidden_ranges },
     { "L1, L3: who opens next finds what was committed", recovery },
