@@ -13,8 +13,9 @@
 
    A1  What is overwritten is in a complete, synced record of the history.
    A2  The log is wiped after image, sums and superblock were synced, and
-       that is synced before anything is written over it: a power failure
-       must not bring back the head of a record whose pages are gone.
+       that is synced before anything is written over it, by whomever (L6):
+       a power failure must not bring back the head of a record whose pages
+       are gone.
    A3  One of the two superblock slots is whole at any time: the other is
        written after the first was synced.
 
@@ -114,11 +115,9 @@ do_without (struct cs_store *store, struct cs_superblock_disk *old,
 
   old->history = 0;
   cs_superblock_seal (old);
-  r = cs_superblock_write (store->fd, old);
+  r = cs_superblock_replace (store->fd, old);
   if (r < 0)
     return cs_err_sys (err, -r, "write the superblock");
-  if (cs_sys.fdatasync (store->fd) < 0)
-    return cs_err_sys (err, errno, "sync the superblock");
   store->superblock.history = 0;
   cs_superblock_seal (&store->superblock);
   return 0;
@@ -291,8 +290,10 @@ trim_history (const struct cs_store *store)
 static int
 apply (struct cs_store *store, struct cs_err *err)
 {
-  int r = keep_history (store, err);
+  int r = cs_log_settle (store, err);   /* L6 */
 
+  if (r == 0)
+    r = keep_history (store, err);
   if (r == 0)
     r = write_image (store, err);
   if (r == 0)

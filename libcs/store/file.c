@@ -92,6 +92,22 @@ cs_file_close (int *fd)
   *fd = -1;
 }
 
+int
+cs_file_sync_names (struct cs_store *store)
+{
+  int fd, r = 0;
+
+  if (store->names_synced)
+    return 0;
+  fd = cs_sys.openat (store->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+                      0);
+  if (fd < 0 || cs_sys.fsync (fd) < 0)
+    r = -errno;
+  cs_file_close (&fd);
+  store->names_synced = r == 0;
+  return r;
+}
+
 ssize_t
 cs_file_read (int fd, void *buf, size_t len, uint64_t off)
 {

@@ -37,22 +37,15 @@ int
 cs_history_make (struct cs_store *store)
 {
   char name[NAME_MAX + 16];
-  int fd, r = 0;
+  int r;
 
   folder_name (store, name);
   if (cs_sys.mkdirat (store->dirfd, name, 0700) == 0)
-    store->history_named = false;
+    store->names_synced = false;
   else if (errno != EEXIST)
     return -errno;
-  if (store->history_named)
-    return cs_history_open (store);
   /* Also if it is there: who made it may have been killed before this.  */
-  fd = cs_sys.openat (store->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC,
-                      0);
-  if (fd < 0 || cs_sys.fsync (fd) < 0)
-    r = -errno;
-  cs_file_close (&fd);
-  store->history_named = r == 0;
+  r = cs_file_sync_names (store);
   return r < 0 ? r : cs_history_open (store);
 }
 

@@ -20,7 +20,16 @@
        lock for itself: a page of it that a process has mapped, and not
        written to, would change with it.
    L5  A record that could not be synced is never trusted: it is wiped, and
-       the log not used again while the store is open.  */
+       the log not used again while the store is open.
+   L6  What a process finds in the file, and cannot know to be on stable
+       storage, it syncs before it writes to the log or puts it into the
+       image.  Who was before may have been killed between writing and
+       syncing a record, or the end of a log (A2): the page cache shows what
+       a power failure would take back.  A file that ends where the log
+       begins needs no sync, as only who has synced the log's end cuts it
+       off.
+   L7  A commit is made in a file whose name is on stable storage: who gave
+       it the name (new-file.c) may have been killed before the sync.  */
 
 #include <errno.h>
 #include <inttypes.h>
@@ -50,25 +59,34 @@ cs_log_start (uint64_t committed)
   return (uint32_t) (cs_round_up (committed + DISTANCE, DISTANCE) / MIB);
 }
 
-/* One slot after the other: one of them is always whole (A3), and there is no
-   log, wherever they say it begins.  What was left of older logs is cut off
-   last, as the image will read as zeros where nothing was written to it; the
-   next sync makes that certain before anybody looks there.  */
+/* Wherever one of the slots says it begins, there is no log.  What was left
+   of older logs is cut off last, as the image will read as zeros where nothing
+   was written to it; the next sync makes that certain before anybody looks
+   there.  */
 static int
 move (const struct cs_store *store, const struct cs_superblock_disk *sb)
 {
-  for (int slot = 0; slot < 2; slot++)
-    {
-      int r = cs_superblock_write_slot (store->fd, sb, slot);
+  int r = cs_superblock_replace (store->fd, sb);
 
-      if (r < 0)
-        return r;
-      if (cs_sys.fdatasync (store->fd) < 0)
-        return -errno;
-    }
+  if (r < 0)
+    return r;
   return cs_sys.ftruncate (store->fd, (off_t) (cs_store_image_off (sb)
                                                + sb->committed)) < 0
          ? -errno : 0;
+}
+
+int
+cs_log_settle (struct cs_store *store, struct cs_err *err)
+{
+  if (store->log.settled)
+    return 0;
+  if (cs_sys.fdatasync (store->fd) < 0)
+    {
+      store->log.broken = true;
+      return cs_err_sys (err, errno, "sync what was left in the log");
+    }
+  store->log.settled = true;
+  return 0;
 }
 
 int
@@ -87,6 +105,7 @@ cs_log_move (struct cs_store *store, uint64_t committed, struct cs_err *err)
     }
   store->superblock = sb;
   store->log.start = sb.log_start;
+  store->log.settled = true;
   return 0;
 }
 
@@ -213,6 +232,7 @@ int
 cs_log_open (struct cs_store *store, uint64_t file_len, struct cs_err *err)
 {
   store->log.start = store->superblock.log_start;
+  store->log.settled = file_len <= cs_log_off (store);
   return (file_len > cs_log_off (store)
           ? cs_log_scan (store, UINT64_MAX, err) : 0);
 }
@@ -295,9 +315,17 @@ cs_log_append (struct cs_store *store, const struct cs_superblock_disk *sb,
     .head = { .from = store->superblock.generation, .superblock = *sb },
     .index = index
   };
-  char *buf = cs_scratch_map (BUF_LEN);
-  int r = buf ? cs_patch_prepare (store) : -ENOMEM;
+  char *buf;
+  int r = cs_file_sync_names (store);   /* L7 */
 
+  /* Who may not read the folder cannot have made a name there.  */
+  if (r < 0 && r != -EACCES && r != -EPERM)
+    return cs_err_sys (err, -r, "sync its folder");
+  r = cs_log_settle (store, err);       /* L6 */
+  if (r < 0)
+    return r;
+  buf = cs_scratch_map (BUF_LEN);
+  r = buf ? cs_patch_prepare (store) : -ENOMEM;
   if (r == 0)
     r = write_record (store, &record, nr, buf);
   cs_scratch_unmap (buf, BUF_LEN);

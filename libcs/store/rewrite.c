@@ -187,12 +187,13 @@ cs_rewrite (struct cs_store *store, struct cs_err *err)
       store->superblock = sb;
       /* What is mapped, if anything, is the old file.  */
       store->log = (struct cs_log) {
-        .start = sb.log_start, .broken = !created
+        .start = sb.log_start, .settled = true, .broken = !created
       };
       store->forget_history = true;
       cs_patch_forget (store);
       cs_changes_forget_view (store);
       r = cs_new_file_settle (&file, err);
+      store->names_synced = r == 0;
     }
   cs_new_file_end (store, &file);
   return r;

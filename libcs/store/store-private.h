@@ -56,6 +56,8 @@ struct cs_log
   uint32_t start;               /* as the superblock in the file has it */
   uint64_t first;               /* generation of the first record */
   uint64_t len;                 /* bytes of all records; 0: no log */
+  bool settled;                 /* what was found in it is on stable
+                                   storage (L6) */
   bool broken;                  /* not to be used any more (L5) */
   bool held_back;               /* not to be applied any more: a child that
                                    could not be given the readers' lock */
@@ -102,7 +104,8 @@ struct cs_store
   uint64_t *detached;           /* detached.c; NULL unless WRITE */
   bool salvage;                 /* take damage in the log for its end */
   bool forget_history;          /* it belongs to a file that was replaced */
-  bool history_named;           /* its folder's name has been synced */
+  bool names_synced;            /* this process has synced its folder, since
+                                   it last made a name there */
   int share;                    /* the readers' lock for a child; -1 */
   pthread_mutex_t applying;     /* taken before `mutex` */
   pthread_mutex_t mutex;        /* guards the directory; see space.c */
@@ -180,6 +183,11 @@ int cs_file_move_high (int fd);
 
 /* Close *FD unless it is -1, and set it to -1.  */
 void cs_file_close (int *fd);
+
+/* Sync the folder, unless this process has done so: the names of STORE and
+   of its history may have been made by one who was killed before that.  0 or
+   -errno.  */
+int cs_file_sync_names (struct cs_store *store);
 
 /* Read up to LEN bytes; short at the end of the file only.  The number of
    bytes, or -errno.  */
@@ -264,8 +272,12 @@ int cs_superblock_reread (struct cs_store *store, struct cs_err *err);
 int cs_superblock_write_slot (int fd, const struct cs_superblock_disk *sb,
                               int slot);
 
-/* Write it to both slots.  0 or -errno.  */
+/* Write it to both slots of a new file.  0 or -errno.  */
 int cs_superblock_write (int fd, const struct cs_superblock_disk *sb);
+
+/* Write it to one slot after the other, each synced: one of them is whole at
+   any time (A3).  0 or -errno.  */
+int cs_superblock_replace (int fd, const struct cs_superblock_disk *sb);
 
 /* Read the superblock in force from FD and check it against FILE_LEN.  */
 int cs_superblock_read (int fd, uint64_t file_len,
@@ -379,6 +391,10 @@ uint32_t cs_log_start (uint64_t committed);
    bytes.  */
 int cs_log_move (struct cs_store *store, uint64_t committed,
                  struct cs_err *err);
+
+/* Have on stable storage what this process has found in the file (L6).  If
+   that fails, the log is broken.  */
+int cs_log_settle (struct cs_store *store, struct cs_err *err);
 
 /* Write zeros over the head at OFF.  0 or -errno.  */
 int cs_log_wipe (const struct cs_store *store, uint64_t off);

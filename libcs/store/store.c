@@ -402,7 +402,8 @@ cs_store_create (const char *path, const struct cs_store_params *params,
 }
 
 /* The log has been applied: what is behind the image is not needed.  A log
-   that cannot be cut off does no harm.  */
+   that cannot be cut off does no harm; one whose end may not be on stable
+   storage is not cut off, or the next would not know (L6).  */
 static void
 cut_log_off (const struct cs_store *store)
 {
@@ -410,7 +411,8 @@ cut_log_off (const struct cs_store *store)
   struct stat st;
 
   if (store->fd >= 0 && sb->generation > 0 && store->log.len == 0
-      && !store->log.broken && cs_sys.fstat (store->fd, &st) == 0
+      && store->log.settled && !store->log.broken
+      && cs_sys.fstat (store->fd, &st) == 0
       && (uint64_t) st.st_size > cs_log_off (store))
     cs_sys.ftruncate (store->fd,
                       (off_t) (cs_store_image_off (sb) + sb->committed));

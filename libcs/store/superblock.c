@@ -72,6 +72,21 @@ cs_superblock_write (int fd, const struct cs_superblock_disk *sb)
   return r < 0 ? r : cs_superblock_write_slot (fd, sb, 1);
 }
 
+int
+cs_superblock_replace (int fd, const struct cs_superblock_disk *sb)
+{
+  for (int slot = 0; slot < SLOTS; slot++)
+    {
+      int r = cs_superblock_write_slot (fd, sb, slot);
+
+      if (r < 0)
+        return r;
+      if (cs_sys.fdatasync (fd) < 0)
+        return -errno;
+    }
+  return 0;
+}
+
 void
 cs_superblock_christen (struct cs_superblock_disk *sb)
 {

@@ -22,6 +22,9 @@ static struct cs_err err;
 static struct cs_store *store;
 static char *heap;
 
+/* Before which event of its own a life is killed; 0: it is not.  */
+static unsigned int kill_at;
+
 /* One life; its exit status.  */
 static int
 live (void (*body) (void))
@@ -201,8 +204,6 @@ work_evenly (void)
   commit ();
 }
 
-static unsigned int kill_at;
-
 static void
 die_while_applying (void)
 {
@@ -215,6 +216,27 @@ die_while_applying (void)
   record_until (kill_at);
   apply ();
   cs_store_close (store);
+}
+
+/* Two commits; none is applied.  */
+static void
+die_while_committing (void)
+{
+  reopen ();
+  record_until (kill_at);
+  for (unsigned int n = 43; n <= 44; n++)
+    {
+      change (n);
+      commit ();
+    }
+}
+
+/* A store that replaces another, if there is one.  */
+static void
+die_while_creating (void)
+{
+  record_until (kill_at);
+  create_first ();
 }
 
 static void
@@ -304,6 +326,13 @@ work_and_grow (void)
   leave ();
 }
 
+static void
+commit_if_created (void)
+{
+  if (access (STORE, F_OK) == 0)
+    commit_and_die ();
+}
+
 /* The log is in use, so that there is a whole new file.  */
 static void
 grow_beside_a_reader (void)
@@ -315,6 +344,7 @@ grow_beside_a_reader (void)
   change (64);
   commit ();
   grow ();
+  record_until (kill_at);
   commit ();
   cs_store_close (reader);
   leave ();
@@ -461,6 +491,43 @@ killed_early (struct trace *into, int variant)
   CHECK (live (commit_beside_a_reader) == 0);
 }
 
+/* What a power failure takes back may have been seen by those who went on:
+   it must not matter to what they did.  */
+static void
+killed_while_committing (struct trace *into, int variant)
+{
+  static void (*const next[]) (void) = {
+    commit_and_die, commit_beside_a_reader
+  };
+
+  trace = into;
+  kill_at = (unsigned int) variant / 2 + 1;
+  CHECK (live (create_and_work) == 0);
+  live (die_while_committing);
+  CHECK (live (next[variant % 2]) == 0);
+}
+
+static void
+killed_while_creating (struct trace *into, int variant)
+{
+  trace = into;
+  kill_at = (unsigned int) variant / 2 + 1;
+  if (variant % 2)
+    CHECK (live (create_and_work) == 0);
+  live (die_while_creating);
+  CHECK (live (commit_if_created) == 0);
+}
+
+static void
+killed_while_rewriting (struct trace *into, int variant)
+{
+  trace = into;
+  kill_at = (unsigned int) variant + 1;
+  CHECK (live (create_and_work) == 0);
+  live (grow_beside_a_reader);
+  CHECK (live (commit_and_die) == 0);
+}
+
 static void
 killed_while_opening (struct trace *into, int variant)
 {
@@ -500,7 +567,7 @@ static void
 growth_with_trouble (struct trace *into, int variant)
 {
   trace = into;
-  kill_at = (unsigned int) variant;
+  kill_at = (unsigned int) variant;     /* 0: nobody is killed */
   CHECK (live (create_and_work) == 0);
   CHECK (live (variant == 0 ? grow_beside_a_reader : fail_to_grow) == 0);
   CHECK (live (commit_and_die) == 0);
@@ -562,7 +629,13 @@ const struct scenario scenarios[] = {
     9, STORE, false },
   { "no history", no_history, 1, STORE, false },
   { "copies", copies, 2, COPY, false },
-  { "what is copied", copies, 2, STORE, true }
+  { "what is copied", copies, 2, STORE, true },
+  { "a commit is killed, and others go on", killed_while_committing, 20,
+    STORE, true },
+  { "creation is killed, and others go on", killed_while_creating, 60, STORE,
+    false },
+  { "a whole new file is killed, and others go on", killed_while_rewriting,
+    40, STORE, false }
 };
 
 const size_t nr_scenarios = sizeof scenarios / sizeof *scenarios;

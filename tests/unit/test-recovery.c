@@ -363,6 +363,172 @@ syncs_left_out (void)
   CHECK (is_synced (STORE "-history/2") && is_synced (STORE "-history"));
 }
 
+/* What a process finds in the file that another has not synced (L6).  */
+
+static bool is_unsynced;
+static int syncs;
+
+static ssize_t
+write_what_is_synced (int fd, const void *buf, size_t len, off_t off)
+{
+  CHECK (!is_unsynced || off == CS_STORE_LOCK_OFF);
+  return pwrite (fd, buf, len, off);
+}
+
+static int
+sync_and_count (int fd)
+{
+  is_unsynced = false;
+  syncs++;
+  return fdatasync (fd);
+}
+
+static void
+watch_syncs (void)
+{
+  is_unsynced = true;
+  cs_sys.pwrite = write_what_is_synced;
+  cs_sys.fdatasync = sync_and_count;
+}
+
+static int
+die_if_wiped (int fd)
+{
+  if (wipe_is_pending)
+    _exit (0);
+  return fdatasync (fd);
+}
+
+static void
+die_before_end_is_synced (void)
+{
+  struct cs_store *store = open_mode (CS_STORE_WRITE);
+
+  log_off = (off_t) cs_log_off (store);
+  cs_sys.pwrite = watch_pwrite;
+  cs_sys.fdatasync = die_if_wiped;
+  commit_number (store, store->superblock.generation + 1);
+  cs_store_apply (store, &err);
+  CHECK (!"to be reached");
+}
+
+static void
+end_left_out (void)
+{
+  struct cs_store *store = start (2);
+
+  close_and_unmap (store);
+  CHECK (in_child (die_before_end_is_synced) == 0);
+  close_and_unmap (open_mode (CS_STORE_WRITE));
+  store = open_mode (CS_STORE_WRITE);
+  CHECK (store->log.len == 0 && store->superblock.generation == 3);
+  watch_syncs ();
+  commit_number (store, 4);
+  CHECK (!is_unsynced && syncs == 2);
+  CHECK (cs_store_settle (store, &err) == 0);
+  close_and_unmap (store);
+  /* There is nothing to be synced after a process that has ended well.  */
+  store = open_mode (CS_STORE_WRITE);
+  syncs = 0;
+  commit_number (store, 5);
+  CHECK (syncs == 1);
+}
+
+static void
+die_committing (void)
+{
+  struct cs_store *store = open_mode (CS_STORE_WRITE);
+
+  cs_sys.fdatasync = die;
+  commit_number (store, store->superblock.generation + 1);
+  CHECK (!"to be reached");
+}
+
+static void
+commit_left_out (void)
+{
+  struct cs_store *store = start (2), *reader;
+
+  close_and_unmap (store);
+  CHECK (in_child (die_committing) == 0 && file_says ("3"));
+  reader = open_mode (CS_STORE_READ);
+  store = open_mode (CS_STORE_WRITE);
+  CHECK (store->log.len > 0);
+  watch_syncs ();
+  commit_number (store, 4);     /* behind it */
+  cs_store_close (reader);
+  CHECK (cs_store_settle (store, &err) == 0);
+  close_and_unmap (store);
+  CHECK (in_child (die_committing) == 0 && file_says ("5"));
+  watch_syncs ();
+  store = open_mode (CS_STORE_WRITE);   /* over the image */
+  CHECK (!is_unsynced && store->log.len == 0);
+}
+
+/* It may never be synced.  */
+static void
+left_out_for_good (void)
+{
+  struct cs_store *store = start (2), *reader;
+
+  close_and_unmap (store);
+  CHECK (in_child (die_committing) == 0);
+  syncs_until_failure = 1;
+  cs_sys.fdatasync = fail_in_a_while;
+  CHECK (try_open (CS_STORE_WRITE, &err) == -EIO
+         && strstr (err.text, "sync what was left in the log"));
+  CHECK (file_says ("3"));
+  reader = open_mode (CS_STORE_READ);
+  store = open_mode (CS_STORE_WRITE);
+  syncs_until_failure = 1;
+  say (store, "4");
+  CHECK (cs_store_commit (store, &err) == -EIO && store->log.broken);
+  CHECK (file_says ("3"));
+  commit_number (store, 4);     /* a whole new file */
+  cs_store_close (reader);
+  CHECK (file_says ("4"));
+}
+
+static int
+die_at_folder (int fd)
+{
+  struct stat st;
+
+  CHECK (fstat (fd, &st) == 0);
+  if (S_ISDIR (st.st_mode))
+    _exit (0);
+  return 0;
+}
+
+static void
+die_creating (void)
+{
+  struct cs_store *store = create (true);
+  void *addr;
+
+  CHECK (cs_store_section_create (store, "words", PAGE, RW, &addr) == 0);
+  strcpy (addr, "new");
+  cs_sys.fsync = die_at_folder;
+  cs_store_commit (store, &err);
+  CHECK (!"to be reached");
+}
+
+static void
+name_left_out (void)
+{
+  struct cs_store *store;
+
+  make_store ("old");
+  CHECK (in_child (die_creating) == 0 && file_says ("new"));
+  store = open_mode (CS_STORE_WRITE);
+  cs_sys.fsync = cs_sys.fdatasync = note_sync;
+  commit_number (store, 2);
+  CHECK (is_synced (".") && is_synced (STORE));
+  nr_synced = 0;
+  commit_number (store, 3);
+  CHECK (!is_synced (".") && is_synced (STORE));
+}
+
 static size_t
 mappings (void)
 {
@@ -403,6 +569,11 @@ main (void)
     { "H1: syncs that a killed process left out", syncs_left_out },
     { "a heap that grows to where the log was is empty", growth },
     { "L5: the log is not used after it could not be moved", move_fails },
+    { "L6: the end of a log that a killed process did not sync",
+      end_left_out },
+    { "L6: a commit that a killed process did not sync", commit_left_out },
+    { "L6: the same when that sync fails", left_out_for_good },
+    { "L7: a name that a killed process did not sync", name_left_out },
     { "what an older generation needs is given back", many_openings }
   };
 
