@@ -105,6 +105,7 @@ CRASH_SOURCES := $(sort $(wildcard tests/crash/*.c))
 UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/%)
 CLI_TESTS := $(sort $(wildcard tests/cli/*.bats))
 GUILE_TESTS := $(sort $(wildcard tests/guile/*.bats tests/kill/*.bats))
+CRASH := $(BUILD)/tests/crash-states
 DYING := $(BUILD)/tests/dying/cs-run $(BUILD)/tests/dying/cs-create
 
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/obj/%.o) \
@@ -231,7 +232,7 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(SHARED_OBJECTS) $(LIBRARY)
 	$(Q)$(CC) $(CS_LDFLAGS) $(LDFLAGS) -o $@ \
 	  $< $(SHARED_OBJECTS) $(LIBRARY) -lcmocka $(CS_LIBS)
 
-$(BUILD)/tests/crash-states: $(CRASH_SOURCES:%.c=$(BUILD)/obj/%.o) $(LIBRARY)
+$(CRASH): $(CRASH_SOURCES:%.c=$(BUILD)/obj/%.o) $(LIBRARY)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(CS_LIBS)
@@ -288,11 +289,11 @@ PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,\
 
 check-built:
 	@+$(MAKE) --no-print-directory $(PARALLEL) WERROR=1 all unit-tests \
-	  $(DYING)
+	  $(CRASH) $(DYING)
 	@+$(MAKE) --no-print-directory $(PARALLEL) $(ASAN) all unit-tests
 	@+$(if $(HAVE_I386),$(MAKE) --no-print-directory $(PARALLEL) $(I386) \
 	  WERROR=1 all unit-tests)
-	@$(RUN) $(UNIT_TESTS) $(CLI_TESTS) $(GUILE_TESTS) \
+	@$(RUN) $(UNIT_TESTS) $(CRASH) $(CLI_TESTS) $(GUILE_TESTS) \
 	  --build $(BUILD)/asan \
 	  $(UNIT_TESTS:$(BUILD)/%=$(BUILD)/asan/%) $(ASAN_CLI) \
 	  $(if $(HAVE_I386),--build $(BUILD)/i386 \
@@ -318,11 +319,11 @@ check-i386:
 	@+$(MAKE) --no-print-directory $(PARALLEL) $(I386) all unit-tests
 	@$(RUN) --build $(BUILD)/i386 $(UNIT_TESTS:$(BUILD)/%=$(BUILD)/i386/%)
 
-# Power failures and kills in numbers; `make check` has a few of the kills.
+# Power failures and kills in numbers; `make check` has some of each.
 .PHONY: check-crash
-check-crash: all $(BUILD)/tests/crash-states $(DYING)
+check-crash: all $(CRASH) $(DYING)
 	@CRASH_STATES=$(CRASH_STATES) KILL_ROUNDS=$(KILL_ROUNDS) \
-	  $(RUN) -t 10000 $(BUILD)/tests/crash-states tests/kill/kill.bats
+	  $(RUN) -t 10000 $(CRASH) tests/kill/kill.bats
 
 .PHONY: lint check-docs bench
 lint:

@@ -276,7 +276,7 @@ fail_to_sync (void)
 {
   reopen ();
   change (71);
-  record_failing_syncs (0, 1);
+  record_failing_syncs (2, 1);          /* the first is of the folder */
   CHECK (record_commit (trace, store) < 0 && store->log.broken);
   for (unsigned int n = 72; n <= 73; n++)
     {
