@@ -62,7 +62,6 @@ before_fork (void)
 static void
 release_locks (void)
 {
-  cs_store_release (cs_process.store);
   cs_stop_release ();
   cs_keys_release ();
   cs_callback_release ();
@@ -73,6 +72,7 @@ release_locks (void)
 static void
 after_fork_in_parent (void)
 {
+  cs_store_release (cs_process.store);
   release_locks ();
   cs_process_run_parent ();
 }
@@ -80,10 +80,10 @@ after_fork_in_parent (void)
 static void
 after_fork_in_child (void)
 {
-  cs_stop_forked ();
-  release_locks ();
   cs_process.child = true;
-  cs_store_disown (cs_process.store);
+  cs_stop_forked ();
+  cs_store_disown (cs_process.store);   /* in place of releasing it */
+  release_locks ();
   cs_process_run_child ();
 }
 

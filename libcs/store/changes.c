@@ -67,7 +67,8 @@ give_back (struct search *s)
            && s->extent->kind != CS_EXTENT_LIBRARY_DATA
            && s->same_end <= s->store->superblock.committed
            && cs_region_map_over (s->store, s->same, len,
-                                  (int) s->extent->prot, s->store->fd) == 0)
+                                  (int) s->extent->prot,
+                                  cs_region_fd (s->store)) == 0)
     cs_detached_set (s->store, s->same, len, false);
   s->same = s->same_end = 0;
 }
@@ -293,8 +294,8 @@ look_at_file (struct cs_store *store)
   cs_changes_forget_view (store);
   if (len > SIZE_MAX)
     return;
-  view = cs_sys.mmap (NULL, (size_t) len, PROT_READ, MAP_SHARED, store->fd,
-                      0);
+  view = cs_sys.mmap (NULL, (size_t) len, PROT_READ, MAP_SHARED,
+                      cs_region_fd (store), 0);
   if (view == MAP_FAILED)
     return;
   store->view = view;

@@ -52,36 +52,68 @@ cs_file_move_high (int fd)
   return move (fd, HIGH_FD);
 }
 
+/* Which of STORE's descriptors is FD?  NULL: none.  */
+static int *
+own_descriptor (struct cs_store *store, int fd)
+{
+  int *own[] = {
+    &store->fd, &store->map_fd, &store->dirfd, &store->share,
+    &store->watch.fd
+  };
+
+  for (size_t i = 0; fd >= 0 && i < sizeof own / sizeof *own; i++)
+    if (*own[i] == fd)
+      return own[i];
+  return NULL;
+}
+
 bool
 cs_store_owns_descriptor (const struct cs_store *store, int fd)
 {
-  return fd >= 0 && (fd == store->fd || fd == store->dirfd
-                     || fd == store->share || fd == store->watch.fd);
+  return own_descriptor ((struct cs_store *) store, fd) != NULL;
 }
 
 int
 cs_store_yield_descriptor (struct cs_store *store, int fd)
 {
-  int *own = fd == store->fd ? &store->fd
-             : fd == store->dirfd ? &store->dirfd
-             : fd == store->share ? &store->share
-             : fd == store->watch.fd ? &store->watch.fd : NULL;
+  int *own = own_descriptor (store, fd);
 
-  if (!own || fd < 0)
+  if (!own)
     return 0;
   *own = move (fd, YIELD_FD);
   return *own == fd ? -EMFILE : 0;
 }
 
+/* By its name, if that leads there.  */
+static int
+open_named (const struct cs_store *store)
+{
+  struct stat named, opened;
+  int fd = cs_sys.openat (store->dirfd, store->name,
+                          O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
+                          | O_CLOEXEC, 0);
+
+  if (fd < 0
+      || (cs_sys.fstat (fd, &named) == 0
+          && cs_sys.fstat (store->fd, &opened) == 0
+          && named.st_dev == opened.st_dev && named.st_ino == opened.st_ino))
+    return fd;
+  cs_sys.close (fd);
+  return -1;
+}
+
 int
-cs_file_reopen (int fd)
+cs_file_open_again (const struct cs_store *store)
 {
   char path[64];
-  int copy;
+  int fd = open_named (store);
 
-  snprintf (path, sizeof path, "/proc/self/fd/%d", fd);
-  copy = cs_sys.openat (AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
-  return copy < 0 ? -errno : cs_file_move_high (copy);
+  if (fd < 0)
+    {
+      snprintf (path, sizeof path, "/proc/self/fd/%d", store->fd);
+      fd = cs_sys.openat (AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+    }
+  return fd < 0 ? -errno : cs_file_move_high (fd);
 }
 
 void

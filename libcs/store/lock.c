@@ -2,11 +2,25 @@
 /* lock.c -- one writer a store, and nobody under whom the image changes.
 
    What holds is an OFD lock on the record's bytes: the kernel drops it with
-   the last descriptor of the open file, so that the lock of a dead process
-   never holds.  The record in these bytes only tells the loser whom to
-   look for; F_OFD_GETLK knows no process.  It is written just after the
-   lock was taken, so a loser may for a moment find no record or that of a
-   process long gone; it then looks again a few times.
+   the last reference to the open file.  A classic lock would be the process's
+   alone, but would be dropped whenever that closes any descriptor of the
+   file, as a program that copies its own store does.
+
+   A mapping is such a reference, too, and a child has all of its parent's.  So
+   a writer maps the file by another open file (map_fd), and what a child
+   inherits of the lock is a descriptor, which the fork handler closes first
+   of all.  If the writer is killed after a fork, before its child has come
+   that far, or while a child of posix_spawn(3) or vfork(2) has not executed
+   its program yet, its lock holds for as long as that takes; whoever comes
+   then finds that the process in the record is gone, and waits a little.
+   Only a child that is made without the fork handlers, and executes nothing,
+   or one that is stopped just there, keeps the lock of a dead process longer;
+   and then the store is refused, never shared.
+
+   The record in these bytes only tells the loser whom to look for; F_OFD_GETLK
+   knows no process.  It is written just after the lock was taken, so a loser
+   may for a moment find no record or that of a process long gone; it then
+   looks again a few times.
 
    Whoever maps the image without being its writer shares another lock, on
    one byte, for as long as the mapping lasts; the writer takes that one for
@@ -26,6 +40,7 @@
 
 #define READERS_OFF 1024        /* from the record: what readers lock */
 #define LOOKS 5                 /* at the record, a millisecond apart */
+#define WAITS 130               /* for children, ten milliseconds each */
 
 static uint32_t
 record_crc (const struct cs_lock_disk *record)
@@ -49,6 +64,28 @@ cs_lock_init (struct cs_store *store)
   record->crc = record_crc (record);
 }
 
+/* Has process PID ended, and is only waited for by its parent?  */
+static bool
+is_zombie (pid_t pid)
+{
+  char text[256];
+  const char *state;
+  ssize_t n;
+  int fd;
+
+  snprintf (text, sizeof text, "/proc/%ld/stat", (long) pid);
+  fd = cs_sys.openat (AT_FDCWD, text, O_RDONLY | O_CLOEXEC, 0);
+  if (fd < 0)
+    return false;
+  n = cs_sys.pread (fd, text, sizeof text - 1, 0);
+  cs_sys.close (fd);
+  text[n > 0 ? n : 0] = '\0';
+  /* Behind the program's name, which may have any characters (proc(5)).  */
+  state = strrchr (text, ')');
+  return state && (strncmp (state, ") Z", 3) == 0
+                   || strncmp (state, ") X", 3) == 0);
+}
+
 static bool
 is_gone (const struct cs_lock_disk *record)
 {
@@ -58,7 +95,8 @@ is_gone (const struct cs_lock_disk *record)
           && strncmp (record->host, name.nodename,
                       sizeof record->host - 1) == 0
           && (record->pid <= 0
-              || (kill ((pid_t) record->pid, 0) < 0 && errno == ESRCH)));
+              || (kill ((pid_t) record->pid, 0) < 0 && errno == ESRCH)
+              || is_zombie ((pid_t) record->pid)));
 }
 
 /* Read the record of who holds FD; the best of several looks.  */
@@ -84,22 +122,17 @@ read_record (int fd, struct cs_lock_disk *record)
 }
 
 static int
-say_who (int fd, struct cs_err *err)
+say_who (const struct cs_lock_disk *record, struct cs_err *err)
 {
-  struct cs_lock_disk record;
   char since[64] = "an unknown time";
+  time_t t = (time_t) record->since;
   struct tm tm;
-  time_t t;
 
-  if (!read_record (fd, &record))
-    return cs_err_set (err, CS_E_HELD, "held by another process, which has "
-                       "not said who it is");
-  t = (time_t) record.since;
   if (localtime_r (&t, &tm))
     strftime (since, sizeof since, "%Y-%m-%d %H:%M:%S", &tm);
   return cs_err_set (err, CS_E_HELD, "held by %sprocess %lld on %s since %s",
-                     is_gone (&record) ? "a child of the ended " : "",
-                     (long long) record.pid, record.host, since);
+                     is_gone (record) ? "a child of the ended " : "",
+                     (long long) record->pid, record->host, since);
 }
 
 int
@@ -112,11 +145,20 @@ cs_lock_take (int fd, struct cs_err *err)
     .l_len = sizeof (struct cs_lock_disk)
   };
 
-  if (cs_sys.lock (fd, F_OFD_SETLK, &lock) == 0)
-    return 0;
-  if (errno == EAGAIN || errno == EACCES)
-    return say_who (fd, err);
-  return cs_err_sys (err, errno, "lock");
+  struct cs_lock_disk record;
+
+  for (int i = 0; cs_sys.lock (fd, F_OFD_SETLK, &lock) < 0; i++)
+    {
+      if (errno != EAGAIN && errno != EACCES)
+        return cs_err_sys (err, errno, "lock");
+      if (!read_record (fd, &record))
+        return cs_err_set (err, CS_E_HELD, "held by another process, which "
+                           "has not said who it is");
+      if (!is_gone (&record) || i == WAITS)
+        return say_who (&record, err);
+      nanosleep (&(struct timespec) { 0, 10000000 }, NULL);
+    }
+  return 0;
 }
 
 int

@@ -215,7 +215,8 @@ map_run (struct cs_store *store, enum run_kind kind, uint64_t off,
       return (store->held ? 0
               : cs_region_map_new (store, off, len, PROT_NONE, -1, err));
     default:
-      r = cs_region_map_new (store, off, len, prot, store->fd, err);
+      r = cs_region_map_new (store, off, len, prot, cs_region_fd (store),
+                             err);
       return r < 0 ? r : cs_region_overlay (store, off, len, prot, err);
     }
 }

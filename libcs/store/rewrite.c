@@ -192,6 +192,8 @@ cs_rewrite (struct cs_store *store, struct cs_err *err)
       store->forget_history = true;
       cs_patch_forget (store);
       cs_changes_forget_view (store);
+      cs_file_close (&store->map_fd);
+      store->map_fd = cs_file_open_again (store);
       r = cs_new_file_settle (&file, err);
       store->names_synced = r == 0;
     }

@@ -61,7 +61,7 @@ share_for_child (struct cs_store *store)
   if (store->mode != CS_STORE_WRITE || store->created
       || store->owner != getpid ())
     return;
-  store->share = cs_file_reopen (store->fd);
+  store->share = cs_file_open_again (store);
   if (store->share < 0 || cs_lock_share (store->share) < 0)
     store->log.held_back = true;
 }
@@ -76,6 +76,7 @@ cs_store_hold (struct cs_store *store)
   pthread_mutex_lock (&store->applying);
   cs_space_enter (store, &mask);
   store->mask = old;
+  store->held_for_fork = true;
   share_for_child (store);
 }
 
@@ -85,6 +86,7 @@ cs_store_release (struct cs_store *store)
   sigset_t mask = store->mask;
 
   cs_file_close (&store->share);
+  store->held_for_fork = false;
   pthread_mutex_unlock (&store->applying);
   cs_space_leave (store, &mask);
 }

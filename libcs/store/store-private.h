@@ -85,6 +85,8 @@ struct cs_store
   char *name;                   /* in it, links resolved; NULL unless WRITE */
   int fd;                       /* the last commit, or what a creation is
                                    going to replace; -1: none, or disowned */
+  int map_fd;                   /* a writer's: the same file, opened again to
+                                   be mapped (lock.c); -1: FD is mapped */
   int inherited;                /* from before execve(), not used yet; -1 */
   bool created;                 /* by cs_store_create, not yet committed */
   pid_t owner;                  /* who may commit (S5); 0: nobody */
@@ -109,7 +111,8 @@ struct cs_store
   int share;                    /* the readers' lock for a child; -1 */
   pthread_mutex_t applying;     /* taken before `mutex` */
   pthread_mutex_t mutex;        /* guards the directory; see space.c */
-  sigset_t mask;                /* of the thread in cs_store_hold() */
+  bool held_for_fork;           /* by cs_store_hold() */
+  sigset_t mask;                /* of the thread in that */
 };
 
 /* The directory, and the extent table in it.  */
@@ -205,8 +208,9 @@ int cs_file_write_pages (int fd, const char *data, uint64_t len,
    0 or -errno.  */
 int cs_file_punch (int fd, uint64_t off, uint64_t len);
 
-/* Open for reading what FD has open.  A descriptor or -errno.  */
-int cs_file_reopen (int fd);
+/* Open STORE's file again, for reading: another open file, with locks of its
+   own.  A descriptor or -errno.  */
+int cs_file_open_again (const struct cs_store *store);
 
 /* PAGE is aligned to 8 bytes.  */
 bool cs_page_is_zero (const char *page);
@@ -226,7 +230,8 @@ cs_page_prefetch (const char *page)
 /* Fill STORE's lock record with this process.  */
 void cs_lock_init (struct cs_store *store);
 
-/* Lock FD: 0, -CS_E_HELD with who holds it, or -errno.  */
+/* Lock FD: 0, -CS_E_HELD with who holds it, or -errno.  Waits a little for
+   children of a process that is gone.  */
 int cs_lock_take (int fd, struct cs_err *err);
 
 /* Write STORE's record to FD.  0 or -errno.  */
@@ -521,6 +526,13 @@ void cs_store_free (struct cs_store *store);
 int cs_store_claim (struct cs_store *store, bool force, struct cs_err *err);
 
 /* region.c */
+
+/* What is to be mapped: a descriptor, or -1.  */
+static inline int
+cs_region_fd (const struct cs_store *store)
+{
+  return store->map_fd >= 0 ? store->map_fd : store->fd;
+}
 
 /* Take the region; unmap it again, when nothing but the directory was mapped
    or (if it is held) nothing but by this layer.  */

@@ -39,8 +39,8 @@ cs_store_new (const char *path, enum cs_store_mode mode)
       return NULL;
     }
   store->mode = mode;
-  store->fd = store->dirfd = store->share = store->inherited = -1;
-  store->watch.fd = -1;
+  store->fd = store->map_fd = store->dirfd = -1;
+  store->share = store->inherited = store->watch.fd = -1;
   pthread_mutex_init (&store->mutex, NULL);
   pthread_mutex_init (&store->applying, NULL);
   return store;
@@ -50,6 +50,7 @@ void
 cs_store_free (struct cs_store *store)
 {
   cs_file_close (&store->fd);
+  cs_file_close (&store->map_fd);
   cs_file_close (&store->dirfd);
   cs_file_close (&store->share);
   cs_file_close (&store->inherited);
@@ -161,8 +162,8 @@ map_directory (struct cs_store *store, struct cs_err *err)
   if (r < 0)
     return r;
   len = cs_directory_len (&first.head);
-  r = cs_region_map_new (store, 0, len, PROT_READ | PROT_WRITE, store->fd,
-                         err);
+  r = cs_region_map_new (store, 0, len, PROT_READ | PROT_WRITE,
+                         cs_region_fd (store), err);
   if (r == 0)
     r = cs_region_overlay (store, 0, len, PROT_READ | PROT_WRITE, err);
   if (r == 0)
@@ -222,6 +223,7 @@ prepare_to_write (struct cs_store *store, struct cs_err *err)
   r = cs_lock_record (store, store->fd);
   if (r < 0)
     return cs_err_sys (err, -r, "write the lock record");
+  store->map_fd = cs_file_open_again (store);
   r = cs_detached_begin (store);
   if (r < 0)
     return cs_err_sys (err, -r, "note which pages are mapped");
@@ -448,13 +450,20 @@ cs_store_close (struct cs_store *store)
 void
 cs_store_disown (struct cs_store *store)
 {
-  cs_file_close (&store->fd);
+  sigset_t mask = store->mask;
+  bool held = store->held_for_fork;
+
+  cs_file_close (&store->fd);   /* first of all: it has the lock */
+  cs_file_close (&store->map_fd);
   cs_file_close (&store->dirfd);
   cs_file_close (&store->watch.fd);
   store->owner = 0;
   /* Another thread of the parent may have held it.  */
   pthread_mutex_init (&store->mutex, NULL);
   pthread_mutex_init (&store->applying, NULL);
+  store->held_for_fork = false;
+  if (held)
+    pthread_sigmask (SIG_SETMASK, &mask, NULL);
 }
 
 void
@@ -534,7 +543,8 @@ cs_store_map_extent (struct cs_store *store, void *addr, size_t len,
                        "at %p in '%s'", len, addr, store->path);
   if (store->fd < 0)
     return cs_err_sys (err, EBADF, "library data of '%s'", store->path);
-  r = cs_region_map_over (store, off, rounded, (int) e.prot, store->fd);
+  r = cs_region_map_over (store, off, rounded, (int) e.prot,
+                          cs_region_fd (store));
   if (r < 0)
     return cs_err_sys (err, -r, "cannot map library data of '%s' at %p",
                        store->path, addr);
@@ -556,7 +566,7 @@ cs_store_map_copy (struct cs_store *store, void *to, const void *from,
   int flags = MAP_PRIVATE | MAP_FIXED | (in_file ? 0 : MAP_ANONYMOUS);
   off_t file_off = (off_t) (cs_store_image_off (&store->superblock) + off);
   void *mapped = cs_sys.mmap (to, len, in_file ? prot : PROT_WRITE, flags,
-                              in_file ? store->fd : -1,
+                              in_file ? cs_region_fd (store) : -1,
                               in_file ? file_off : 0);
 
   if (mapped == MAP_FAILED)

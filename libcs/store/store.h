@@ -257,7 +257,8 @@ int cs_store_find_path (const struct cs_store *store, char *path,
 /* In a forked child: forget lock and descriptors, so that the child can
    neither hold nor write the store (S5).  It keeps, until it ends or
    executes something, what cs_store_hold() took for it, so that the image
-   does not change under it (L4).  The child goes on using and
+   does not change under it (L4).  Ends what cs_store_hold() began, if that
+   was called before the fork.  The child goes on using and
    changing the region in its own memory; the functions on ranges work, all
    but cs_store_map_extent().  Async-signal-safe.  */
 void cs_store_disown (struct cs_store *store);

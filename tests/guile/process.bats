@@ -567,6 +567,37 @@ E
   answers 2 '(write x)'
 }
 
+@test "a forked child sees what it forked from, whatever its parent saves" {
+  persist '(define v (make-vector 100000 1))'
+  mkfifo go
+  (
+    bounded cs-run "$STORE" -c '(let ((pid (primitive-fork))) (if (zero? pid) (begin (call-with-input-file "go" read) (let loop ((i 0) (n 0)) (if (< i 100000) (loop (1+ i) (+ n (vector-ref v i))) (call-with-output-file "seen" (lambda (p) (write n p))))) (primitive-_exit 0)) (begin (vector-fill! v 2) ((@ (coldstore) checkpoint!)))))' < /dev/null 2> err
+    answers 200000 '(begin (vector-fill! v 3) (write 200000))'
+    bounded sh -c 'echo 1 > go'
+  ) | cat > all
+  [ "$(cat seen)" = 100000 ] || { cat seen err; return 1; }
+  answers 300000 '(write (apply + (vector->list v)))'
+}
+
+@test "a run that is killed leaves no lock to those it forked" {
+  persist '(use-modules (ice-9 popen)) (define x 1) (define (end) (kill (getpid) SIGKILL))'
+  mkfifo go
+  # The reader of the pipe ends when the last of the children has.
+  (
+    trap 'bounded sh -c "echo 1 > go"' EXIT
+    end=0
+    bounded cs-run "$STORE" -c '(begin (if (zero? (primitive-fork)) (begin (call-with-input-file "go" read) (primitive-_exit 0))) (set! x 2) ((@ (coldstore) checkpoint!)) (end))' < /dev/null 2> err || end=$?
+    [ "$end" -eq 137 ] || { cat err; exit 1; }
+    answers 2 '(begin (write x) (set! x 3))'
+    for round in {3..9}; do
+      end=0
+      bounded cs-run "$STORE" -c '(begin (open-output-pipe "cat go") (end))' < /dev/null 2> err || end=$?
+      [ "$end" -eq 137 ] || { cat err; exit 1; }
+      answers "$round" '(begin (write x) (set! x (1+ x)))'
+    done
+  ) | cat > all || { cat all; return 1; }
+}
+
 @test "system, system* and open-pipe run commands and do not save" {
   persist '(use-modules (ice-9 popen) (ice-9 rdelim)) (define x 1)'
   local before

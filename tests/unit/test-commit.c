@@ -140,7 +140,9 @@ first_commit (void)
                && entries () == 1);
       else
         CHECK (entries () == (r == 0));
-      CHECK (descriptors () == open_before + (entries () == 1));
+      CHECK ((store->fd >= 0) == (entries () == 1));
+      CHECK (descriptors () == open_before + (store->fd >= 0)
+                               + (store->map_fd >= 0));
       CHECK (r < 0 || file_says ("1"));
       close_and_unmap (store);
       unlink (STORE);

@@ -483,6 +483,98 @@ child_keeps_no_lock (void)
   stop_child (pid);
 }
 
+/* A writer that is killed, and not waited for, and the child that it leaves.
+   The child disowns the store when it reads a byte, or at once.  */
+
+static pid_t writer, orphan;
+static int go[2];
+static int refusals;
+
+static void
+wait_in_child (struct cs_store *store, int ready, bool at_once)
+{
+  char byte;
+
+  alarm (60);
+  if (at_once)
+    cs_store_disown (store);
+  CHECK (write (ready, "x", 1) == 1);
+  if (!at_once && read (go[0], &byte, 1) == 1)
+    cs_store_disown (store);
+  for (;;)
+    pause ();
+}
+
+static void
+be_a_writer (int told, bool at_once)
+{
+  struct cs_store *store = open_mode (CS_STORE_WRITE);
+  int ready[2];
+  char byte;
+  pid_t pid;
+
+  CHECK (pipe (ready) == 0);
+  cs_store_hold (store);
+  pid = fork ();
+  if (pid == 0)
+    wait_in_child (store, ready[1], at_once);
+  CHECK (read (ready[0], &byte, 1) == 1);
+  CHECK (write (told, &pid, sizeof pid) == sizeof pid);
+  for (;;)
+    pause ();
+}
+
+static void
+leave_an_orphan (bool at_once)
+{
+  int told[2];
+  siginfo_t info;
+
+  make_store ("x");
+  CHECK (pipe (go) == 0 && pipe (told) == 0);
+  writer = fork ();
+  if (writer == 0)
+    be_a_writer (told[1], at_once);
+  CHECK (read (told[0], &orphan, sizeof orphan) == sizeof orphan);
+  kill (writer, SIGKILL);
+  CHECK (waitid (P_PID, (id_t) writer, &info, WEXITED | WNOWAIT) == 0);
+}
+
+static void
+end_of_orphan (void)
+{
+  kill (orphan, SIGKILL);
+  CHECK (waitpid (writer, NULL, 0) == writer);
+}
+
+static int
+count_refusals (int fd, int command, struct flock *lock)
+{
+  int r = fcntl (fd, command, lock);
+
+  if (command == F_OFD_SETLK && r < 0 && refusals++ == 0)
+    CHECK (write (go[1], "x", 1) == 1);
+  return r;
+}
+
+static void
+child_maps_without_lock (void)
+{
+  leave_an_orphan (true);
+  cs_sys.lock = count_refusals;
+  CHECK (try_open (CS_STORE_WRITE, &err) == 0 && refusals == 0);
+  end_of_orphan ();
+}
+
+static void
+child_comes_to_it (void)
+{
+  leave_an_orphan (false);
+  cs_sys.lock = count_refusals;
+  CHECK (try_open (CS_STORE_WRITE, &err) == 0 && refusals > 0);
+  end_of_orphan ();
+}
+
 static void
 descriptors_are_out_of_the_way (void)
 {
@@ -626,6 +718,9 @@ main (void)
     { "S5: an opener notices a rename", replaced_while_opening },
     { "S5: children never commit", children_cannot_commit },
     { "S5: close frees the lock for all", child_keeps_no_lock },
+    { "S5: so does the end of a writer with a child",
+      child_maps_without_lock },
+    { "S5: and one with a child that comes to it later", child_comes_to_it },
     { "descriptors are high and closed by exec",
       descriptors_are_out_of_the_way },
     { "ephemeral writes nothing", ephemeral_writes_nothing },
