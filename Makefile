@@ -27,9 +27,10 @@ PKG_CONFIG ?= pkg-config
 JOBS ?= 2
 TEST_TIMEOUT ?= 600
 # What `make check-crash` does: states looked at for each variant of a scenario
-# (0: all), and kills
+# (0: all), kills, and checkpoints beside those who read
 CRASH_STATES ?= 200
 KILL_ROUNDS ?= 200
+READER_COMMITS ?= 1200
 
 # ---------------------------------------------------------- what is required
 # Everything asked of tools that may not be there yet is allowed to fail: the
@@ -323,7 +324,8 @@ check-i386:
 .PHONY: check-crash
 check-crash: all $(CRASH) $(DYING)
 	@CRASH_STATES=$(CRASH_STATES) KILL_ROUNDS=$(KILL_ROUNDS) \
-	  $(RUN) -t 10000 $(CRASH) tests/kill/kill.bats
+	  READER_COMMITS=$(READER_COMMITS) \
+	  $(RUN) -t 10000 $(CRASH) tests/kill/kill.bats tests/guile/readers.bats
 
 .PHONY: lint check-docs bench
 lint:
@@ -456,3 +458,4 @@ help:
 	@echo 'Variables: CC CFLAGS LDFLAGS PREFIX DESTDIR BUILD V=1'
 	@echo '           SANITIZE=address,undefined M32=1 WERROR=1 JOBS=2'
 	@echo '           TEST_TIMEOUT=600 CRASH_STATES=200 KILL_ROUNDS=200'
+	@echo '           READER_COMMITS=1200'

@@ -33,6 +33,11 @@
 
 #define CHUNK 64                /* pages copied at a time */
 
+/* The blocks of a log that was longer than this go back to the file system at
+   once, and not only when the writer leaves.  Those of a shorter one are used
+   again by the next commits, whose syncs are faster for it.  */
+#define LOG_KEPT ((uint64_t) 64 << 20)
+
 static uint64_t
 image_off (const struct cs_store *store, uint64_t page)
 {
@@ -290,6 +295,7 @@ trim_history (const struct cs_store *store)
 static int
 apply (struct cs_store *store, struct cs_err *err)
 {
+  uint64_t len = store->log.len;
   int r = cs_log_settle (store, err);   /* L6 */
 
   if (r == 0)
@@ -298,9 +304,12 @@ apply (struct cs_store *store, struct cs_err *err)
     r = write_image (store, err);
   if (r == 0)
     r = finish (store, err);
-  if (r == 0)
-    trim_history (store);
-  return r;
+  if (r < 0)
+    return r;
+  trim_history (store);
+  if (len > LOG_KEPT)
+    cs_log_cut_off (store);
+  return 0;
 }
 
 int

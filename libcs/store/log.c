@@ -237,6 +237,20 @@ cs_log_open (struct cs_store *store, uint64_t file_len, struct cs_err *err)
           ? cs_log_scan (store, UINT64_MAX, err) : 0);
 }
 
+void
+cs_log_cut_off (const struct cs_store *store)
+{
+  const struct cs_superblock_disk *sb = &store->superblock;
+  struct stat st;
+
+  if (store->fd >= 0 && sb->generation > 0 && store->log.len == 0
+      && store->log.settled && !store->log.broken
+      && cs_sys.fstat (store->fd, &st) == 0
+      && (uint64_t) st.st_size > cs_log_off (store))
+    cs_sys.ftruncate (store->fd,
+                      (off_t) (cs_store_image_off (sb) + sb->committed));
+}
+
 int
 cs_log_wipe (const struct cs_store *store, uint64_t off)
 {

@@ -401,6 +401,11 @@ int cs_log_move (struct cs_store *store, uint64_t committed,
    that fails, the log is broken.  */
 int cs_log_settle (struct cs_store *store, struct cs_err *err);
 
+/* If the log has been applied, give back what is behind the image.  A log
+   that cannot be cut off does no harm; one whose end may not be on stable
+   storage is not cut off, or the next would not know (L6).  */
+void cs_log_cut_off (const struct cs_store *store);
+
 /* Write zeros over the head at OFF.  0 or -errno.  */
 int cs_log_wipe (const struct cs_store *store, uint64_t off);
 

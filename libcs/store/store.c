@@ -403,30 +403,13 @@ cs_store_create (const char *path, const struct cs_store_params *params,
   return r;
 }
 
-/* The log has been applied: what is behind the image is not needed.  A log
-   that cannot be cut off does no harm; one whose end may not be on stable
-   storage is not cut off, or the next would not know (L6).  */
-static void
-cut_log_off (const struct cs_store *store)
-{
-  const struct cs_superblock_disk *sb = &store->superblock;
-  struct stat st;
-
-  if (store->fd >= 0 && sb->generation > 0 && store->log.len == 0
-      && store->log.settled && !store->log.broken
-      && cs_sys.fstat (store->fd, &st) == 0
-      && (uint64_t) st.st_size > cs_log_off (store))
-    cs_sys.ftruncate (store->fd,
-                      (off_t) (cs_store_image_off (sb) + sb->committed));
-}
-
 int
 cs_store_settle (struct cs_store *store, struct cs_err *err)
 {
   int r = cs_store_apply (store, err);
 
   if (r == 0)
-    cut_log_off (store);
+    cs_log_cut_off (store);
   return r;
 }
 
@@ -441,7 +424,7 @@ cs_store_close (struct cs_store *store)
      given up; the child itself must not do that to its parent.  */
   if (store->owner == getpid ())
     {
-      cut_log_off (store);
+      cs_log_cut_off (store);
       cs_lock_drop (store->fd);
     }
   cs_store_free (store);

@@ -595,6 +595,35 @@ log_with_readers (void)
   CHECK (file_says ("4") && heap[PAGE] == 22);
 }
 
+/* Readers leave, and so does the space of the commits made meanwhile.  */
+static void
+long_log (void)
+{
+  struct cs_store *store, *reader;
+  char *heap = make_and_reopen (&store);
+  struct stat st;
+
+  reader = open_mode (CS_STORE_READ);
+  for (int i = 1; i <= 7; i++)
+    {
+      for (size_t k = 0; k < MANY; k++)
+        heap[k * PAGE + 9] = (char) i;
+      commit_ok (store);
+      CHECK (cs_store_apply (store, &err) == 0 && store->log.len > 0);
+    }
+  cs_store_close (reader);
+  CHECK (cs_store_apply (store, &err) == 0 && store->log.len == 0);
+  CHECK (stat (STORE, &st) == 0
+         && (uint64_t) st.st_size
+            == cs_store_image_off (&store->superblock)
+               + store->superblock.committed);
+  heap[9] = 8;
+  commit_ok (store);
+  CHECK (stat (STORE, &st) == 0
+         && (uint64_t) st.st_size > cs_log_off (store));
+  settle_ok (store);
+}
+
 /* A child of the writer goes on with what it mapped, while the parent
    commits and would like to apply.  */
 static void
@@ -815,6 +844,7 @@ main (void)
       readers_wait_for_nobody },
     { "L4: a writer finds a log, and readers", log_with_readers },
     { "L4: a child of the writer is a reader", child_of_a_writer },
+    { "the space of a long log is given back", long_log },
     { "H2: older generations can be opened", history },
     { "H2: the same while they are in the log", history_in_the_log },
     { "a copy of an older generation", clone_of_a_generation },
