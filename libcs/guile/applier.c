@@ -4,10 +4,13 @@
 
    A checkpoint is made as soon as it is in the log.  One thread at most is
    at work on the rest; a commit that comes meanwhile waits for it, and
-   leaving the process does too (store.h, cs_store_apply).  */
+   leaving the process does too (store.h, cs_store_apply).  A checkpoint
+   waits before it stops the world.  A thread that is stopped in here may
+   have the lock, so nobody takes it who has stopped others.  */
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "guile/applier.h"
@@ -19,7 +22,21 @@ static struct
 {
   struct cs_store *store;
   int (*failed) (const struct cs_err *err);
-} work;
+  pthread_mutex_t lock;
+  pthread_cond_t ended;
+  bool begun;                   /* a thread is at work */
+} work = {
+  .lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER
+};
+
+static void
+end (void)
+{
+  pthread_mutex_lock (&work.lock);
+  work.begun = false;
+  pthread_cond_broadcast (&work.ended);
+  pthread_mutex_unlock (&work.lock);
+}
 
 static void *
 apply (void *unused)
@@ -30,26 +47,47 @@ apply (void *unused)
     cs_failure_clear (CS_FAILURE_APPLY);
   else if (cs_failure_note (CS_FAILURE_APPLY, &err) && work.failed)
     work.failed (&err);
+  end ();
   return unused;
+}
+
+static int
+start_thread (void)
+{
+  pthread_attr_t attr;
+  pthread_t thread;
+  sigset_t all, old;
+  int r = pthread_attr_init (&attr);
+
+  if (r != 0)
+    return r;
+  sigfillset (&all);
+  pthread_sigmask (SIG_SETMASK, &all, &old);
+  pthread_attr_setstacksize (&attr, STACK_LEN);
+  pthread_attr_setdetachstate (&attr, PTHREAD_CREATE_DETACHED);
+  r = pthread_create (&thread, &attr, apply, NULL);
+  pthread_sigmask (SIG_SETMASK, &old, NULL);
+  pthread_attr_destroy (&attr);
+  return r;
 }
 
 void
 cs_applier_start (struct cs_store *store,
                   int (*failed) (const struct cs_err *err))
 {
-  pthread_attr_t attr;
-  pthread_t thread;
-  sigset_t all, old;
-
+  cs_applier_await ();
   work.store = store;
   work.failed = failed;
-  if (pthread_attr_init (&attr) != 0)
-    return;
-  sigfillset (&all);
-  pthread_sigmask (SIG_SETMASK, &all, &old);
-  pthread_attr_setstacksize (&attr, STACK_LEN);
-  pthread_attr_setdetachstate (&attr, PTHREAD_CREATE_DETACHED);
-  pthread_create (&thread, &attr, apply, NULL);
-  pthread_sigmask (SIG_SETMASK, &old, NULL);
-  pthread_attr_destroy (&attr);
+  work.begun = true;
+  if (start_thread () != 0)
+    work.begun = false;         /* the next commit or the end does it */
+}
+
+void
+cs_applier_await (void)
+{
+  pthread_mutex_lock (&work.lock);
+  while (work.begun)
+    pthread_cond_wait (&work.ended, &work.lock);
+  pthread_mutex_unlock (&work.lock);
 }

@@ -13,4 +13,8 @@
 void cs_applier_start (struct cs_store *store,
                        int (*failed) (const struct cs_err *err));
 
+/* Wait until that thread is not at work.  Not to be called by who has stopped
+   other threads.  */
+void cs_applier_await (void);
+
 #endif

@@ -594,6 +594,7 @@ cs_interpreter_checkpoint (struct cs_err *err)
                        cs_store_path (cs_process.store));
   cs_module_run_hook (workspace.image->module.before_checkpoint);
   scm.with_guile (flush_ports, NULL);
+  cs_applier_await ();
   block_asyncs ();
   quiesce ();
   workspace.broken_pipe = false;
