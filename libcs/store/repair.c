@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -107,27 +108,60 @@ copy (const char *path, struct cs_repair *repair, struct cs_err *err)
       if (r == -CS_E_REFUSED && access (repair->kept, F_OK) != 0)
         break;
     }
+  /* It may be there all the same: only its name could not be synced.  */
+  if (r < 0 && r != -CS_E_REFUSED)
+    cs_sys.unlinkat (AT_FDCWD, repair->kept, 0);
   return r;
 }
 
-/* Let store and copy, and their histories, change names.  */
+static int
+exchange_names (const struct cs_store *store, const char *kept)
+{
+  return cs_sys.renameat2 (store->dirfd, kept, store->dirfd, store->name,
+                           RENAME_EXCHANGE) < 0 ? -errno : 0;
+}
+
+/* The history is the damaged store's.  0, also if there is none, or
+   -errno.  */
+static int
+move_history (const struct cs_store *store, const char *kept)
+{
+  char ours[NAME_MAX + 16], theirs[NAME_MAX + 16];
+
+  snprintf (ours, sizeof ours, "%s-history", store->name);
+  snprintf (theirs, sizeof theirs, "%.240s-history", kept);
+  return cs_sys.renameat2 (store->dirfd, ours, store->dirfd, theirs,
+                           RENAME_NOREPLACE) < 0 && errno != ENOENT
+         ? -errno : 0;
+}
+
+/* Let store and copy change names.  If that fails there is no copy: what is
+   called damaged would be whole.  */
 static int
 exchange (const struct cs_store *store, const struct cs_repair *repair,
           struct cs_err *err)
 {
-  char ours[NAME_MAX + 16], theirs[NAME_MAX + 16];
   const char *slash = strrchr (repair->kept, '/');
   const char *kept = slash ? slash + 1 : repair->kept;
-  int folder, r = 0;
+  int folder, r = exchange_names (store, kept);
 
-  if (cs_sys.renameat2 (store->dirfd, kept, store->dirfd, store->name,
-                        RENAME_EXCHANGE) < 0)
-    return cs_err_sys (err, errno, "exchange the names of '%s' and the store",
-                       repair->kept);
-  snprintf (ours, sizeof ours, "%s-history", store->name);
-  snprintf (theirs, sizeof theirs, "%.240s-history", kept);
-  cs_sys.renameat2 (store->dirfd, ours, store->dirfd, theirs,
-                    RENAME_NOREPLACE);
+  if (r < 0)
+    cs_err_sys (err, -r, "exchange the names of '%s' and the store",
+                repair->kept);
+  else
+    {
+      r = move_history (store, kept);
+      if (r < 0)
+        cs_err_sys (err, -r, "move its history to '%s-history'",
+                    repair->kept);
+      if (r < 0 && exchange_names (store, kept) < 0)
+        return err->code;
+    }
+  if (r < 0)
+    {
+      cs_sys.unlinkat (store->dirfd, kept, 0);
+      return err->code;
+    }
   folder = cs_sys.openat (store->dirfd, ".",
                           O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
   if (folder < 0 || cs_sys.fsync (folder) < 0)
@@ -142,9 +176,20 @@ repair_store (struct cs_store *store, struct cs_repair *repair,
 {
   bool exists;
   int r = cs_store_claim (store, true, err);
+  char link[PATH_MAX];
 
   if (r < 0)
     return r;
+  /* The copy has to be where the store is, and not beside a link to it.  */
+  if (cs_sys.readlinkat (AT_FDCWD, store->path, link, sizeof link) >= 0)
+    {
+      char *real = realpath (store->path, NULL);
+
+      if (!real)
+        return cs_err_sys (err, errno, "symbolic link");
+      free (store->path);
+      store->path = real;
+    }
   if (store->fd < 0)
     return cs_err_sys (err, ENOENT, "status of the file");
   r = choose (store->path, repair, err);
@@ -152,9 +197,15 @@ repair_store (struct cs_store *store, struct cs_repair *repair,
     return r < 0 ? r : 0;
   repair->damaged = true;
   r = copy (store->path, repair, err);
-  if (r == 0 && cs_file_is_current (store, store->fd, &exists) != 1)
-    r = cs_err_set (err, CS_E_REFUSED, "its name has gone to another file");
-  return r < 0 ? r : exchange (store, repair, err);
+  if (r < 0)
+    return r;
+  if (cs_file_is_current (store, store->fd, &exists) != 1)
+    {
+      cs_sys.unlinkat (AT_FDCWD, repair->kept, 0);
+      return cs_err_set (err, CS_E_REFUSED, "its name has gone to another "
+                         "file");
+    }
+  return exchange (store, repair, err);
 }
 
 int

@@ -88,21 +88,21 @@ same_superblock (const struct cs_store *s, const struct cs_store *t)
 }
 
 /* Is every page of the store B, and the sum of it, what it is in generation
-   GENERATION of the store A?  */
+   GENERATION of the store A?  So are the superblocks if SAME.  */
 static inline bool
-same_store (const char *a, uint64_t generation, const char *b)
+same_pages (const char *a, uint64_t generation, const char *b, bool same)
 {
   char p[PAGE] __attribute__ ((aligned (8)));
   char q[PAGE] __attribute__ ((aligned (8)));
   struct cs_store *s, *t;
   uint32_t sum_p, sum_q;
   uint64_t pages;
-  bool same;
 
   ok (cs_store_open_at (a, CS_STORE_READ, generation, &s, &err));
   ok (cs_store_open (b, CS_STORE_READ, &t, &err));
   pages = s->superblock.committed / PAGE;
-  same = same_superblock (s, t);
+  same = (!same || same_superblock (s, t))
+         && pages == t->superblock.committed / PAGE;
   for (uint64_t page = 0; page < pages && same; page++)
     {
       CHECK (cs_committed_read (s, page, 1, p) == 0);
@@ -115,6 +115,12 @@ same_store (const char *a, uint64_t generation, const char *b)
   cs_store_close (s);
   cs_store_close (t);
   return same;
+}
+
+static inline bool
+same_store (const char *a, uint64_t generation, const char *b)
+{
+  return same_pages (a, generation, b, true);
 }
 
 static inline bool

@@ -4,80 +4,9 @@
 #include <sys/resource.h>
 
 #include "backup-fixture.h"
+#include "fault-loop.h"
 
 #define OLD "old"
-
-/* In a build with AddressSanitizer: is there memory that nobody can reach?  */
-extern int __lsan_do_recoverable_leak_check (void) __attribute__ ((weak));
-
-static size_t
-mappings (void)
-{
-  char buf[4096];
-  size_t nr = 0;
-  int fd = open ("/proc/self/maps", O_RDONLY);
-  ssize_t n;
-
-  CHECK (fd >= 0);
-  while ((n = read (fd, buf, sizeof buf)) > 0)
-    for (ssize_t i = 0; i < n; i++)
-      nr += buf[i] == '\n';
-  close (fd);
-  return nr;
-}
-
-/* What a loop does with one call failing: the result is 0, -EIO, or another
-   error that is allowed.  */
-struct operation
-{
-  void (*prepare) (void);
-  int (*run) (void);
-  void (*check) (int r);
-  int other_error;
-};
-
-/* Let call NTH fail.  False when no call was left to fail.  */
-static bool
-run_with_fault (const struct operation *op, int nth, bool always)
-{
-  size_t descriptors_before, mappings_before;
-  int r;
-
-  op->prepare ();
-  descriptors_before = descriptors ();
-  mappings_before = mappings ();
-  let_fail (nth, always);
-  err = (struct cs_err) CS_ERR_INIT;
-  r = op->run ();
-  cs_sys = real;
-  CHECK (r == 0 || ((r == -EIO || r == -op->other_error) && err.text[0]));
-  CHECK (descriptors () == descriptors_before);
-  /* An allocator of its own maps memory when it likes.  */
-  CHECK (mappings () == mappings_before || __lsan_do_recoverable_leak_check);
-  op->check (r);
-  return fired > 0;
-}
-
-static void
-fault_loop (const struct operation *op, int least)
-{
-  /* What libc sets up once.  */
-  op->prepare ();
-  CHECK (op->run () == 0);
-  op->check (0);
-  for (int always = 0; always < 2; always++)
-    {
-      int nth = 1;
-
-      while (run_with_fault (op, nth, always))
-        nth++;
-      if (nth <= least)
-        fprintf (stderr, "only %d calls\n", nth - 1);
-      CHECK (nth > least);
-    }
-  CHECK (!__lsan_do_recoverable_leak_check
-         || __lsan_do_recoverable_leak_check () == 0);
-}
 
 static void
 nothing (void)

@@ -508,6 +508,10 @@ flipped_bits (void)
       CHECK (entries () == 3);
       buf[bit / 8] ^= (unsigned char) (1 << bit % 8);
     }
+  CHECK (8 * len >= 1000);
+  printf ("# figure: 0 of %zu flips of a backup unnoticed, all there are\n",
+          8 * len);
+  fflush (stdout);
 }
 
 /* Write a backup again with CHANGE made to what is in it, and a right CRC of
