@@ -111,10 +111,13 @@ main (int argc, char **argv)
   params.reserve = cs_cmd_size (OPTION_RESERVE, reserve);
   params.force = cs_cmd_given (OPTION_FORCE);
   params.warn = cs_cmd_warn;
+  params.diagnose = cs_cmd_diagnose;
   /* Writing beyond RLIMIT_FSIZE is an error like any other.  */
   signal (SIGXFSZ, SIG_IGN);
   cs_workspace_create (store, &params, &err);
   cs_progress_end ();
+  if (err.code == -CS_E_MISUSE) /* the policy's errors have been printed */
+    cs_cmd_exit (cs_err_status (err.code));
   if (err.code != 0)
     cs_cmd_fail (&err);
   cs_cmd_note ("made '%s'", store);

@@ -87,36 +87,18 @@ libraries (const struct run *run)
 
 /* Reading what is given.  */
 
-static void
-check_replacement (void *closure, const char *name, const char *place)
-{
-  size_t *nr_unknown = closure;
-  char text[512];
-
-  if (cs_interpreter_replacement (name))
-    return;
-  ++*nr_unknown;
-  snprintf (text, sizeof text, "%.300s: unknown replacement '%.100s'", place,
-            name);
-  cs_cmd_diagnose (NULL, text);
-}
-
 /* Every error of the policy is printed where it is found.  */
 static void
 load_policy (struct run *run)
 {
   struct cs_err err = CS_ERR_INIT;
-  size_t nr_unknown = 0;
-  int r = cs_policy_load (options.policy, cs_cmd_diagnose, NULL,
-                          &run->policy, &err);
+  int r = cs_interpreter_policy (options.policy, cs_cmd_diagnose, NULL,
+                                 &run->policy, &err);
 
   if (r == -CS_E_MISUSE)
-    cs_cmd_exit (2);
+    cs_cmd_exit (cs_err_status (r));
   if (r < 0)
     cs_cmd_fail (&err);
-  cs_policy_each_replacement (run->policy, check_replacement, &nr_unknown);
-  if (nr_unknown)
-    cs_cmd_exit (2);
 }
 
 static int

@@ -17,6 +17,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -144,6 +145,47 @@ cs_interpreter_replacement (const char *name)
     return unregister_my_thread;
   return cs_mutex_replacement (name) ? cs_mutex_replacement (name)
                                      : cs_process_replacement (name);
+}
+
+struct policy_errors
+{
+  cs_policy_report *diagnose;
+  void *closure;
+  size_t nr;
+};
+
+static void
+check_replacement (void *closure, const char *name, const char *place)
+{
+  struct policy_errors *errors = closure;
+  char text[512];
+
+  if (cs_interpreter_replacement (name))
+    return;
+  snprintf (text, sizeof text, "%.300s: unknown replacement '%.100s'", place,
+            name);
+  errors->nr++;
+  if (errors->diagnose)
+    errors->diagnose (errors->closure, text);
+}
+
+int
+cs_interpreter_policy (const char *file, cs_policy_report *diagnose,
+                       void *closure, struct cs_policy **policy,
+                       struct cs_err *err)
+{
+  struct policy_errors errors = { .diagnose = diagnose, .closure = closure };
+  int code = cs_policy_load (file, diagnose, closure, policy, err);
+
+  if (code != 0)
+    return code;
+  cs_policy_each_replacement (*policy, check_replacement, &errors);
+  if (errors.nr == 0)
+    return 0;
+  cs_policy_free (*policy);
+  *policy = NULL;
+  return cs_err_set (err, CS_E_MISUSE, "policy names %zu unknown"
+                     " replacements", errors.nr);
 }
 
 /* Called through the stub of a missing symbol, as if it were the function:

@@ -98,6 +98,12 @@ void cs_interpreter_release (void);
    for the functions of libgc that do so.  */
 void *cs_interpreter_replacement (const char *name);
 
+/* cs_policy_load(), and see that each replacement in the policy is one that
+   there is: those that are not are errors of the policy as well.  */
+int cs_interpreter_policy (const char *file, cs_policy_report *diagnose,
+                           void *closure, struct cs_policy **policy,
+                           struct cs_err *err);
+
 /* Load the libraries that STORE carries and bind them in this process; with
    RESUME over the store's data.  Errors: those of cs_library_load(),
    cs_imports_bind() and cs_guile_api_load().  */

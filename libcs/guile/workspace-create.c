@@ -237,8 +237,8 @@ fill_store (struct making *m, struct cs_err *err)
 static int
 create (struct making *m, const char *path, struct cs_err *err)
 {
-  int code = cs_policy_load (m->params->policy, report, (void *) m->params,
-                             &m->policy, err);
+  int code = cs_interpreter_policy (m->params->policy, m->params->diagnose,
+                                    m->params->closure, &m->policy, err);
 
   if (code == 0)
     code = open_libraries (m, err);

@@ -31,6 +31,8 @@ struct cs_create_params
   cs_backup_progress *progress; /* of a restore; may be NULL */
   void *closure;
   void (*warn) (const char *text);      /* policy warnings; may be NULL */
+  cs_policy_report *diagnose;   /* each error of the policy, before -CS_E_MISUSE
+                                   is returned; may be NULL */
 };
 
 /* Make a store at PATH with an interpreter in it, booted once.  Nothing

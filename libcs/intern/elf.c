@@ -136,7 +136,7 @@ read_file (int fd, void **data, size_t *len)
   if (S_ISDIR (st.st_mode))
     return -EISDIR;
   if (!S_ISREG (st.st_mode))
-    return -EINVAL;
+    return -CS_E_REFUSED;
   if ((uintmax_t) st.st_size > SIZE_MAX - 1)
     return -EFBIG;
 
@@ -163,6 +163,9 @@ cs_elf_open (const char *path, struct cs_elf **elf, struct cs_err *err)
     return cs_err_sys (err, errno, "cannot open '%s'", path);
   res = read_file (fd, &data, &len);
   close (fd);
+  if (res == -CS_E_REFUSED)
+    return cs_err_set (err, CS_E_REFUSED, "cannot read '%s': not a regular"
+                       " file", path);
   if (res < 0)
     return cs_err_sys (err, -res, "cannot read '%s'", path);
   return open_bytes (path, data, len, data, elf, err);

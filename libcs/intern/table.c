@@ -523,16 +523,45 @@ open_temporary (const char *path, char **name)
   return fd >= 0 ? fd : -errno;
 }
 
+/* May the file at PATH be replaced?  Only nothing, an empty file and a table
+   may: whoever confuses two options must not lose a workspace.  */
+static int
+check_replaced (const char *path, struct cs_err *err)
+{
+  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  char magic[sizeof CS_TABLE_MAGIC] = "";
+  struct stat st;
+  bool is_regular, is_table;
+
+  if (fd < 0)
+    return errno == ENOENT ? 0
+      : cs_err_sys (err, errno, "cannot write table '%.300s'", path);
+  is_regular = fstat (fd, &st) == 0 && S_ISREG (st.st_mode);
+  is_table = is_regular
+    && (st.st_size == 0
+        || (read (fd, magic, sizeof magic) == sizeof magic
+            && memcmp (magic, CS_TABLE_MAGIC, sizeof magic) == 0));
+  close (fd);
+  if (is_table)
+    return 0;
+  if (!is_regular)
+    return cs_err_set (err, CS_E_REFUSED,
+                       "cannot write table '%.300s': not a regular file",
+                       path);
+  cs_err_set (err, CS_E_REFUSED, "cannot write table '%.300s': the file there"
+              " is no table", path);
+  return cs_err_advise (err, "remove it, or choose another name; symbols are"
+                        " added to a store with --store");
+}
+
 /* The file to replace: PATH, or what it is a symbolic link to (given).  */
 static int
 find_target (const char *path, char **target, struct cs_err *err)
 {
-  struct stat st;
+  int r = check_replaced (path, err);
 
-  if (stat (path, &st) == 0 && !S_ISREG (st.st_mode))
-    return cs_err_set (err, CS_E_REFUSED,
-                       "cannot write table '%.300s': not a regular file",
-                       path);
+  if (r < 0)
+    return r;
   *target = realpath (path, NULL);
   if (!*target)
     *target = strdup (path);

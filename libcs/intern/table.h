@@ -137,7 +137,7 @@ int cs_table_compile (struct cs_policy *policy,
                       struct cs_table_disk **table, struct cs_err *err);
 
 /* Write to PATH (complete or not at all: temporary name, fsync, rename), and
-   read back with all checks.  A PATH that exists must be a regular file
+   read back with all checks.  A PATH that exists must be empty or a table
    (-CS_E_REFUSED).  What is read is given to the caller (free()); its crc
    field is 0, as in a store.  */
 int cs_table_write (const struct cs_table_disk *table, const char *path,

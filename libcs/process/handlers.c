@@ -53,6 +53,7 @@ before_fork (void)
   cs_process_run_prepare ();
   cs_foreign_hold ();
   cs_borrowed_hold ();
+  cs_regex_hold ();
   cs_callback_hold ();
   cs_keys_hold ();
   cs_stop_hold ();
@@ -65,6 +66,7 @@ release_locks (void)
   cs_stop_release ();
   cs_keys_release ();
   cs_callback_release ();
+  cs_regex_release ();
   cs_borrowed_release ();
   cs_foreign_release ();
 }

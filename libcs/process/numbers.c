@@ -75,19 +75,41 @@ got (int fd)
   return fd;
 }
 
+/* Does open() with FLAGS take a mode?  */
+static bool
+takes_mode (int flags)
+{
+  return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
+}
+
 int
 cs_numbers_open (const char *path, int flags, ...)
 {
   mode_t mode = 0;
   va_list arguments;
 
-  if ((flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE)
+  if (takes_mode (flags))
     {
       va_start (arguments, flags);
       mode = va_arg (arguments, mode_t);
       va_end (arguments);
     }
   return got (open (path, flags, mode));
+}
+
+int
+cs_numbers_openat (int folder, const char *path, int flags, ...)
+{
+  mode_t mode = 0;
+  va_list arguments;
+
+  if (takes_mode (flags))
+    {
+      va_start (arguments, flags);
+      mode = va_arg (arguments, mode_t);
+      va_end (arguments);
+    }
+  return got (openat (folder, path, flags, mode));
 }
 
 int

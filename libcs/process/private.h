@@ -6,6 +6,7 @@
 #include <iconv.h>
 #include <locale.h>
 #include <poll.h>
+#include <regex.h>
 #include <signal.h>
 #include <sys/select.h>
 #include <sys/types.h>
@@ -155,6 +156,14 @@ double cs_locale_strtod (const char *text, char **end, locale_t locale);
 long cs_locale_strtol (const char *text, char **end, int base,
                        locale_t locale);
 
+/* regex.c */
+int cs_regex_compile (regex_t *regex, const char *pattern, int flags);
+int cs_regex_execute (const regex_t *regex, const char *text,
+                      size_t nr_matches, regmatch_t *matches, int flags);
+void cs_regex_free (regex_t *regex);
+void cs_regex_hold (void);      /* around a fork */
+void cs_regex_release (void);
+
 /* directory.c */
 struct cs_directory;
 struct dirent64;
@@ -190,6 +199,7 @@ void cs_foreign_release (void);
 /* numbers.c: calls of libguile that give descriptors by number; the marked
    numbers, and one above the highest of them.  */
 int cs_numbers_open (const char *path, int flags, ...);
+int cs_numbers_openat (int folder, const char *path, int flags, ...);
 int cs_numbers_dup (int fd);
 int cs_numbers_dup2 (int old, int new);
 int cs_numbers_fcntl (int fd, int command, ...);

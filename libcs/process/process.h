@@ -23,6 +23,7 @@
      timers.c       alarm and interval timers: end with their process
      iconv.c        conversion descriptors: handles that name two encodings
      locale.c       locale_t: handles that name categories and a locale
+     regex.c        compiled regular expressions: handles with the pattern
      directory.c    directory streams: handles that end with their process
      gettext.c      message domains: set again
      callback.c     libffi's closures: in the store, prepared again

@@ -328,12 +328,30 @@ $hint"
   refused 1 "'folder.pol': Is a directory"
 }
 
-@test "a policy with errors: all are reported with their place" {
+@test "a policy with errors: all are reported with their place, and nothing else" {
   printf '%s\n' 'policy 1' 'persist' 'nonsense here' >bad.pol
+  rules='policy, persist, restart, rebind, intern, skip, replace, files'
+  for quiet in '' -q; do
+    # Word splitting is meant: none, or an option.
+    # shellcheck disable=SC2086
+    try cs-create $quiet --policy bad.pol a.store
+    ended 2 && printed ''
+    complained "bad.pol:2:1: library pattern expected after 'persist'
+bad.pol:3:1: unknown rule 'nonsense'; rules are $rules"
+  done
+  [ "$(ls -A)" = bad.pol ]
+}
+
+@test "replacements that do not exist: all are reported, nothing is made" {
+  sed -e 's/store:free$/store:fre/' -e 's/store:malloc in/store:mallo in/' \
+    "$CS_SOURCE_DIR/policy/guile-3.0.pol" >bad.pol
+  want=$(awk '{ at = match ($0, /store:(fre|mallo)( |$)/) } at {
+                name = substr ($0, at); sub (/ .*/, "", name)
+                print "bad.pol:" NR ":" at ": unknown replacement \047" \
+                      name "\047" }' bad.pol)
+  [ "$(wc -l <<<"$want")" -ge 3 ]
   try cs-create --policy bad.pol a.store
-  ended 2 && printed ''
-  complained_part 'bad.pol:2:'
-  complained_part 'bad.pol:3:1:'
+  ended 2 && printed '' && complained "$want"
   [ "$(ls -A)" = bad.pol ]
 }
 

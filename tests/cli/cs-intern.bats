@@ -239,13 +239,18 @@ bad.pol:4:18: replacement '[' is not of the form NAMESPACE:NAME, as in store:mal
   refused 1 "'liba.so.1' and './liba.so.1' have the same soname 'liba.so.1'"
 }
 
-@test "bad libraries: missing, folder, empty, text, truncated" {
+@test "bad libraries: missing, folder, pipe, device, empty, text, truncated" {
   try cs-intern missing.so
   refused 1 "'missing.so'"
   mkdir folder.so
   try cs-intern folder.so
   refused "$status" "'folder.so'"
   [ "$status" -eq 1 ] || [ "$status" -eq 4 ]
+  mkfifo fifo.so
+  for name in fifo.so /dev/zero; do
+    try cs-intern "$name"
+    refused 1 "cannot read '$name': not a regular file"
+  done
   : >empty.so
   try cs-intern empty.so
   refused 4 "'empty.so'"
@@ -269,6 +274,28 @@ bad.pol:4:18: replacement '[' is not of the form NAMESPACE:NAME, as in store:mal
   try cs-intern --policy liba.so.1 liba.so.1
   ended 2 && printed ''
   complained_part 'liba.so.1:1:'
+}
+
+@test "a file that is no table is not replaced by one" {
+  try cs-intern --policy a.pol -o liba.so.1 liba.so.1
+  refused 1 "cannot write table 'liba.so.1': the file there is no table"
+  "$MAKE_STORE" a.store a.pol ./liba.so.1 3>&-
+  before=$(state_of a.store)
+  try cs-intern --policy a.pol -o a.store liba.so.1
+  refused 1 "cannot write table 'a.store': the file there is no table"
+  complained_part 'with --store'
+  [ "$(state_of a.store)" = "$before" ]
+  for contents in C ColdTa 'text, and more'; do
+    printf %s "$contents" >other
+    try cs-intern --policy a.pol -o other liba.so.1
+    refused 1 'is no table'
+    [ "$(cat other)" = "$contents" ]
+  done
+  : >empty
+  try cs-intern --policy a.pol -o empty liba.so.1
+  ended 0 && quiet
+  try cs-intern --policy a.pol -o empty liba.so.1
+  ended 0 && quiet
 }
 
 @test "a table that cannot be written" {
