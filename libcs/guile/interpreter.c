@@ -588,6 +588,7 @@ cs_interpreter_resume (struct cs_store *store, struct cs_err *err)
   atomic_store (&cs_process.collector_ready, true);
   gc.set_on_collection_event (on_collection);
   cs_threads_weed (&workspace.image->threads);
+  cs_process_end_threads ();
   cs_library_restart (&cs_process.libraries);
   return 0;
 }

@@ -144,12 +144,20 @@ cs_numbers_fcntl (int fd, int command, ...)
                                                           : result;
 }
 
+/* A thread that is brought to its end has descriptors of the last process,
+   which all are at theirs (once.c).  */
+ssize_t
+cs_numbers_read (int fd, void *bytes, size_t len)
+{
+  return cs_once_is_ending () ? 0 : read (fd, bytes, len);
+}
+
 /* While what the last process had is taken down, its numbers are not those
    of this one.  */
 int
 cs_numbers_close (int fd)
 {
-  if (cs_process.weeding)
+  if (cs_process.weeding || cs_once_is_ending ())
     return 0;
   if (is_standard (fd))
     cs_numbers_add (fd);

@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* once.c -- pthread_once, for routines that start threads.
+/* once.c -- pthread_once, for routines that start threads; ending threads
+   that are gone.
 
    A once-control that has run stays "done" in the store.  That is right for
    what it left in the heap, and wrong for a thread it started: libguile
    starts its signal delivery thread under one (3.0.8, libguile/scmsigs.c,
    scm_i_ensure_signal_delivery_thread).  A control whose routine created a
    thread is therefore remembered, and armed again at each resume.
+
+   From 3.0.10 on, libguile also keeps in a variable whether the thread runs,
+   which only the thread itself resets, when its pipe is at its end; a routine
+   that finds it set aborts.  So the thread is brought to its end once more:
+   its body runs in a thread of this process, for which every descriptor is at
+   its end (ending_in_this_thread).  That is possible where the body has no
+   argument; one of a thread that has gone would lead nowhere.
 
    A control whose routine runs is never in an image: another process would
    wait for its end (glibc 2.36, nptl/pthread_once.c).  */
@@ -17,17 +25,26 @@
 static __thread void (*current_routine) (void);
 static __thread pthread_once_t *current_control;
 static __thread unsigned threads_created;
+static __thread void *(*last_body) (void *);    /* of those; or NULL */
+static __thread bool ending_in_this_thread;
+
+/* Threads of the last process, to be brought to their ends.  */
+static uint64_t bodies[CS_PROCESS_ONCES_MAX];
+static uint32_t nr_bodies;
 
 static void
-remember (const pthread_once_t *control)
+remember (const pthread_once_t *control, void *(*body) (void *))
 {
   struct cs_process_disk *image = cs_process.image;
+  struct cs_once_disk *once = image->onces;
 
-  for (uint32_t i = 0; i < image->nr_onces; i++)
-    if (image->onces[i].control == (uintptr_t) control)
+  for (; once < image->onces + image->nr_onces; once++)
+    if (once->control == (uintptr_t) control)
       return;
-  if (image->nr_onces < CS_PROCESS_ONCES_MAX)
-    image->onces[image->nr_onces++].control = (uintptr_t) control;
+  if (image->nr_onces == CS_PROCESS_ONCES_MAX)
+    return;
+  *once = (struct cs_once_disk) { (uintptr_t) control, (uintptr_t) body };
+  image->nr_onces++;
 }
 
 static void
@@ -38,7 +55,7 @@ run_routine (void)
 
   current_routine ();
   if (threads_created != before)
-    remember (control);
+    remember (control, threads_created == before + 1 ? last_body : NULL);
 }
 
 int
@@ -60,9 +77,10 @@ cs_once_run (pthread_once_t *control, void (*routine) (void))
 
 /* Called for each thread that is started.  Is that done under a control?  */
 bool
-cs_once_starts_thread (void)
+cs_once_starts_thread (void *(*body) (void *), const void *argument)
 {
   threads_created++;
+  last_body = argument ? NULL : body;
   return current_control != NULL;
 }
 
@@ -73,7 +91,36 @@ cs_once_rearm (void)
   struct cs_process_disk *image = cs_process.image;
 
   for (uint32_t i = 0; i < image->nr_onces; i++)
-    memcpy ((void *) (uintptr_t) image->onces[i].control, &armed,
-            sizeof armed);
+    {
+      memcpy ((void *) (uintptr_t) image->onces[i].control, &armed,
+              sizeof armed);
+      if (image->onces[i].body)
+        bodies[nr_bodies++] = image->onces[i].body;
+    }
   image->nr_onces = 0;
+}
+
+bool
+cs_once_is_ending (void)
+{
+  return ending_in_this_thread;
+}
+
+static void *
+run_to_end (void *body)
+{
+  ending_in_this_thread = true;
+  return ((void *(*) (void *)) (uintptr_t) *(uint64_t *) body) (NULL);
+}
+
+/* A thread that cannot be started is missed when it is started anew.  */
+void
+cs_process_end_threads (void)
+{
+  pthread_t thread;
+
+  for (uint32_t i = 0; i < nr_bodies; i++)
+    if (cs_thread_create (&thread, NULL, run_to_end, &bodies[i]) == 0)
+      pthread_join (thread, NULL);
+  nr_bodies = 0;
 }

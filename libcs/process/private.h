@@ -120,7 +120,9 @@ int cs_thread_create (pthread_t *thread, const pthread_attr_t *attr,
 
 /* once.c */
 int cs_once_run (pthread_once_t *control, void (*routine) (void));
-bool cs_once_starts_thread (void);
+bool cs_once_starts_thread (void *(*body) (void *), const void *argument);
+/* Is this thread one that is brought to its end?  */
+bool cs_once_is_ending (void);
 void cs_once_rearm (void);
 
 /* handlers.c */
@@ -203,6 +205,7 @@ int cs_numbers_openat (int folder, const char *path, int flags, ...);
 int cs_numbers_dup (int fd);
 int cs_numbers_dup2 (int old, int new);
 int cs_numbers_fcntl (int fd, int command, ...);
+ssize_t cs_numbers_read (int fd, void *bytes, size_t len);
 int cs_numbers_close (int fd);
 void cs_numbers_add (int fd);
 bool cs_numbers_has (int fd);

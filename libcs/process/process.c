@@ -259,6 +259,7 @@ static const struct replacement replacements[] = {
   { "process:dup", cs_numbers_dup },
   { "process:dup2", cs_numbers_dup2 },
   { "process:fcntl", cs_numbers_fcntl },
+  { "process:read", cs_numbers_read },
   { "process:close", cs_numbers_close },
   { "process:pthread_once", cs_once_run },
   { "process:pthread_sigmask", cs_stop_sigmask },

@@ -17,7 +17,7 @@
                     the threads that work in the interpreter, stopping them
                     while an image is written, and the locks they hold
      once.c         pthread_once: controls whose routine started a thread are
-                    armed again
+                    armed again, and the thread is brought to its end
      handlers.c     fork and exit handlers: kept in the store, run from here
      signals.c      signal actions: kept in the store, installed again
      timers.c       alarm and interval timers: end with their process
@@ -52,7 +52,7 @@
 #include "store/store.h"
 
 #define CS_PROCESS_MAGIC "ColdPro"      /* 8 bytes with its NUL */
-#define CS_PROCESS_VERSION 3
+#define CS_PROCESS_VERSION 4
 
 #define CS_PROCESS_KEYS_MAX 64
 #define CS_PROCESS_ONCES_MAX 64
@@ -81,6 +81,8 @@ struct cs_key_disk
 struct cs_once_disk             /* a control that acquired a thread */
 {
   uint64_t control;             /* address of the pthread_once_t */
+  uint64_t body;                /* what the thread ran, if it was one without
+                                   an argument; or 0 */
 };
 
 struct cs_atfork_disk
@@ -364,6 +366,11 @@ void cs_process_note_weeded (const struct cs_thread_disk *thread,
 /* keys.c: run the destructors of threads that are gone (all recorded ones),
    and forget them.  On a thread that the interpreter does not know.  */
 void cs_process_weed (void);
+
+/* once.c: bring threads that were started under once-controls to their ends,
+   so that they can be started anew.  Before any of that, once the interpreter
+   can be entered.  */
+void cs_process_end_threads (void);
 
 /* handlers.c: the handlers that the carried libraries registered for fork,
    as libc would run them.  */

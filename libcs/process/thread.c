@@ -43,7 +43,7 @@ cs_thread_create (pthread_t *thread, const pthread_attr_t *attr,
     return EAGAIN;
   /* One that is started under a once-control is the interpreter's own.  */
   *start = (struct start) { body, argument, CS_THREAD_OF_PROGRAM };
-  if (cs_once_starts_thread ())
+  if (cs_once_starts_thread (body, argument))
     start->kind = CS_THREAD_OF_SERVICE;
   cs_stop_starting ();
   code = pthread_create (thread, attr, run_thread, start);

@@ -132,9 +132,86 @@ nested (void)
   CHECK (in_child (nested_later) == 0);
 }
 
+/* A thread in the manner of libguile's signal delivery thread: it runs until
+   a pipe is at its end, then says that it has stopped.  */
+enum { STATE = 20, READ_END, WRITE_END, CONTROL };
+
+static void *
+until_end (void *argument)
+{
+  char byte;
+
+  CHECK (!argument && words->word[STATE] == 1);
+  while (cs_numbers_read ((int) words->word[READ_END], &byte, 1) == 1)
+    continue;
+  CHECK (cs_numbers_close ((int) words->word[READ_END]) == 0);
+  words->word[STATE] = 0;
+  return NULL;
+}
+
+static void
+start_until_end (void)
+{
+  pthread_t thread;
+  int ends[2];
+
+  CHECK (words->word[STATE] == 0 && pipe (ends) == 0);
+  words->word[STATE] = 1;
+  words->word[READ_END] = (uint64_t) ends[0];
+  words->word[WRITE_END] = (uint64_t) ends[1];
+  CHECK (cs_thread_create (&thread, NULL, until_end, NULL) == 0);
+}
+
+static pthread_once_t *
+thread_control (void)
+{
+  return (pthread_once_t *) &words->word[CONTROL];
+}
+
+static void
+leave_running (void)
+{
+  begin ();
+  CHECK (cs_once_run (thread_control (), start_until_end) == 0);
+  CHECK (words->word[STATE] == 1);
+  save_and_leave ();
+}
+
+/* The numbers of the last process are somebody else's today.  */
+static void
+start_anew (void)
+{
+  int ends[2], same;
+
+  resume ();
+  CHECK (pipe (ends) == 0);
+  words->word[READ_END] = (uint64_t) ends[0];
+  cs_process_end_threads ();
+  CHECK (words->word[STATE] == 0);
+  same = fcntl (ends[0], F_GETFD);
+  CHECK (same >= 0);
+  CHECK (cs_once_run (thread_control (), start_until_end) == 0);
+  CHECK (words->word[STATE] == 1 && words->word[READ_END] != (uint64_t) ends[0]);
+  /* Descriptors are what they are for everybody else.  */
+  CHECK (write (ends[1], "x", 1) == 1);
+  CHECK (cs_numbers_read (ends[0], &same, 1) == 1);
+  CHECK (cs_numbers_close (ends[0]) == 0 && fcntl (ends[0], F_GETFD) == -1);
+  save_and_leave ();
+}
+
+static void
+brought_to_its_end (void)
+{
+  CHECK (in_child (leave_running) == 0);
+  CHECK (in_child (start_anew) == 0);
+  CHECK (in_child (start_anew) == 0);
+}
+
 static const struct test_case cases[] = {
   { "a control that started a thread is armed again, no other", re_armed },
   { "a routine inside a routine is judged by itself", nested },
+  { "a thread that ran is brought to its end in the next process",
+    brought_to_its_end },
 };
 
 int

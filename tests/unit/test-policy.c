@@ -531,6 +531,36 @@ test_built_in (void **state)
   cs_policy_free (NULL);
 }
 
+/* What builds of libguile with newer releases of glibc and of Guile import,
+   besides what this machine's own does.  */
+static void
+test_built_in_other_builds (void **state)
+{
+  static const struct
+  {
+    const char *symbol, *replacement;
+  } wanted[] = {
+    { "strtol_l", "process:strtol_l" },
+    { "__isoc23_strtol_l", "process:strtol_l" },
+    { "regcomp", "process:regcomp" },
+    { "regexec", "process:regexec" },
+    { "regfree", "process:regfree" },
+    { "openat64", "process:openat" },
+    { "fcntl", "process:fcntl" },
+    { "fcntl64", "process:fcntl" },
+    { "read", "process:read" },
+  };
+  struct cs_policy *p;
+
+  (void) state;
+  assert_int_equal (cs_policy_load (NULL, NULL, NULL, &p, NULL), 0);
+  for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+    assert_string_equal (cs_policy_replacement (p, "libguile-3.0.so.1",
+                                                wanted[i].symbol),
+                         wanted[i].replacement);
+  cs_policy_free (p);
+}
+
 int
 main (void)
 {
@@ -552,6 +582,7 @@ main (void)
     cmocka_unit_test (test_overruled_is_used),
     cmocka_unit_test (test_load_file),
     cmocka_unit_test (test_built_in),
+    cmocka_unit_test (test_built_in_other_builds),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
