@@ -138,7 +138,8 @@ find_characters (const struct cs_heap *heap, uint64_t stringbuf,
 {
   uint64_t word, len, width;
 
-  if (!cs_value_is_object (stringbuf)
+  /* Literals in libguile are aligned to words only.  */
+  if (stringbuf % heap->word_len != 0
       || !cs_heap_word (heap, stringbuf, 0, &word)
       || (word & 0x7f) != scm_tc7_stringbuf
       || !cs_heap_word (heap, stringbuf, STRINGBUF_LEN, &len)

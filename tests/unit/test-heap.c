@@ -78,10 +78,12 @@ pair (uint64_t car, uint64_t cdr)
   return OBJECT (car, cdr);
 }
 
+/* Those that are literals in libguile are no objects of the collector's: they
+   lie at a multiple of the word (i386).  */
 static uint64_t
 stringbuf (const char *bytes, size_t nr, unsigned width)
 {
-  uint64_t addr = room (2 * word_len + nr * width + width);
+  uint64_t addr = room (8 + 2 * word_len + nr * width + width) + word_len % 8;
 
   set_word (addr, 0, STRINGBUF | (width == 4 ? WIDE : 0));
   set_word (addr, 1, nr);
