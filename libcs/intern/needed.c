@@ -78,6 +78,7 @@ struct search
   const struct cs_elf *needs;   /* the library that needs it, or NULL */
   const char *soname;
   struct cs_elf *found;         /* NULL until it is */
+  struct cs_err err;            /* what was wrong with one that does not fit */
 };
 
 /* The folder of the library at PATH (given), "." if it has none.  */
@@ -97,25 +98,31 @@ arch_of (const struct search *s)
   return s->needs ? cs_elf_arch (s->needs) : cs_arch_native ();
 }
 
-/* Look in FOLDER (LEN characters).  */
+/* Look in FOLDER (LEN characters).  As ld.so does: one that is damaged ends
+   the search, others that do not fit are passed over.  */
 static int
 look_in (struct search *s, const char *folder, size_t len)
 {
-  struct cs_err ignored = CS_ERR_INIT;
   char *path;
+  int r = 0;
 
   if (s->found || len == 0)
     return 0;
   if (asprintf (&path, "%.*s/%s", (int) len, folder, s->soname) < 0)
     return -ENOMEM;
-  if (access (path, F_OK) == 0 && cs_elf_open (path, &s->found, &ignored) < 0)
-    s->found = NULL;
+  if (access (path, F_OK) == 0)
+    r = cs_elf_open (path, &s->found, &s->err);
+  free (path);
+  if (r < 0)
+    {
+      s->found = NULL;
+      return r == -CS_E_DAMAGED ? r : 0;
+    }
   if (s->found && cs_elf_arch (s->found) != arch_of (s))
     {
       cs_elf_close (s->found);
       s->found = NULL;
     }
-  free (path);
   return 0;
 }
 
@@ -247,7 +254,7 @@ static int
 open_needed (struct cs_elf_list *list, const struct cs_elf *needs,
              const char *soname, struct cs_err *err)
 {
-  struct search s = { needs, soname, NULL };
+  struct search s = { .needs = needs, .soname = soname };
   int r = look_near (&s);
 
   if (r == 0)
@@ -257,7 +264,11 @@ open_needed (struct cs_elf_list *list, const struct cs_elf *needs,
   if (r < 0)
     {
       cs_elf_close (s.found);
-      return cs_err_sys (err, -r, "cannot look for '%.200s'", soname);
+      if (r == -CS_E_DAMAGED)
+        *err = s.err;
+      else
+        cs_err_sys (err, -r, "cannot look for '%.200s'", soname);
+      return r;
     }
   if (s.found)
     return append (list, s.found, err);
@@ -303,7 +314,7 @@ int
 cs_elf_open_needed (const struct cs_elf *needs, const char *name,
                     const char *path, struct cs_elf **elf)
 {
-  struct search s = { needs, name, NULL };
+  struct search s = { .needs = needs, .soname = name };
   int r = look_in_runpath (&s);
 
   if (r == 0)

@@ -234,6 +234,15 @@ bad.pol:4:18: replacement '[' is not of the form NAMESPACE:NAME, as in store:mal
   name the file of liba.so.1 as well"
 }
 
+@test "a needed library that is found damaged is not passed over" {
+  library b <<<'int a_one (int); int b_one (void) { return a_one (1); }' \
+    liba.so.1
+  sed -i 's/liba/lib[ab]/' a.pol
+  truncate -s 500 liba.so.1
+  try cs-intern --policy a.pol ./libb.so.1
+  refused 4 "cannot read './liba.so.1': "
+}
+
 @test "two libraries of one soname" {
   try cs-intern --policy a.pol liba.so.1 ./liba.so.1
   refused 1 "'liba.so.1' and './liba.so.1' have the same soname 'liba.so.1'"
