@@ -13,7 +13,9 @@
    that finds it set aborts.  So the thread is brought to its end once more:
    its body runs in a thread of this process, for which every descriptor is at
    its end (ending_in_this_thread).  That is possible where the body has no
-   argument; one of a thread that has gone would lead nowhere.
+   argument; one of a thread that has gone would lead nowhere.  The finalizer
+   thread, which may be started in a routine, too, if that allocates, has
+   ended by itself when an image is written.
 
    A control whose routine runs is never in an image: another process would
    wait for its end (glibc 2.36, nptl/pthread_once.c).  */
@@ -25,26 +27,31 @@
 static __thread void (*current_routine) (void);
 static __thread pthread_once_t *current_control;
 static __thread unsigned threads_created;
-static __thread void *(*last_body) (void *);    /* of those; or NULL */
 static __thread bool ending_in_this_thread;
 
 /* Threads of the last process, to be brought to their ends.  */
 static uint64_t bodies[CS_PROCESS_ONCES_MAX];
 static uint32_t nr_bodies;
 
+/* Remember CONTROL, and that BODY runs because of it; NULL: not known.  */
 static void
 remember (const pthread_once_t *control, void *(*body) (void *))
 {
   struct cs_process_disk *image = cs_process.image;
   struct cs_once_disk *once = image->onces;
 
-  for (; once < image->onces + image->nr_onces; once++)
-    if (once->control == (uintptr_t) control)
-      return;
-  if (image->nr_onces == CS_PROCESS_ONCES_MAX)
+  while (once < image->onces + image->nr_onces
+         && once->control != (uintptr_t) control)
+    once++;
+  if (once == image->onces + CS_PROCESS_ONCES_MAX)
     return;
-  *once = (struct cs_once_disk) { (uintptr_t) control, (uintptr_t) body };
-  image->nr_onces++;
+  if (once == image->onces + image->nr_onces)
+    {
+      *once = (struct cs_once_disk) { (uintptr_t) control, 0 };
+      image->nr_onces++;
+    }
+  if (body)
+    once->body = (uintptr_t) body;
 }
 
 static void
@@ -55,7 +62,7 @@ run_routine (void)
 
   current_routine ();
   if (threads_created != before)
-    remember (control, threads_created == before + 1 ? last_body : NULL);
+    remember (control, NULL);
 }
 
 int
@@ -75,13 +82,25 @@ cs_once_run (pthread_once_t *control, void (*routine) (void))
   return code;
 }
 
-/* Called for each thread that is started.  Is that done under a control?  */
 bool
 cs_once_starts_thread (void *(*body) (void *), const void *argument)
 {
   threads_created++;
-  last_body = argument ? NULL : body;
-  return current_control != NULL;
+  if (!current_control)
+    return false;
+  if (!argument)
+    remember (current_control, body);
+  return true;
+}
+
+void
+cs_once_thread_ended (void *(*body) (void *))
+{
+  struct cs_process_disk *image = cs_process.image;
+
+  for (uint32_t i = 0; i < image->nr_onces; i++)
+    if (image->onces[i].body == (uintptr_t) body)
+      image->onces[i].body = 0;
 }
 
 void

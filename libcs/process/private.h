@@ -120,7 +120,10 @@ int cs_thread_create (pthread_t *thread, const pthread_attr_t *attr,
 
 /* once.c */
 int cs_once_run (pthread_once_t *control, void (*routine) (void));
+/* A thread is about to be started.  Is that done under a control?  */
 bool cs_once_starts_thread (void *(*body) (void *), const void *argument);
+/* What cs_once_starts_thread() was told of has ended, or did not start.  */
+void cs_once_thread_ended (void *(*body) (void *));
 /* Is this thread one that is brought to its end?  */
 bool cs_once_is_ending (void);
 void cs_once_rearm (void);

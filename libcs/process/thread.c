@@ -23,13 +23,17 @@ static void *
 run_thread (void *closure)
 {
   struct start start = *(struct start *) closure;
+  void *result;
 
   free (closure);
   cs_process_thread_kind = start.kind;
   cs_stop_self.is_starting = true;
   cs_keys_watch_end ();
   cs_stop_enlist ();
-  return start.body (start.argument);
+  result = start.body (start.argument);
+  if (start.kind == CS_THREAD_OF_SERVICE)
+    cs_once_thread_ended (start.body);
+  return result;
 }
 
 int
@@ -50,6 +54,7 @@ cs_thread_create (pthread_t *thread, const pthread_attr_t *attr,
   if (code != 0)
     {
       cs_stop_not_started ();
+      cs_once_thread_ended (body);
       free (start);
     }
   return code;

@@ -199,6 +199,47 @@ start_anew (void)
   save_and_leave ();
 }
 
+/* A thread that has ended in its own process is not run again.  */
+static void *
+must_run_once (void *unused)
+{
+  CHECK (words->word[STATE]++ == 0);
+  return unused;
+}
+
+static void
+start_and_join (void)
+{
+  pthread_t thread;
+
+  CHECK (cs_thread_create (&thread, NULL, must_run_once, NULL) == 0);
+  CHECK (pthread_join (thread, NULL) == 0);
+}
+
+static void
+leave_ended (void)
+{
+  begin ();
+  CHECK (cs_once_run (thread_control (), start_and_join) == 0);
+  CHECK (words->word[STATE] == 1);
+  save_and_leave ();
+}
+
+static void
+not_again (void)
+{
+  resume ();
+  cs_process_end_threads ();
+  CHECK (words->word[STATE] == 1);
+}
+
+static void
+ended_by_itself (void)
+{
+  CHECK (in_child (leave_ended) == 0);
+  CHECK (in_child (not_again) == 0);
+}
+
 static void
 brought_to_its_end (void)
 {
@@ -212,6 +253,7 @@ static const struct test_case cases[] = {
   { "a routine inside a routine is judged by itself", nested },
   { "a thread that ran is brought to its end in the next process",
     brought_to_its_end },
+  { "one that had ended is not", ended_by_itself },
 };
 
 int
