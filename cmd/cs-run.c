@@ -5,9 +5,11 @@
    long ones only: nothing it may want later can clash.  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <locale.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,6 +199,13 @@ note (const char *event, const char *text)
   cs_cmd_note ("%s: %s", event, text);
 }
 
+static bool
+may_only_read (const char *store)
+{
+  return faccessat (AT_FDCWD, store, R_OK, AT_EACCESS) == 0
+         && faccessat (AT_FDCWD, store, W_OK, AT_EACCESS) != 0;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -227,5 +236,8 @@ main (int argc, char **argv)
   install_locale ();
   cs_cmd_null_standard ();
   cs_workspace_run (line->operands[0], &params, &err);
+  if (!params.ephemeral && may_only_read (line->operands[0]))
+    cs_err_advise (&err, "use it without saving, if that is enough: "
+                   "--ephemeral");
   cs_cmd_fail (&err);
 }

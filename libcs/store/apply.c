@@ -109,7 +109,8 @@ keep_record (void *context, struct cs_store *store,
   return 0;
 }
 
-/* The folder is somebody else's: go on without a history.  The image must
+/* The folder is somebody else's, or the store's name leaves no room for the
+   history's: go on without one.  The image must
    say so before it changes: who finds no history takes it for unchanged
    otherwise (history.c).  */
 static int
@@ -141,7 +142,8 @@ keep_history (struct cs_store *store, struct cs_err *err)
   if (r < 0)
     return r;
   k.folder = cs_history_make (store);
-  if (k.folder == -EACCES || k.folder == -EPERM || k.folder == -EROFS)
+  if (k.folder == -EACCES || k.folder == -EPERM || k.folder == -EROFS
+      || k.folder == -ENAMETOOLONG)
     return do_without (store, &k.before.superblock, err);
   if (k.folder < 0)
     return cs_err_sys (err, -k.folder, "folder '%s-history'", store->path);

@@ -126,9 +126,6 @@ open_file (struct cs_store *store, struct stat *st, struct cs_err *err)
       r = cs_file_locate (store, err);
       if (r == 0)
         r = open_locked (store, st, true, err);
-      if (r == -EACCES || r == -EROFS || r == -EPERM)
-        cs_err_advise (err, "use it without saving, if that is enough: "
-                       "--ephemeral");
       return r;
     }
   store->fd = cs_file_open (AT_FDCWD, store->path, O_RDONLY, st, err);

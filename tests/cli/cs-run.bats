@@ -283,6 +283,37 @@ $hint"
   [ "$(ls folder)" = b.store ]
 }
 
+@test "a name that leaves no room for the history's: saved, without one" {
+  name=$(printf '%0255d' 0)
+  mv a.store "$name"
+  for want in 1 2 3; do
+    try cs-run "$name" -c "(define x $want)"
+    ended 0 && quiet
+    try cs-run "$name" -c '(display x)'
+    ended 0 && printed "$want"
+  done
+  try cs-inspect --history "$name"
+  ended 0 && complained ''
+  [ "$(ls -A)" = "$name" ]
+}
+
+@test "a store that may only be read: the way out is named where there is one" {
+  need_nobody
+  mkdir -m 755 folder
+  cp --sparse=always a.store folder/b.store
+  chmod 644 folder/b.store
+  try_as_nobody cs-run "$PWD/folder/b.store" -c 1
+  refused 125 "open for writing: Permission denied"
+  complained_part 'use it without saving, if that is enough: --ephemeral'
+  install -m 644 "$CS_BUILD_DIR/libcs.so.0" folder/lib.so
+  try_as_nobody cs-intern -q --store "$PWD/folder/b.store" "$PWD/folder/lib.so"
+  refused 1 "Permission denied"
+  [[ $stderr != *--ephemeral* ]] || differ 'wanted no option of another command'
+  chmod 600 folder/b.store
+  try_as_nobody cs-run "$PWD/folder/b.store" -c 1
+  complained "cs-run: cannot open '$PWD/folder/b.store': open for writing: Permission denied"
+}
+
 @test "standard input, output or error closed" {
   run --separate-stderr sh -c 'cs-run a.store -c "(display 1)" <&-'
   ended 0 && printed 1
