@@ -12,8 +12,8 @@
 
    A line is a kind, printed as one word, and a text that begins with the
    noun it is about: "missing" and "library 'libfoo.so.1': cannot open ...".
-   The texts in use begin with "threads", "file", "descriptor", "library",
-   "function", "environment" and "timer".  */
+   The texts in use begin with "threads", "pointers", "file", "descriptor",
+   "library", "function", "environment" and "timer".  */
 #ifndef CS_REPORT_H
 #define CS_REPORT_H
 

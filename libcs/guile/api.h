@@ -52,6 +52,7 @@
   F (from_int32)                                                        \
   F (from_int64)                                                        \
   F (from_locale_string)                                                \
+  F (from_pointer)                                                      \
   F (from_stringn)                                                      \
   F (from_uint64)                                                       \
   F (from_utf8_string)                                                  \
@@ -70,6 +71,7 @@
   F (mutex_locked_p)                                                    \
   F (mutex_owner)                                                       \
   F (open_input_string)                                                 \
+  F (pointer_to_bytevector)                                             \
   F (port_filename)                                                     \
   F (primitive_eval)                                                    \
   F (procedure_p)                                                       \
@@ -84,6 +86,7 @@
   F (set_current_module)                                                \
   F (set_current_output_port)                                           \
   F (set_current_warning_port)                                          \
+  F (set_pointer_finalizer_x)                                           \
   F (set_port_column_x)                                                 \
   F (set_port_line_x)                                                   \
   F (set_port_print)                                                    \
@@ -108,6 +111,7 @@
 
 /* Variables: each is called scm_NAME in libguile.  */
 #define CS_GUILE_VARIABLES(F)                                           \
+  F (after_gc_hook)                                                     \
   F (tc16_condvar)                                                      \
   F (tc16_mutex)                                                        \
   F (tc16_thread)
@@ -128,12 +132,15 @@
   F (malloc)                                                            \
   F (malloc_atomic_uncollectable)                                       \
   F (realloc)                                                           \
+  F (register_finalizer_no_order)                                       \
+  F (register_long_link)                                                \
   F (register_my_thread)                                                \
   F (set_all_interior_pointers)                                         \
   F (set_on_collection_event)                                           \
   F (size)                                                              \
   F (start_mark_threads)                                                \
   F (thread_is_registered)                                              \
+  F (unregister_long_link)                                              \
   F (unregister_my_thread)
 
 struct cs_guile_api

@@ -143,8 +143,10 @@ cs_interpreter_replacement (const char *name)
     return register_my_thread;
   if (strcmp (name, "guile:unregister_my_thread") == 0)
     return unregister_my_thread;
-  return cs_mutex_replacement (name) ? cs_mutex_replacement (name)
-                                     : cs_process_replacement (name);
+  if (cs_mutex_replacement (name))
+    return cs_mutex_replacement (name);
+  return cs_pointers_replacement (name) ? cs_pointers_replacement (name)
+                                        : cs_process_replacement (name);
 }
 
 struct policy_errors
@@ -432,6 +434,7 @@ take_up (void *unused)
 {
   (void) unused;
   scm.set_current_dynamic_state (scm_of (workspace.image->dynamic_state));
+  cs_pointers_follow ();
   cs_ports_reconnect (&workspace.image->ports);
   cs_ports_follow (&workspace.image->ports);
   cs_module_resumed (workspace.image->module.resumed);
@@ -476,6 +479,8 @@ boot_body (void *unused)
   cs_ports_make (&workspace.image->ports,
                  (cs_ports_print *) (uintptr_t) cs_module_trampoline
                    (&workspace.image->module, "print-lost-port"));
+  cs_pointers_make (&workspace.image->pointers, cs_module_trampoline
+                      (&workspace.image->module, "finalize-pointer"));
   cs_environment_make (&workspace.image->environment);
   workspace.image->modules
     = bits_of (cs_module_evaluate ("(resolve-module '() #f)"));
@@ -581,6 +586,7 @@ cs_interpreter_resume (struct cs_store *store, struct cs_err *err)
                        "'%s': section 'guile' is missing or damaged",
                        cs_store_path (store));
   cs_module_bind (&workspace.image->module);
+  cs_pointers_begin (&workspace.image->pointers);
   cs_process_run_child ();
   /* A thread of the last process may have had this one's number.  */
   if (gc.thread_is_registered ())

@@ -14,6 +14,7 @@
 #include "err.h"
 #include "guile/environment.h"
 #include "guile/module.h"
+#include "guile/pointers.h"
 #include "guile/ports.h"
 #include "guile/threads.h"
 #include "guile/workspace.h"
@@ -21,7 +22,7 @@
 #include "store/store.h"
 
 #define CS_GUILE_MAGIC "ColdGui"        /* 8 bytes with its NUL */
-#define CS_GUILE_VERSION 3
+#define CS_GUILE_VERSION 4
 
 /* SCM values are widened to 64 bits.  */
 struct cs_guile_disk
@@ -35,6 +36,7 @@ struct cs_guile_disk
   struct cs_module_disk module;
   struct cs_environment_disk environment;
   struct cs_thread_layout_disk threads;
+  struct cs_pointers_disk pointers;
 };
 
 /* Boot the loaded libguile in a new store, and end its thread again.  */

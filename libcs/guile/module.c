@@ -11,6 +11,7 @@
 #include "guile/interpreter.h"
 #include "guile/module.h"
 #include "guile/mutex.h"
+#include "guile/pointers.h"
 #include "guile/ports.h"
 #include "guile/rollback.h"
 #include "guile/signals.h"
@@ -196,7 +197,8 @@ static const struct
   { MAIN, "%resume-report", 0, resume_report },
   { THREADS, "%mutex-is-old?", 1, mutex_is_old },
   { THREADS, "%mutex-was-abandoned?", 1, mutex_was_abandoned },
-  { NULL, "print-lost-port", 0, cs_ports_print_lost }
+  { NULL, "print-lost-port", 0, cs_ports_print_lost },
+  { NULL, "finalize-pointer", 0, cs_pointers_finalize }
 };
 
 #define NR_PRIMITIVES (sizeof primitives / sizeof *primitives)

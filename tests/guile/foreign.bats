@@ -162,3 +162,116 @@ E
   persist '(use-modules (srfi srfi-1) (srfi srfi-60) (ice-9 i18n) (rnrs bytevectors))'
   answers '((3 2 1) 6 #t)' '(write (list (reverse! (list 1 2 3)) (bitwise-xor 5 3) (string-locale<? "a" "b")))'
 }
+
+# Pointers that lead out of the store.
+
+# A library with a variable, and memory that it counts the freeing of.
+counting_library ()
+{
+  c_library c <<E
+#include <stdlib.h>
+$1
+int counter = $2;
+static int nr_freed;
+void *take (void) { return calloc (1, 100); }
+void give (void *block) { nr_freed++; free (block); }
+int freed (void) { return nr_freed; }
+E
+}
+
+# What the first process of each of these begins with.
+pointers="(use-modules (system foreign) (rnrs bytevectors) (coldstore))
+(define lib (dynamic-link \"FOLDER/libc\"))
+(define take (pointer->procedure '* (dynamic-func \"take\" lib) '()))
+(define give (dynamic-func \"give\" lib))
+(define give-back (pointer->procedure void give '(*)))
+(define freed (pointer->procedure int (dynamic-func \"freed\" lib) '()))"
+
+first ()
+{
+  local end=$1
+
+  "$end" "${pointers/FOLDER/$PWD} $2"
+}
+
+@test "a variable of a library is found where it is today, also by bytevectors" {
+  local end
+
+  for end in persist killed; do
+    rm -rf s.store s.store-history
+    store_new
+    counting_library '' 5
+    first "$end" '(define p (dynamic-pointer "counter" lib)) (define b (pointer->bytevector p 4)) (define (value) (bytevector-s32-native-ref b 0)) (bytevector-s32-native-set! b 0 6)'
+    answers '(5 (5))' '(write (list (value) (parse-c-struct p (list int))))'
+    counting_library 'int pad[5000] = { 1 };' 7
+    answers '(7 (7) 8)' '(let* ((a (value)) (c (parse-c-struct p (list int)))) (bytevector-s32-native-set! b 0 8) (write (list a c (value))))'
+    "$end" '(gc)'
+    answers '7' '(write (value))'
+  done
+}
+
+@test "a variable that is missing today raises an error naming both" {
+  counting_library '' 5
+  first persist '(define p (dynamic-pointer "counter" lib)) (define b (pointer->bytevector p 4))'
+  c_library c <<< 'int other = 5;'
+  answers '((p . #f))' '(write `((p . ,(pointer? p))))'
+  fails 1 '(pointer->bytevector p 4)'
+  complained "'counter' of '$PWD/libc"
+  fails 1 '(bytevector-u8-ref b 0)'
+  complained '#<ended: '
+  counting_library '' 9
+  answers '9' '(write (bytevector-s32-native-ref (pointer->bytevector p 4) 0))'
+}
+
+@test "memory of a library ends with its process: using it is an error that says so" {
+  local end
+
+  for end in persist killed; do
+    rm -rf s.store s.store-history
+    store_new
+    counting_library '' 5
+    first "$end" '(define p (take)) (define b (pointer->bytevector p 10 2)) (define q (make-pointer (+ 8 (pointer-address p)))) (define in (list p q b))'
+    answers '(#f #f #f #t)' '(write (list (pointer? p) (pointer? q) (bytevector? b) (equal? in (list p q b))))'
+    fails 1 '(give-back p)'
+    complained "an earlier process's"
+    fails 1 '(pointer->string q)'
+    complained "an earlier process's"
+    fails 1 '(bytevector-u8-ref b 0)'
+    complained "bytevector of 10 bytes, whose memory was an earlier process's"
+    answers '(#t 10)' '(let ((p (take))) (write (list (pointer? p) (bytevector-length (pointer->bytevector p 10)))))'
+  done
+}
+
+@test "its finalizers run in the process that took it, and in no other" {
+  counting_library '' 5
+  first persist '(define l (map (lambda (i) (let ((p (take))) (set-pointer-finalizer! p give) p)) (iota 10))) (define m (map (lambda (i) (make-pointer (pointer-address (take)) give)) (iota 10)))'
+  answers '0' '(set! l #f) (set! m #f) (gc) (gc) (usleep 20000) (write (freed))'
+  # Nearly all: the stack may hold one.
+  answers '#t' '(define l (map (lambda (i) (let ((p (take))) (set-pointer-finalizer! p give) p)) (iota 100))) (set! l #f) (gc) (gc) (usleep 20000) (gc) (usleep 20000) (write (> (freed) 80))'
+}
+
+@test "addresses that nothing lies at are numbers, and stay" {
+  persist "(use-modules (system foreign)) (define numbers (list 1 123 65535 #xdeadbeef (- (expt 2 64) 1) (- (expt 2 63) 1))) (define l (map make-pointer numbers))"
+  answers '#t' '(write (equal? (map pointer-address l) numbers))'
+  killed '(gc)'
+  answers '#t' '(write (equal? (map pointer-address l) numbers))'
+}
+
+@test "guardians that close what has ended disturb nobody; other errors do" {
+  counting_library '' 5
+  first persist '(define g (make-guardian)) (define seen 0) (define (pump) (let ((x (g))) (when x (set! seen (1+ seen)) (give-back (car x)) (pump)))) (add-hook! after-gc-hook pump) (define l (map (lambda (i) (let ((x (list (take)))) (g x) x)) (iota 20)))'
+  answers '#t' '(set! l #f) (gc) (gc) (usleep 1000) (gc) (write (> seen 15))'
+  fails 1 '(add-hook! after-gc-hook (lambda () (error "mine"))) (gc) (usleep 1000) (gc) (write 1)'
+  complained mine
+}
+
+@test "many pointers over many processes: the table does not grow, nothing is lost" {
+  local round               # run has an i of its own
+  counting_library '' 5
+  first persist '(define p (dynamic-pointer "counter" lib)) (define all (list))'
+  for ((round = 0; round < 5; round++)); do
+    killed '(do ((i 0 (1+ i))) ((= i 20000)) (let ((p (take))) (give-back p))) (set! all (append (map (lambda (i) (take)) (iota 300)) all)) (gc)'
+  done
+  answers '(#f #t 5)' '(gc) (write (list (or-map pointer? all) (pointer? p) (bytevector-s32-native-ref (pointer->bytevector p 4) 0)))'
+}
+

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* pointers.h -- Scheme's foreign pointers that lead out of the store.
+
+   A pointer object persists, and so does the memory it leads to if that is in
+   the store: strings, bytevectors, what Guile and extensions allocate,
+   functions (trampolines).  What other libraries have does not:
+
+     - a variable, found by dlsym(), has another address in the next process;
+       the object gets it, and so does a bytevector made of it;
+     - anything else, such as what a library has allocated, is gone.  The
+       object becomes one of another kind, an ended pointer, which no
+       procedure takes for a pointer, and which prints with the reason:
+       "Wrong type argument in position 1 (expecting POINTER_P): #<ended:
+       pointer 0x5581e2a0, whose memory was an earlier process's>".  So does a
+       bytevector made of one, and a variable that is missing, until it is
+       there again.
+
+   An address that nothing lies at when its object is made is a number, and
+   stays.  So is one in the first or the last 64 KiB.
+
+   C functions that finalize such objects are called in the process that made
+   them only.  Scheme procedures that do so are run by after-gc-hook, where
+   they find that the pointer has ended: such an error there is no error.
+
+   For this the policy's `replace` rules send libguile's own functions that
+   make pointers here.  Which objects lead out is kept in a table of weak
+   references, so that nothing is searched for at a resume.  */
+#ifndef CS_POINTERS_H
+#define CS_POINTERS_H
+
+#include <stdint.h>
+
+/* What a store keeps of it, in section "guile".  */
+struct cs_pointers_disk
+{
+  uint64_t table;               /* address of its first block */
+  uint64_t vtable;              /* SCM: what ended pointers are records of */
+  uint64_t finalize;            /* the trampoline of the function below */
+  uint64_t any_ended;           /* were there ever ended pointers? */
+};
+
+/* The function that a `replace` rule names "guile:" and
+
+     from_pointer, pointer_to_bytevector, set_pointer_finalizer_x,
+     c_run_hook
+
+   for the one that libguile calls scm_NAME; else NULL.  */
+void *cs_pointers_replacement (const char *name);
+
+/* What the collector calls for a pointer that has a finalizer.  Its address
+   is kept in the heap: it needs a trampoline.  */
+void cs_pointers_finalize (void *object, void *closure);
+
+/* In Guile mode, once in the life of a store, when (coldstore) has been made.
+   FINALIZE is the trampoline of the function above.  */
+void cs_pointers_make (struct cs_pointers_disk *image, uint64_t finalize);
+
+/* Use the IMAGE of this process's workspace, before anything of Guile runs.  */
+void cs_pointers_begin (struct cs_pointers_disk *image);
+
+/* In Guile mode, before anything of the program's runs in a process that has
+   resumed: bring the objects up to date.  */
+void cs_pointers_follow (void);
+
+#endif
