@@ -169,17 +169,26 @@ verify_log (const struct verifier *v, struct cs_err *err)
   return 0;
 }
 
+/* What leads back from a commit in the log is made before that is applied
+   (H1): who was killed at it has left a part, which nobody needs, and which is
+   made anew.  So it is with the generation of the image that the files begin
+   which have to be complete.  */
 static int
 verify_history (const struct verifier *v, struct cs_err *err)
 {
   const struct cs_superblock_disk *sb = &v->store->superblock;
+  struct cs_store image = *v->store;
   int folder = cs_history_open (v->store);
-  uint64_t generation = sb->generation;
+  uint64_t generation;
   struct cs_record record;
-  int r = 1;
+  int r = folder < 0 ? 0 : cs_superblock_reread (&image, err);
 
-  if (folder < 0)
-    return 0;
+  if (folder < 0 || r < 0)
+    {
+      cs_file_close (&folder);
+      return r;
+    }
+  generation = image.superblock.generation;
   while (r >= 0 && --generation > 0
          && sb->generation - generation <= sb->history)
     {

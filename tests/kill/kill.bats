@@ -132,12 +132,14 @@ check_store ()
   acknowledged=$found
 }
 
-# The same, seen by one who does not recover it.
+# The same, seen by those who do not recover it.
 check_ephemeral ()
 {
   run --separate-stderr bounded cs-run --ephemeral "$STORE" \
     -c '(write (sound?))' < /dev/null
-  ended 0 && printed '#t'
+  ended 0 && printed '#t' || return 1
+  run --separate-stderr bounded cs-inspect --check "$STORE"
+  [ "$status" -eq 0 ] || show
 }
 
 # A clean end, and nothing damaged.
@@ -183,6 +185,7 @@ reader_ends ()
 
   for ((round = 0; round < KILL_ROUNDS / 4 + 1; round++)); do
     dying_run "pwrite:$((RANDOM % 400 + 1))" '(work 5)'
+    check_ephemeral
     check_store
   done
   check_end
