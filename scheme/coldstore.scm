@@ -172,12 +172,3 @@ rule of the policy speaks of; #f for none, which is close."
     (set-port-buffer-has-eof?! buffer #f))
   (empty! (port-read-buffer port))
   (empty! (port-write-buffer port)))
-
-;; What libcs/guile/pointers.c makes of a foreign pointer that leads nowhere
-;; any more.
-(define ended-pointer
-  (make-record-type 'ended-pointer '(what)
-                    (lambda (pointer port)
-                      (display "#<ended: " port)
-                      (display (struct-ref pointer 0) port)
-                      (display ">" port))))

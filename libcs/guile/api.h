@@ -13,6 +13,7 @@
 #define GC_NO_THREAD_REDIRECTS
 #include <gc/gc.h>
 #include <gc/gc_inline.h>
+#include <gc/gc_mark.h>
 #include <libguile.h>
 
 #include "intern/library.h"
@@ -60,11 +61,14 @@
   F (hashq_ref)                                                         \
   F (hashq_set_x)                                                       \
   F (hook_to_list)                                                      \
+  F (i_new_double_smob)                                                 \
+  F (i_new_smob)                                                        \
   F (internal_catch)                                                    \
   F (internal_hash_fold)                                                \
   F (make_condition_variable)                                           \
   F (make_mutex_with_kind)                                              \
   F (make_port_type)                                                    \
+  F (make_smob_type)                                                    \
   F (make_weak_key_hash_table)                                          \
   F (misc_error)                                                        \
   F (mutex_level)                                                       \
@@ -90,6 +94,7 @@
   F (set_port_column_x)                                                 \
   F (set_port_line_x)                                                   \
   F (set_port_print)                                                    \
+  F (set_smob_print)                                                    \
   F (setlocale)                                                         \
   F (setvbuf)                                                           \
   F (shell)                                                             \
@@ -112,6 +117,7 @@
 /* Variables: each is called scm_NAME in libguile.  */
 #define CS_GUILE_VARIABLES(F)                                           \
   F (after_gc_hook)                                                     \
+  F (smobs)                                                             \
   F (tc16_condvar)                                                      \
   F (tc16_mutex)                                                        \
   F (tc16_thread)
@@ -125,12 +131,16 @@
   F (enable)                                                            \
   F (free)                                                              \
   F (generic_malloc_many)                                               \
+  F (get_kind_and_size)                                                 \
   F (get_stack_base)                                                    \
   F (get_suspend_signal)                                                \
   F (get_thr_restart_signal)                                            \
   F (init)                                                              \
   F (malloc)                                                            \
   F (malloc_atomic_uncollectable)                                       \
+  F (malloc_kind)                                                       \
+  F (new_free_list)                                                     \
+  F (new_kind)                                                          \
   F (realloc)                                                           \
   F (register_finalizer_no_order)                                       \
   F (register_long_link)                                                \

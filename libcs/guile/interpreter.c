@@ -246,7 +246,9 @@ connect (struct cs_table_disk *table)
   cs_process.collector = (struct cs_process_collector) {
     .allocate = gc.malloc_atomic_uncollectable, .resize = gc.realloc,
     .release = gc.free, .base = gc.base, .size = gc.size,
-    .allocate_traced = gc.malloc
+    .allocate_traced = gc.malloc, .allocate_kind = gc.malloc_kind,
+    .kind = gc.get_kind_and_size,
+    .borrowed = cs_process.collector.borrowed
   };
   cs_process.raise = raise_text;
   cs_intern_set_handler (table, missing_symbol);
@@ -479,8 +481,11 @@ boot_body (void *unused)
   cs_ports_make (&workspace.image->ports,
                  (cs_ports_print *) (uintptr_t) cs_module_trampoline
                    (&workspace.image->module, "print-lost-port"));
-  cs_pointers_make (&workspace.image->pointers, cs_module_trampoline
-                      (&workspace.image->module, "finalize-pointer"));
+  cs_pointers_make (&workspace.image->pointers,
+                    cs_module_trampoline (&workspace.image->module,
+                                          "finalize-pointer"),
+                    cs_module_trampoline (&workspace.image->module,
+                                          "print-ended"));
   cs_environment_make (&workspace.image->environment);
   workspace.image->modules
     = bits_of (cs_module_evaluate ("(resolve-module '() #f)"));
@@ -554,6 +559,7 @@ cs_interpreter_boot (struct cs_store *store, struct cs_err *err)
      scm_storage_prehistory); changing it later corrupts the heap.  */
   gc.set_all_interior_pointers (0);
   gc.init ();
+  cs_pointers_boot (&workspace.image->pointers);
   gc.allow_register_threads ();
   gc.unregister_my_thread ();
   gc.add_roots (workspace.image, workspace.image + 1);

@@ -198,7 +198,8 @@ static const struct
   { THREADS, "%mutex-is-old?", 1, mutex_is_old },
   { THREADS, "%mutex-was-abandoned?", 1, mutex_was_abandoned },
   { NULL, "print-lost-port", 0, cs_ports_print_lost },
-  { NULL, "finalize-pointer", 0, cs_pointers_finalize }
+  { NULL, "finalize-pointer", 0, cs_pointers_finalize },
+  { NULL, "print-ended", 0, cs_pointers_print_ended }
 };
 
 #define NR_PRIMITIVES (sizeof primitives / sizeof *primitives)

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* pointers.c -- Scheme's foreign pointers that lead out of the store.
+/* pointers.c -- foreign pointers that lead out of the store, and objects of
+   extensions that lead to what a library of one process had.
 
    Guile's objects are as below (3.0.8 to 3.0.11, libguile/foreign.h,
-   bytevectors.h, struct.h).  A pointer is a cell of two words, a type and an
-   address; so is a record of one field, a vtable and a value.  A bytevector
-   has four: what is in the others does not matter to a record.
+   bytevectors.h, smob.h).  A pointer is a cell of two words, a type and an
+   address; so is a smob, a type and a value, or it has four words, as a
+   bytevector has.  An object that has ended is a smob of a type of ours: it
+   stays one if it was one, because the collector may have its finalizer in
+   hand, and then looks for what its type says to do (libguile/smob.c,
+   finalize_smob).  Its value is a string, or the number of the type that it
+   had: the collector does not look for strings in smobs of a type without a
+   mark function.
 
    The table is a list of blocks of the collector's that it does not look
    into, each twice as large as the one before.  An entry refers to its object
@@ -27,12 +33,19 @@
 #define ROOM_MIN 64             /* entries of the first block */
 #define NUMBERS_END 0x10000     /* no memory lies so near to either end */
 
+enum kind
+{
+  POINTER,
+  BYTEVECTOR,
+  SMOB
+};
+
 struct entry
 {
   void *object;                 /* a long link; NULL: this entry is free */
   uint32_t symbol;              /* a pointer: entry of the intern table, or
                                    NO_SYMBOL */
-  uint32_t is_bytevector;
+  uint32_t kind;                /* enum kind */
   uint64_t distance;            /* a bytevector: from its pointer's address to
                                    its contents */
 };
@@ -156,7 +169,7 @@ note (SCM object, const struct entry *fields)
       if (entry)
         {
           entry->symbol = fields->symbol;
-          entry->is_bytevector = fields->is_bytevector;
+          entry->kind = fields->kind;
           entry->distance = fields->distance;
         }
       room = pointers.total ? pointers.total : ROOM_MIN;
@@ -231,7 +244,7 @@ from_pointer (void *addr, scm_t_pointer_finalizer finalizer)
 {
   long symbol = cs_process_data_symbol (addr);
   struct entry fields = {
-    .symbol = symbol < 0 ? NO_SYMBOL : (uint32_t) symbol
+    .kind = POINTER, .symbol = symbol < 0 ? NO_SYMBOL : (uint32_t) symbol
   };
   SCM pointer;
 
@@ -260,7 +273,7 @@ pointer_to_bytevector (SCM pointer, SCM len, SCM offset, SCM type)
 {
   SCM bytes = scm.pointer_to_bytevector (pointer, len, offset, type);
   const char *contents = (const char *) SCM_BYTEVECTOR_CONTENTS (bytes);
-  struct entry fields = { .symbol = NO_SYMBOL, .is_bytevector = 1 };
+  struct entry fields = { .kind = BYTEVECTOR };
 
   if (leads_out (SCM_POINTER_VALUE (pointer)))
     {
@@ -271,21 +284,62 @@ pointer_to_bytevector (SCM pointer, SCM len, SCM offset, SCM type)
   return bytes;
 }
 
-/* Ended pointers.  */
+static SCM
+new_smob (scm_t_bits tag, scm_t_bits data)
+{
+  const struct entry fields = { .kind = SMOB };
+  SCM smob = scm.i_new_smob (tag, data);
+
+  if (pointers.image)
+    note (smob, &fields);
+  return smob;
+}
+
+static SCM
+new_double_smob (scm_t_bits tag, scm_t_bits data1, scm_t_bits data2,
+                 scm_t_bits data3)
+{
+  const struct entry fields = { .kind = SMOB };
+  SCM smob = scm.i_new_double_smob (tag, data1, data2, data3);
+
+  if (pointers.image)
+    note (smob, &fields);
+  return smob;
+}
+
+/* Objects that have ended.  */
 
 static bool
 is_ended (SCM object)
 {
-  return SCM_STRUCTP (object)
-         && SCM_UNPACK (SCM_STRUCT_VTABLE (object)) == pointers.image->vtable;
+  return SCM_SMOB_PREDICATE (pointers.image->tag, object);
 }
 
-/* WHAT is what it prints with.  */
-static void
-end (SCM object, const char *what)
+int
+cs_pointers_print_ended (SCM object, SCM port, scm_print_state *state)
 {
-  SCM_SET_CELL_WORD_1 (object, SCM_UNPACK (scm.from_utf8_string (what)));
-  SCM_SET_CELL_WORD_0 (object, pointers.image->vtable | scm_tc3_struct);
+  SCM what = SCM_SMOB_OBJECT (object);
+
+  (void) state;
+  scm.puts ("#<ended: ", port);
+  if (SCM_I_INUMP (what))
+    {
+      scm.puts ((*scm_data.smobs)[SCM_I_INUM (what)].name, port);
+      scm.puts (", which was an earlier process's", port);
+    }
+  else
+    scm.display (what, port);
+  scm.puts (">", port);
+  return 1;
+}
+
+/* WHAT is a number, or a string where the collector looks at all of the
+   object.  */
+static void
+end (SCM object, SCM what)
+{
+  SCM_SET_CELL_WORD_1 (object, SCM_UNPACK (what));
+  SCM_SET_CELL_WORD_0 (object, pointers.image->tag);
   pointers.image->any_ended = true;
 }
 
@@ -306,7 +360,7 @@ follow_symbol (SCM object, uint32_t symbol)
   snprintf (what, sizeof what, "pointer to '%s' of '%s', which is missing"
             " today", cs_table_string (table, entry->name),
             cs_table_string (table, entry->library));
-  end (object, what);
+  end (object, scm.from_utf8_string (what));
 }
 
 /* Returns whether the pointer OBJECT has ended for good.  */
@@ -322,7 +376,7 @@ follow_pointer (SCM object, uint32_t symbol)
     }
   snprintf (what, sizeof what, "pointer %p, whose memory was an earlier"
             " process's", SCM_POINTER_VALUE (object));
-  end (object, what);
+  end (object, scm.from_utf8_string (what));
   return true;
 }
 
@@ -341,29 +395,73 @@ follow_bytevector (SCM object, uint64_t distance)
     }
   snprintf (what, sizeof what, "bytevector of %zu bytes, whose memory was an"
             " earlier process's", (size_t) SCM_BYTEVECTOR_LENGTH (object));
-  end (object, what);
+  end (object, scm.from_utf8_string (what));
   return true;
 }
 
-/* Returns how many have ended.  */
+static bool
+leads_to_borrowed (scm_t_bits word)
+{
+  void *base = cs_store_contains (cs_process.store, (void *) word)
+               ? gc.base ((void *) word) : NULL;
+
+  return base && cs_process_was_borrowed (base);
+}
+
+/* Does any of LEN bytes at WORDS?  */
+static bool
+lead_to_borrowed (const scm_t_bits *words, size_t len)
+{
+  for (size_t i = 0; i < len / sizeof *words; i++)
+    if (leads_to_borrowed (words[i]))
+      return true;
+  return false;
+}
+
+/* Returns whether the smob OBJECT has ended.  */
+static bool
+follow_smob (SCM object)
+{
+  const scm_t_bits *words = (scm_t_bits *) SCM_UNPACK_POINTER (object);
+  size_t len = gc.size (words);
+  void *block = cs_store_contains (cs_process.store, (void *) words[1])
+                ? gc.base ((void *) words[1]) : NULL;
+
+  if (!lead_to_borrowed (words + 1, len - sizeof *words)
+      && !(block && lead_to_borrowed (block, gc.size (block))))
+    return false;
+  end (object, SCM_I_MAKINUM (SCM_SMOBNUM (object)));
+  return true;
+}
+
+static bool
+follow (const struct entry *entry)
+{
+  SCM object = SCM_PACK_POINTER (entry->object);
+
+  switch (entry->kind)
+    {
+    case POINTER:
+      return follow_pointer (object, entry->symbol);
+    case BYTEVECTOR:
+      return follow_bytevector (object, entry->distance);
+    default:
+      return follow_smob (object);
+    }
+}
+
+/* Returns how many of KIND have ended.  */
 static unsigned
-follow_all (bool bytevectors)
+follow_all (enum kind kind)
 {
   struct entry *entry;
-  SCM object;
   unsigned nr = 0;
-  bool ended;
 
   for (struct block *block = first_block (); block; block = block->next)
     for (uint64_t i = 0; i < block->room; i++)
       {
         entry = &block->entries[i];
-        if (!entry->object || entry->is_bytevector != bytevectors)
-          continue;
-        object = SCM_PACK_POINTER (entry->object);
-        ended = bytevectors ? follow_bytevector (object, entry->distance)
-                            : follow_pointer (object, entry->symbol);
-        if (!ended)
+        if (!entry->object || entry->kind != kind || !follow (entry))
           continue;
         gc.unregister_long_link (&entry->object);
         entry->object = NULL;
@@ -372,19 +470,24 @@ follow_all (bool bytevectors)
   return nr;
 }
 
+/* Bytevectors follow their pointers.  */
 void
 cs_pointers_follow (void)
 {
-  unsigned nr = follow_all (false) + follow_all (true);
+  unsigned nr_pointers = follow_all (POINTER) + follow_all (BYTEVECTOR);
+  unsigned nr_smobs = follow_all (SMOB);
 
-  if (nr > 0)
+  if (nr_pointers > 0)
     cs_report (CS_REPORT_WEEDED, "pointers: %u into memory of the last"
-               " process", nr);
+               " process", nr_pointers);
+  if (nr_smobs > 0)
+    cs_report (CS_REPORT_WEEDED, "objects: %u of extensions, which a library"
+               " of the last process had made", nr_smobs);
 }
 
 /* after-gc-hook.  */
 
-/* Is an ended pointer in the tree OBJECT of pairs, DEPTH of them deep?  */
+/* Is an ended one in the tree OBJECT of pairs, DEPTH of them deep?  */
 static bool
 mentions_ended (SCM object, int depth)
 {
@@ -421,7 +524,7 @@ note_failure (void *attempt, SCM key, SCM args)
   return SCM_UNSPECIFIED;
 }
 
-/* Call PROCEDURE until it does without an ended pointer, but not for ever.  */
+/* Call PROCEDURE until it does without one, but not for ever.  */
 static void
 run_after_gc (SCM procedure)
 {
@@ -466,6 +569,8 @@ cs_pointers_replacement (const char *name)
     { "guile:from_pointer", from_pointer },
     { "guile:pointer_to_bytevector", pointer_to_bytevector },
     { "guile:set_pointer_finalizer_x", set_pointer_finalizer },
+    { "guile:i_new_smob", new_smob },
+    { "guile:i_new_double_smob", new_double_smob },
     { "guile:c_run_hook", run_hook }
   };
 
@@ -476,12 +581,20 @@ cs_pointers_replacement (const char *name)
 }
 
 void
-cs_pointers_make (struct cs_pointers_disk *image, uint64_t finalize)
+cs_pointers_boot (struct cs_pointers_disk *image)
 {
-  SCM vtable = scm.variable_ref (scm.c_private_lookup ("coldstore",
-                                                       "ended-pointer"));
+  image->borrowed = gc.new_kind (gc.new_free_list (), GC_DS_LENGTH, 1, 1);
+  cs_process.collector.borrowed = (int) image->borrowed;
+}
 
-  image->vtable = SCM_UNPACK (vtable);
+void
+cs_pointers_make (struct cs_pointers_disk *image, uint64_t finalize,
+                  uint64_t print)
+{
+  strcpy (image->name, "ended");
+  image->tag = scm.make_smob_type (image->name, 0);
+  scm.set_smob_print (image->tag, (int (*) (SCM, SCM, scm_print_state *))
+                                    (uintptr_t) print);
   image->finalize = finalize;
   cs_pointers_begin (image);
 }
@@ -493,4 +606,5 @@ cs_pointers_begin (struct cs_pointers_disk *image)
   pointers.block = first_block ();
   for (struct block *block = first_block (); block; block = block->next)
     pointers.total += block->room;
+  cs_process.collector.borrowed = (int) image->borrowed;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* pointers.h -- Scheme's foreign pointers that lead out of the store.
+/* pointers.h -- foreign pointers that lead out of the store, and objects of
+   extensions that lead to what a library of one process had.
 
    A pointer object persists, and so does the memory it leads to if that is in
    the store: strings, bytevectors, what Guile and extensions allocate,
@@ -8,52 +9,67 @@
      - a variable, found by dlsym(), has another address in the next process;
        the object gets it, and so does a bytevector made of it;
      - anything else, such as what a library has allocated, is gone.  The
-       object becomes one of another kind, an ended pointer, which no
-       procedure takes for a pointer, and which prints with the reason:
-       "Wrong type argument in position 1 (expecting POINTER_P): #<ended:
-       pointer 0x5581e2a0, whose memory was an earlier process's>".  So does a
+       object has ended: it becomes one of another type, which no procedure
+       takes for a pointer, and which prints with the reason: "Wrong type
+       argument in position 1 (expecting POINTER_P): #<ended: pointer
+       0x5581e2a0, whose memory was an earlier process's>".  So does a
        bytevector made of one, and a variable that is missing, until it is
        there again.
 
    An address that nothing lies at when its object is made is a number, and
    stays.  So is one in the first or the last 64 KiB.
 
+   An object of an extension's own type (smob) ends if it, or the block that it
+   leads to, leads to memory that a library had borrowed in an earlier process
+   (process/borrowed.c): a session of libssh, for instance.
+
    C functions that finalize such objects are called in the process that made
    them only.  Scheme procedures that do so are run by after-gc-hook, where
-   they find that the pointer has ended: such an error there is no error.
+   they find that the object has ended: such an error there is no error.
 
    For this the policy's `replace` rules send libguile's own functions that
-   make pointers here.  Which objects lead out is kept in a table of weak
-   references, so that nothing is searched for at a resume.  */
+   make such objects here.  They are kept in a table of weak references, so
+   that nothing is searched for at a resume.  */
 #ifndef CS_POINTERS_H
 #define CS_POINTERS_H
 
 #include <stdint.h>
 
+#include <libguile.h>
+
 /* What a store keeps of it, in section "guile".  */
 struct cs_pointers_disk
 {
   uint64_t table;               /* address of its first block */
-  uint64_t vtable;              /* SCM: what ended pointers are records of */
-  uint64_t finalize;            /* the trampoline of the function below */
-  uint64_t any_ended;           /* were there ever ended pointers? */
+  uint64_t tag;                 /* type of ended objects */
+  char name[8];                 /* its name */
+  uint64_t finalize;            /* the trampoline of cs_pointers_finalize() */
+  uint64_t any_ended;           /* have there ever been ended objects? */
+  uint64_t borrowed;            /* the collector's kind of borrowed blocks */
 };
 
 /* The function that a `replace` rule names "guile:" and
 
      from_pointer, pointer_to_bytevector, set_pointer_finalizer_x,
-     c_run_hook
+     i_new_smob, i_new_double_smob, c_run_hook
 
    for the one that libguile calls scm_NAME; else NULL.  */
 void *cs_pointers_replacement (const char *name);
 
-/* What the collector calls for a pointer that has a finalizer.  Its address
-   is kept in the heap: it needs a trampoline.  */
+/* What the collector calls for a pointer that has a finalizer, and what ended
+   objects are printed with.  Their addresses are kept in the heap: they need
+   trampolines.  */
 void cs_pointers_finalize (void *object, void *closure);
+int cs_pointers_print_ended (SCM object, SCM port, scm_print_state *state);
 
-/* In Guile mode, once in the life of a store, when (coldstore) has been made.
-   FINALIZE is the trampoline of the function above.  */
-void cs_pointers_make (struct cs_pointers_disk *image, uint64_t finalize);
+/* Once in the life of a store, when the collector has begun and before any
+   library borrows memory.  */
+void cs_pointers_boot (struct cs_pointers_disk *image);
+
+/* In Guile mode, once in the life of a store.  FINALIZE and PRINT are the
+   trampolines of the functions above.  */
+void cs_pointers_make (struct cs_pointers_disk *image, uint64_t finalize,
+                       uint64_t print);
 
 /* Use the IMAGE of this process's workspace, before anything of Guile runs.  */
 void cs_pointers_begin (struct cs_pointers_disk *image);

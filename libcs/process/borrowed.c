@@ -12,7 +12,8 @@
    It is an ordinary block of the collector's, which a table of this process
    keeps alive until the library frees it.  libgc finds the table through the
    variable below, as it finds all that the program's own data refers to.  In
-   the next process the table is garbage itself.
+   the next process the table is garbage itself.  The blocks are of a kind of
+   their own, by which they are known then.
 
    The table is a set of addresses, open to both sides: free slots are NULL,
    slots of freed blocks GONE.  */
@@ -134,6 +135,29 @@ keep (void *block)
     }
 }
 
+static bool
+is_borrowed (const void *block)
+{
+  bool found;
+
+  if (!__atomic_load_n (&table, __ATOMIC_ACQUIRE))
+    return false;
+  cs_locks_lock (&table_lock);
+  found = *find (table, block) == block;
+  cs_locks_unlock (&table_lock);
+  return found;
+}
+
+bool
+cs_process_was_borrowed (const void *block)
+{
+  size_t len;
+
+  return cs_process.collector.kind (block, &len)
+           == cs_process.collector.borrowed
+         && !is_borrowed (block);
+}
+
 bool
 cs_borrowed_forget (const void *block)
 {
@@ -158,7 +182,8 @@ cs_borrowed_malloc (size_t len)
 
   if (!cs_memory_in_store ())
     return malloc (len);
-  block = cs_process.collector.allocate_traced (len ? len : 1);
+  block = cs_process.collector.allocate_kind
+            (len ? len : 1, cs_process.collector.borrowed);
   if (block && !keep (block))
     {
       cs_process.collector.release (block);

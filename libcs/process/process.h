@@ -225,6 +225,9 @@ struct cs_process_collector
   void *(*base) (void *pointer);        /* GC_base */
   size_t (*size) (const void *block);   /* GC_size */
   void *(*allocate_traced) (size_t len);        /* GC_malloc */
+  void *(*allocate_kind) (size_t len, int kind);        /* GC_malloc_kind */
+  int (*kind) (const void *block, size_t *len); /* GC_get_kind_and_size */
+  int borrowed;                 /* the kind of borrowed blocks */
 };
 
 /* What this process has one of.  */
@@ -301,6 +304,10 @@ uint32_t cs_process_string (const char *text);
    dlsym() of this thread gave and nobody has asked since; else -ENOENT.  The
    entry's value is its address at each start, and 0 when it is missing.  */
 long cs_process_data_symbol (const void *addr);
+
+/* borrowed.c: is BLOCK, a block of the collector's, one that a library of an
+   earlier process had borrowed?  */
+bool cs_process_was_borrowed (const void *block);
 
 /* signals.c: has a carried library a handler for SIGNUM (not SIG_IGN)?  */
 bool cs_process_handles_signal (int signum);

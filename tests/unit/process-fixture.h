@@ -114,6 +114,21 @@ fake_resize (void *base, size_t len)
   return block;
 }
 
+static inline void *
+fake_allocate_kind (size_t len, int kind)
+{
+  (void) kind;
+  return fake_allocate (len);
+}
+
+/* It knows of one kind only.  */
+static inline int
+fake_kind (const void *base, size_t *len)
+{
+  *len = fake_size (base);
+  return 0;
+}
+
 /* From now on this process has a collector, which knows this thread.  */
 static inline void
 start_collector (void)
@@ -124,7 +139,7 @@ start_collector (void)
   CHECK (fake_heap && len == HEAP_LEN);
   cs_process.collector = (struct cs_process_collector) {
     fake_allocate, fake_resize, fake_release, fake_base, fake_size,
-    fake_allocate
+    fake_allocate, fake_allocate_kind, fake_kind, 0
   };
   atomic_store (&cs_process.collector_ready, true);
   cs_process_registered = true;
