@@ -31,6 +31,8 @@ TEST_TIMEOUT ?= 600
 CRASH_STATES ?= 200
 KILL_ROUNDS ?= 200
 READER_COMMITS ?= 1200
+# Lives of the workspace of `make soak`; `make check` has a few
+SOAK_CYCLES ?= 1000
 
 # ---------------------------------------------------------- what is required
 # Everything asked of tools that may not be there yet is allowed to fail: the
@@ -327,6 +329,11 @@ check-crash: all $(CRASH) $(DYING)
 	  READER_COMMITS=$(READER_COMMITS) \
 	  $(RUN) -t 10000 $(CRASH) tests/kill/kill.bats tests/guile/readers.bats
 
+# One workspace that is resumed, works, and is killed, many times.
+.PHONY: soak
+soak: all
+	@SOAK_CYCLES=$(SOAK_CYCLES) $(RUN) -t 10000 tests/guile/soak.bats
+
 .PHONY: lint check-docs bench
 lint:
 	@BUILD=$(BUILD) CC='$(CC)' CPPFLAGS='$(CS_CPPFLAGS)' sh tools/lint
@@ -445,6 +452,7 @@ help:
 	@echo 'make check-unit check-cli check-guile check-asan check-i386'
 	@echo '                  parts of it'
 	@echo 'make check-crash  power failures and kills, many of them'
+	@echo 'make soak         1,000 lives of a workspace: nothing may grow'
 	@echo 'make lint check-docs'
 	@echo '                  source, scripts, manual pages'
 	@echo 'make bench        measurements'
@@ -458,4 +466,4 @@ help:
 	@echo 'Variables: CC CFLAGS LDFLAGS PREFIX DESTDIR BUILD V=1'
 	@echo '           SANITIZE=address,undefined M32=1 WERROR=1 JOBS=2'
 	@echo '           TEST_TIMEOUT=600 CRASH_STATES=200 KILL_ROUNDS=200'
-	@echo '           READER_COMMITS=1200'
+	@echo '           READER_COMMITS=1200 SOAK_CYCLES=1000'
