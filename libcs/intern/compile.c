@@ -118,7 +118,8 @@ has_address (const struct cs_elf_symbol *symbol)
 }
 
 /* Add NAME of LIBRARY if the policy interns it.  DEFINITION may be NULL.
-   The table has room: this cannot fail.  */
+   The table has room: this cannot fail.  What has no name cannot be known by
+   it (T2).  */
 static void
 add_symbol (struct compiler *c, const char *library, const char *name,
             const char *symver, enum cs_symbol_kind kind,
@@ -127,7 +128,7 @@ add_symbol (struct compiler *c, const char *library, const char *name,
   struct cs_table_entry_disk fields = { .kind = kind };
   unsigned line;
 
-  if (!cs_policy_interns (c->policy, library, name, kind, &line))
+  if (!*name || !cs_policy_interns (c->policy, library, name, kind, &line))
     return;
   fields.line = line;
   if (definition)

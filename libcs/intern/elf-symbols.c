@@ -305,6 +305,8 @@ read_table (struct cs_elf *elf, struct cs_err *err)
 
       gelf_getsym (data, i, &sym);
       fill_symbol (&sym, symbol);
+      /* Number 0 stands for no symbol (gABI, STN_UNDEF).  */
+      symbol->defined = symbol->defined && i > 0;
       res = cs_elf_string (elf, "DT_SYMTAB", sym.st_name, &symbol->name, err);
       if (res == 0)
         res = check_place (elf, i, err);

@@ -528,6 +528,25 @@ write_copy (const struct copy *copy, const struct plan *plan)
     put_word (copy, plan->words[i].off, plan->words[i].value);
 }
 
+/* A word that is stored could be one of those that say what is where, for
+   example an entry of the dynamic section.  No linker makes such a
+   relocation.  */
+static int
+check_copy (const struct cs_elf *elf, const void *data, struct cs_err *err)
+{
+  struct cs_elf *again;
+  int res = cs_elf_open_memory (cs_elf_path (elf), data, elf->len, &again,
+                                err);
+
+  if (res == 0)
+    cs_elf_close (again);
+  else if (res == -CS_E_DAMAGED)
+    res = cs_err_set (err, CS_E_INCOMPATIBLE, "cannot move '%s': its "
+                      "relocations change what ld.so needs to load it",
+                      cs_elf_path (elf));
+  return res;
+}
+
 int
 cs_rebase (const struct cs_elf *elf, uint64_t base,
            cs_rebase_resolver *resolver, void *closure,
@@ -547,14 +566,19 @@ cs_rebase (const struct cs_elf *elf, uint64_t base,
     res = make_plan (&plan, err);
   if (res == 0 && !(copy.data = malloc (elf->len)))
     res = cs_err_sys (err, ENOMEM, "cannot move '%s'", cs_elf_path (elf));
+  if (res == 0)
+    {
+      memcpy (copy.data, elf->data, elf->len);
+      write_copy (&copy, &plan);
+      res = check_copy (elf, copy.data, err);
+    }
   if (res < 0)
     {
+      free (copy.data);
       free_plan (&plan);
       return res;
     }
 
-  memcpy (copy.data, elf->data, elf->len);
-  write_copy (&copy, &plan);
   *out = (struct cs_rebased) {
     copy.data, elf->len, plan.slots, plan.nr_slots
   };

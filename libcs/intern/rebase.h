@@ -67,7 +67,8 @@ struct cs_rebased
    cs_rebased_fini(); after an error there is none.  The copy is a library
    that cs_elf_open_memory() accepts.  Errors: -ENOMEM; -CS_E_INCOMPATIBLE
    (BASE is not aligned, addresses leave the machine's address range, a word
-   that has to be stored is not in the file).  */
+   that has to be stored is not in the file, or is one that says where the
+   library's tables are).  */
 int cs_rebase (const struct cs_elf *elf, uint64_t base,
                cs_rebase_resolver *resolver, void *closure,
                struct cs_rebased *out, struct cs_err *err);

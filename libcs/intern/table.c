@@ -134,7 +134,7 @@ static int
 check_header (const struct cs_table_disk *table, size_t len, const char *name,
               struct cs_err *err)
 {
-  size_t parts;
+  uint64_t parts;
 
   if (len < sizeof *table)
     return cs_err_set (err, CS_E_DAMAGED,
@@ -152,7 +152,9 @@ check_header (const struct cs_table_disk *table, size_t len, const char *name,
   if (table->len != len)
     return damaged (err, name, "length", offsetof (struct cs_table_disk, len),
                     len, table->len);
-  parts = cs_table_len (table->capacity, table->strings_max);
+  /* Not cs_table_len(): a size_t may be too small for what is no table.  */
+  parts = sizeof *table + table->strings_max
+          + (uint64_t) table->capacity * sizeof (struct cs_table_entry_disk);
   if (parts != len)
     return damaged (err, name, "capacity",
                     offsetof (struct cs_table_disk, capacity), len, parts);
@@ -238,8 +240,10 @@ check_entries (const struct cs_table_disk *table, const char *name,
   uint32_t i;
   int r = 0;
 
-  if (table->strings_len
-      && (text[0] || text[table->strings_len - 1]))
+  if (table->strings_len == 0)
+    return damaged (err, name, "length of strings",
+                    offsetof (struct cs_table_disk, strings_len), 1, 0);
+  if (text[0] || text[table->strings_len - 1])
     return damaged (err, name, "end of strings",
                     cs_table_len (table->capacity, 0)
                     + (text[0] ? 0 : table->strings_len - 1), 0,

@@ -15,7 +15,8 @@
 
    T1  count <= capacity, strings_len <= strings_max, and the parts fill the
        block exactly: len = header + capacity entries + strings_max.
-   T2  Every string offset is below strings_len and its string ends there;
+   T2  Strings begin and end with a NUL, strings_len > 0; every string offset
+       is below it and its string ends there;
        no name is empty, and no kind but those of enum cs_symbol_kind.
    T3  No two entries have the same library and name.
    T4  An entry's hash is that of its library and name.  */

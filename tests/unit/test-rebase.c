@@ -668,6 +668,15 @@ resolve_far (void *closure, const struct cs_elf_symbol *symbol,
   return true;
 }
 
+static bool
+resolve_near (void *closure, const struct cs_elf_symbol *symbol,
+              const struct cs_elf_reloc *reloc, uint64_t *value)
+{
+  resolve_far (closure, symbol, reloc, value);
+  *value = 0x10000000;
+  return true;
+}
+
 static void
 refuses_values_that_do_not_fit (void **state)
 {
@@ -686,13 +695,36 @@ refuses_values_that_do_not_fit (void **state)
   cs_elf_close (elf);
 }
 
-/* -- Words that have no bytes in the file.  */
+/* -- Words that have no bytes in the file, or are not to be stored.  */
+
+/* The address of the word with the address of the symbols' table.  */
+static uint64_t
+symtab_word (const void *data, size_t len)
+{
+  Elf *elf = elf_memory ((char *) (uintptr_t) data, len);
+  size_t word_len = gelf_getclass (elf) == ELFCLASS64 ? 8 : 4, nr;
+  uint64_t addr = 0, tag;
+  GElf_Phdr ph;
+
+  assert_int_equal (elf_getphdrnum (elf, &nr), 0);
+  for (size_t i = 0; i < nr; i++)
+    if (gelf_getphdr (elf, i, &ph) && ph.p_type == PT_DYNAMIC)
+      for (uint64_t at = ph.p_vaddr; addr == 0; at += 2 * word_len)
+        {
+          assert_true (word_at (data, len, at, &tag) && tag != DT_NULL);
+          addr = tag == DT_SYMTAB ? at + word_len : 0;
+        }
+  elf_end (elf);
+  assert_true (addr != 0);
+  return addr;
+}
 
 /* Let the first record of KIND in fixture `plain` for MACHINE lead to the
-   last word of .bss.  Returns the changed file (given), or NULL.  */
+   last word of .bss, or if IN_DYNAMIC to one of the dynamic section.  Returns
+   the changed file (given), or NULL.  */
 static void *
-make_bss_word (const char *machine, enum cs_reloc_kind kind, size_t *len,
-               uint64_t *addr)
+aim_record (const char *machine, enum cs_reloc_kind kind, bool in_dynamic,
+            size_t *len, uint64_t *addr)
 {
   struct cs_elf *elf;
   const uint8_t *data;
@@ -707,7 +739,8 @@ make_bss_word (const char *machine, enum cs_reloc_kind kind, size_t *len,
   word_len = cs_elf_arch (elf)->word_len;
   copy = malloc (*len);
   memcpy (copy, data, *len);
-  *addr = cs_elf_symbol_find (elf, "plain_initialized")->value & -word_len;
+  *addr = in_dynamic ? symtab_word (data, *len)
+          : cs_elf_symbol_find (elf, "plain_initialized")->value & -word_len;
   for (size_t i = 0; i < cs_elf_nr_relocs (elf); i++)
     {
       const struct cs_elf_reloc *reloc = cs_elf_reloc_get (elf, i);
@@ -743,7 +776,8 @@ keeps_records_of_bss (void **state)
         struct world world;
         uint64_t addr, base;
         size_t len, found = 0;
-        void *data = make_bss_word (machines[m], kinds[k], &len, &addr);
+        void *data = aim_record (machines[m], kinds[k], false, &len,
+                                 &addr);
         int res;
 
         if (!data)
@@ -773,6 +807,62 @@ keeps_records_of_bss (void **state)
         cs_elf_close (elf);
         free (data);
       }
+}
+
+static void
+refuses_words_of_the_dynamic_section (void **state)
+{
+  (void) state;
+  for (size_t m = 0; m < 2; m++)
+    {
+      struct cs_err err = CS_ERR_INIT;
+      struct cs_rebased copy;
+      struct cs_elf *elf;
+      uint64_t addr;
+      size_t len;
+      void *data = aim_record (machines[m], CS_RELOC_GLOB_DAT, true, &len,
+                               &addr);
+
+      if (!data)
+        continue;
+      if (cs_elf_open_memory ("aimed", data, len, &elf, &err) < 0)
+        fail_msg ("%s", err.text);
+      assert_int_equal (cs_rebase (elf, base_for (elf), resolve_near, NULL,
+                                   &copy, &err), -CS_E_INCOMPATIBLE);
+      assert_non_null (strstr (err.text, "what ld.so needs"));
+      cs_elf_close (elf);
+      free (data);
+    }
+}
+
+/* gABI: number 0 of the symbols' table stands for none.  */
+static void
+takes_any_symbol_for_none (void **state)
+{
+  struct cs_err err = CS_ERR_INIT;
+  struct cs_rebased copy;
+  struct cs_elf *elf;
+  char path[4096];
+  uint64_t off;
+  uint8_t *data;
+  size_t len;
+
+  (void) state;
+  assert_true (fixture_path ("plain", NATIVE, path));
+  assert_int_equal (cs_elf_open (path, &elf, &err), 0);
+  cs_elf_data (elf, &len);
+  data = memcpy (malloc (len), cs_elf_data (elf, &len), len);
+  cs_elf_close (elf);
+  /* The table is in the first segment, where addresses are offsets.  */
+  assert_true (word_at (data, len, symtab_word (data, len), &off));
+  data[off + (sizeof (void *) == 8 ? 6 : 14)] = 1;      /* st_shndx */
+  assert_int_equal (cs_elf_open_memory ("n", data, len, &elf, &err), 0);
+  assert_false (cs_elf_symbol_get (elf, 0)->defined);
+  assert_int_equal (cs_rebase (elf, base_for (elf), NULL, NULL, &copy, &err),
+                    0);
+  cs_rebased_fini (&copy);
+  cs_elf_close (elf);
+  free (data);
 }
 
 /* -- Speed.  */
@@ -822,6 +912,8 @@ main (int argc, char **argv)
     cmocka_unit_test (refuses_unaligned_places),
     cmocka_unit_test (refuses_values_that_do_not_fit),
     cmocka_unit_test (keeps_records_of_bss),
+    cmocka_unit_test (refuses_words_of_the_dynamic_section),
+    cmocka_unit_test (takes_any_symbol_for_none),
     cmocka_unit_test (loads_fixtures),
     cmocka_unit_test (loads_guile),
     cmocka_unit_test (is_fast)

@@ -222,6 +222,9 @@ test_t2 (void **state)
   ((char *) table)[cs_table_len (4, 0)] = 'x';
   expect_damage (table, "end of strings");
   table = small_table ();
+  table->count = table->strings_len = 0;
+  expect_damage (table, "length of strings at offset 32");
+  table = small_table ();
   cs_table_entry (table, 0)->kind = 4;
   expect_damage (table, "kind of an entry at offset 76");
 }
@@ -487,6 +490,43 @@ build_pair (void)
          "__thread int a_tls; int a_data = 1;\n", "libb.so.1");
 }
 
+/* A symbol whose name begins with the NUL that ends the one before.  */
+static void
+test_nameless (void **state)
+{
+  struct cs_policy *p = policy ("policy 1\nintern function *\n");
+  struct cs_err err = CS_ERR_INIT;
+  struct cs_table_disk *table;
+  struct cs_elf *elf;
+  char data[1 << 16], *name;
+  FILE *file;
+  size_t len;
+
+  (void) state;
+  build ("libn", "int n_nameless (void) { return 1; }\n"
+         "extern int n_nowhere (void);\nvoid *n_table[] = { n_nowhere };\n"
+         "int n_named (void) { return 2; }\n", "");
+  snprintf (path, sizeof path, "%s/libn.so.1", folder);
+  file = fopen (path, "rb");
+  assert_non_null (file);
+  len = fread (data, 1, sizeof data, file);
+  fclose (file);
+  assert_true (len > 0 && len < sizeof data);
+  /* In .dynstr, and then in .strtab.  */
+  while ((name = memmem (data, len, "n_nameless", 10))
+         || (name = memmem (data, len, "n_nowhere", 9)))
+    *name = '\0';
+  assert_int_equal (cs_elf_open_memory ("n", data, len, &elf, &err), 0);
+  assert_int_equal (cs_table_compile (p, (const struct cs_elf *const *) &elf,
+                                      1, &table, &err), 0);
+  assert_int_equal (check (table, &err), 0);
+  assert_int_equal (table->count, 1);
+  assert_non_null (find (table, "libn.so.1", "n_named"));
+  free (table);
+  cs_elf_close (elf);
+  cs_policy_free (p);
+}
+
 static void
 test_compile (void **state)
 {
@@ -675,6 +715,7 @@ main (void)
     TEST (test_truncated_at_every_length),
     TEST (test_read_refused),
     TEST (test_compile),
+    TEST (test_nameless),
     TEST (test_compile_floating),
     TEST (test_needed_not_found),
     TEST (test_needed_in_runpath),
