@@ -52,10 +52,13 @@ cs_directory_check_head (const struct cs_directory_disk *d,
                          const struct cs_superblock_disk *sb,
                          struct cs_err *err)
 {
+  char text[sizeof d->magic * 4 + 1];
+
   if (memcmp (d->magic, CS_DIRECTORY_MAGIC, sizeof d->magic) != 0)
     return cs_err_set (err, CS_E_DAMAGED, "directory at offset 0 of the "
-                       "image: magic: expected '%s', found '%.8s'",
-                       CS_DIRECTORY_MAGIC, d->magic);
+                       "image: magic: expected '%s', found '%s'",
+                       CS_DIRECTORY_MAGIC,
+                       cs_printable (d->magic, strnlen (d->magic, 8), text));
   if (d->nr_sections > CS_STORE_SECTIONS_MAX)
     return wrong (err, "directory", 0, "number of sections", "at most 32",
                   d->nr_sections);
@@ -166,14 +169,16 @@ check_section (const struct cs_directory_disk *d,
   const struct cs_section_disk *s = &d->sections[i];
   uint64_t at = (uint64_t) ((const char *) s - (const char *) d);
   size_t e = index_in (table, d->nr_extents, s->off);
+  char text[sizeof s->name * 4 + 1];
 
   if (s->name[0] == '\0')
     return wrong (err, "section", at, "name", "a character", 0);
   for (size_t k = 0; k < i; k++)
     if (memcmp (d->sections[k].name, s->name, sizeof s->name) == 0)
       return cs_err_set (err, CS_E_DAMAGED, "section at offset %" PRIu64
-                         " of the image: name: expected only one '%.8s', "
-                         "found another", at, s->name);
+                         " of the image: name: expected only one '%s', "
+                         "found another", at,
+                         cs_printable (s->name, strnlen (s->name, 8), text));
   if (s->len == 0 || s->len % CS_STORE_PAGE_LEN
       || s->off % CS_STORE_PAGE_LEN)
     return wrong (err, "section", at, "length", "pages (S3)", s->len);

@@ -232,37 +232,117 @@ cs_history_trim (int folder, uint64_t generation)
     }
 }
 
-int
-cs_history_forget (const struct cs_store *store)
+/* Call VISIT for each file of a generation, until it returns other than 0.
+   Returns that, 0, or -errno.  Not readdir(3), which allocates.  */
+static int
+each_file (int folder, int (*visit) (void *closure, const char *name),
+           void *closure)
 {
-  int folder = cs_history_open (store), r = 0;
   char buf[4096] __attribute__ ((aligned (8)));
-  char name[NAME_MAX + 16];
-  ssize_t n;
+  ssize_t n = cs_sys.lseek (folder, 0, SEEK_SET);
+  int r = 0;
 
-  /* What is no folder has no generations either.  */
-  if (folder < 0)
-    return (folder == -ENOENT || folder == -ENOTDIR || folder == -ELOOP ? 0
-            : folder);
-  /* Not readdir(3), which allocates.  */
-  while ((n = getdents64 (folder, buf, sizeof buf)) > 0)
-    for (ssize_t at = 0; at < n;)
+  while (n >= 0 && r == 0 && (n = getdents64 (folder, buf, sizeof buf)) > 0)
+    for (ssize_t at = 0; at < n && r == 0;)
       {
         const struct dirent64 *entry = (const void *) (buf + at);
 
-        if (strspn (entry->d_name, "0123456789") == strlen (entry->d_name)
-            && cs_sys.unlinkat (folder, entry->d_name, 0) < 0)
-          r = -errno;
+        if (strspn (entry->d_name, "0123456789") == strlen (entry->d_name))
+          r = visit (closure, entry->d_name);
         at += entry->d_reclen;
       }
-  if (n < 0)
+  return n < 0 ? -errno : r;
+}
+
+/* All are tried; what failed last is told.  */
+struct removal
+{
+  int folder, code;
+};
+
+static int
+remove_file (void *closure, const char *name)
+{
+  struct removal *removal = closure;
+
+  if (cs_sys.unlinkat (removal->folder, name, 0) < 0)
+    removal->code = -errno;
+  return 0;
+}
+
+int
+cs_history_forget (const struct cs_store *store)
+{
+  struct removal removal = { cs_history_open (store), 0 };
+  char name[NAME_MAX + 16];
+  int r;
+
+  /* What is no folder has no generations either.  */
+  if (removal.folder < 0)
+    return (removal.folder == -ENOENT || removal.folder == -ENOTDIR
+            || removal.folder == -ELOOP ? 0 : removal.folder);
+  r = each_file (removal.folder, remove_file, &removal);
+  if (r == 0)
+    r = removal.code;
+  if (cs_sys.fsync (removal.folder) < 0 && r == 0)
     r = -errno;
-  if (cs_sys.fsync (folder) < 0 && r == 0)
-    r = -errno;
-  cs_file_close (&folder);
+  cs_file_close (&removal.folder);
   folder_name (store, name);
   cs_sys.unlinkat (store->dirfd, name, AT_REMOVEDIR);
   return r;
+}
+
+/* Numbers of files.  */
+struct numbers
+{
+  uint64_t *list;
+  size_t nr, room;
+};
+
+static int
+add_number (void *closure, const char *name)
+{
+  struct numbers *numbers = closure;
+  uint64_t *list = numbers->list;
+
+  if (numbers->nr == numbers->room)
+    {
+      numbers->room = numbers->room ? 2 * numbers->room : 64;
+      list = reallocarray (list, numbers->room, sizeof *list);
+      if (!list)
+        return -ENOMEM;
+      numbers->list = list;
+    }
+  errno = 0;
+  list[numbers->nr] = strtoull (name, NULL, 10);
+  numbers->nr += errno == 0;
+  return 0;
+}
+
+static int
+newest_first (const void *a, const void *b)
+{
+  const uint64_t *m = a, *n = b;
+
+  return (*m < *n) - (*m > *n);
+}
+
+int
+cs_history_files (int folder, uint64_t **list, size_t *nr)
+{
+  struct numbers numbers = { NULL, 0, 0 };
+  int r = each_file (folder, add_number, &numbers);
+
+  if (r < 0)
+    {
+      free (numbers.list);
+      return r;
+    }
+  if (numbers.nr > 0)
+    qsort (numbers.list, numbers.nr, sizeof *numbers.list, newest_first);
+  *list = numbers.list;
+  *nr = numbers.nr;
+  return 0;
 }
 
 /* Opening an older generation.  */

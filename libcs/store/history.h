@@ -34,6 +34,10 @@ void cs_history_leave (struct cs_record *record);
 /* Is there a file for GENERATION, whatever is in it?  */
 bool cs_history_has_file (int folder, uint64_t generation);
 
+/* The generations that there are files for, whatever is in them, newest first:
+   a list that is given to free().  0 or -errno.  */
+int cs_history_files (int folder, uint64_t **list, size_t *nr);
+
 /* Where to turn round: set *TURN to the oldest generation that the image
    makes, or image and log together.  When applying is cut off, the image is
    in part what the log starts from and in part newer.  But it had not begun

@@ -64,6 +64,21 @@ cs_record_seal (struct cs_record_disk *head,
   head->crc = head_crc (head);
 }
 
+/* Could SB, of a record, be one of the store whose superblock is OWN (R2)?
+   Both are used for the same file, so what never changes is the same.  */
+static bool
+is_of_store (const struct cs_superblock_disk *sb,
+             const struct cs_superblock_disk *own)
+{
+  return (memcmp (sb->magic, own->magic, sizeof sb->magic) == 0
+          && memcmp (sb->uuid, own->uuid, sizeof sb->uuid) == 0
+          && sb->machine == own->machine && sb->word_len == own->word_len
+          && sb->page_len == own->page_len
+          && sb->base == own->base && sb->reserved == own->reserved
+          && cs_superblock_is_sealed (sb)
+          && cs_superblock_check (sb, 0, NULL) == 0);
+}
+
 int
 cs_record_find (int fd, uint64_t off, const struct cs_superblock_disk *sb,
                 struct cs_record *record)
@@ -81,10 +96,7 @@ cs_record_find (int fd, uint64_t off, const struct cs_superblock_disk *sb,
   return ((size_t) n == sizeof *head
           && memcmp (head->magic, CS_RECORD_MAGIC, sizeof head->magic) == 0
           && head->crc == head_crc (head)
-          && memcmp (head->superblock.uuid, sb->uuid, sizeof sb->uuid) == 0
-          && head->superblock.base == sb->base
-          && head->superblock.reserved == sb->reserved
-          && cs_superblock_is_sealed (&head->superblock)
+          && is_of_store (&head->superblock, sb)
           && head->nr <= pages && head->nr_data <= head->nr);
 }
 

@@ -15,7 +15,8 @@
        the sums of all its pages are right.  What is not complete counts for
        nothing.
    R2  The head says which store the record belongs to (uuid), and the
-       superblock of the generation it leads to.  */
+       superblock of the generation it leads to.  It is one that could be in
+       that store's file: what is not counts for nothing either.  */
 #ifndef CS_RECORD_H
 #define CS_RECORD_H
 

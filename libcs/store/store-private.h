@@ -263,10 +263,14 @@ void cs_superblock_christen (struct cs_superblock_disk *sb);
 int cs_superblock_check (const struct cs_superblock_disk *sb, uint64_t off,
                          struct cs_err *err);
 
+/* LEN bytes, of a magic or a name, as they can be put into a message: TEXT,
+   with room for 4 LEN + 1.  */
+const char *cs_printable (const char *bytes, size_t len, char *text);
+
 /* Set the CRC.  */
 void cs_superblock_seal (struct cs_superblock_disk *sb);
 
-/* What its CRC should be; is it?  */
+/* What its CRC should be.  Is it, and what no CRC is of as it should be?  */
 uint32_t cs_superblock_crc (const struct cs_superblock_disk *sb);
 bool cs_superblock_is_sealed (const struct cs_superblock_disk *sb);
 

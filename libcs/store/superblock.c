@@ -53,7 +53,7 @@ cs_superblock_seal (struct cs_superblock_disk *sb)
 bool
 cs_superblock_is_sealed (const struct cs_superblock_disk *sb)
 {
-  return sb->crc == cs_superblock_crc (sb);
+  return sb->crc == cs_superblock_crc (sb) && sb->reserved3 == 0;
 }
 
 int
@@ -151,17 +151,26 @@ advise_no_store (struct cs_err *err)
                         "over its beginning");
 }
 
+const char *
+cs_printable (const char *bytes, size_t len, char *text)
+{
+  char *p = text;
+
+  *p = '\0';
+  for (size_t i = 0; i < len; i++)
+    p += sprintf (p, isprint ((unsigned char) bytes[i]) ? "%c" : "\\x%02x",
+                  (unsigned char) bytes[i]);
+  return text;
+}
+
 static int
 wrong_magic (struct cs_err *err, uint64_t off, const char *magic)
 {
-  char text[8 * 4 + 1], *p = text;
+  char text[8 * 4 + 1];
 
-  for (int i = 0; i < 8; i++)
-    p += sprintf (p, isprint ((unsigned char) magic[i]) ? "%c" : "\\x%02x",
-                  (unsigned char) magic[i]);
   cs_err_set (err, CS_E_DAMAGED, "superblock at offset %" PRIu64
               ": magic: expected '%s', found '%s'", off, CS_STORE_MAGIC,
-              text);
+              cs_printable (magic, 8, text));
   return advise_no_store (err);
 }
 

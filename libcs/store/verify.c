@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "store/history.h"
@@ -169,35 +170,50 @@ verify_log (const struct verifier *v, struct cs_err *err)
   return 0;
 }
 
-/* What leads back from a commit in the log is made before that is applied
+/* Generation of the history: 0 or -errno.  */
+static int
+verify_generation (const struct verifier *v, int folder, uint64_t generation)
+{
+  struct cs_record record;
+  int r = cs_history_find (v->store, folder, generation, &record);
+
+  if (r == 1)
+    cs_history_leave (&record);
+  else if (r == 0 && cs_history_has_file (folder, generation))
+    report (v, "history", generation, 0, 0, 0);
+  return r < 0 ? r : 0;
+}
+
+/* The files that are there, and not all numbers that there could be files
+   of: these may be many.
+
+   What leads back from a commit in the log is made before that is applied
    (H1): who was killed at it has left a part, which nobody needs, and which is
-   made anew.  So it is with the generation of the image that the files begin
-   which have to be complete.  */
+   made anew.  So only those before the image's generation have to be
+   complete.  */
 static int
 verify_history (const struct verifier *v, struct cs_err *err)
 {
   const struct cs_superblock_disk *sb = &v->store->superblock;
   struct cs_store image = *v->store;
-  int folder = cs_history_open (v->store);
-  uint64_t generation;
-  struct cs_record record;
-  int r = folder < 0 ? 0 : cs_superblock_reread (&image, err);
+  int folder = cs_history_open (v->store), r;
+  uint64_t *list = NULL;
+  size_t nr = 0;
 
-  if (folder < 0 || r < 0)
+  if (folder < 0)
+    return 0;
+  r = cs_superblock_reread (&image, err);
+  if (r < 0)
     {
       cs_file_close (&folder);
       return r;
     }
-  generation = image.superblock.generation;
-  while (r >= 0 && --generation > 0
-         && sb->generation - generation <= sb->history)
-    {
-      r = cs_history_find (v->store, folder, generation, &record);
-      if (r == 1)
-        cs_history_leave (&record);
-      else if (r == 0 && cs_history_has_file (folder, generation))
-        report (v, "history", generation, 0, 0, 0);
-    }
+  r = cs_history_files (folder, &list, &nr);
+  for (size_t i = 0; i < nr && r == 0; i++)
+    if (list[i] > 0 && list[i] < image.superblock.generation
+        && sb->generation - list[i] <= sb->history)
+      r = verify_generation (v, folder, list[i]);
+  free (list);
   cs_file_close (&folder);
   return r < 0 ? cs_err_sys (err, -r, "read the history") : 0;
 }
