@@ -33,6 +33,10 @@ KILL_ROUNDS ?= 200
 READER_COMMITS ?= 1200
 # Lives of the workspace of `make soak`; `make check` has a few
 SOAK_CYCLES ?= 1000
+# What `make fuzz` does: seconds for each subject, and which (all)
+FUZZ_TIME ?= 60
+FUZZ ?=
+CLANG ?= clang
 
 # ---------------------------------------------------------- what is required
 # Everything asked of tools that may not be there yet is allowed to fail: the
@@ -105,7 +109,10 @@ BINARIES := $(COMMANDS:%=$(BUILD)/bin/%)
 
 UNIT_SOURCES := $(sort $(wildcard tests/unit/test-*.c))
 CRASH_SOURCES := $(sort $(wildcard tests/crash/*.c))
-UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/%)
+FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/fuzz-*.c))
+FUZZ_TESTS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD)/tests/%)
+FUZZERS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD)/fuzzers/%)
+UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/%) $(FUZZ_TESTS)
 CLI_TESTS := $(sort $(wildcard tests/cli/*.bats))
 GUILE_TESTS := $(sort $(wildcard tests/guile/*.bats tests/kill/*.bats))
 CRASH := $(BUILD)/tests/crash-states
@@ -235,6 +242,19 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(SHARED_OBJECTS) $(LIBRARY)
 	$(Q)$(CC) $(CS_LDFLAGS) $(LDFLAGS) -o $@ \
 	  $< $(SHARED_OBJECTS) $(LIBRARY) -lcmocka $(CS_LIBS)
 
+# The harnesses: with what replays seeds and cases, and with libFuzzer.
+$(FUZZ_SOURCES:%.c=$(BUILD)/obj/%.o): CPPFLAGS += -Itests/unit
+$(FUZZ_TESTS): $(BUILD)/tests/%: $(BUILD)/obj/tests/fuzz/%.o \
+  $(BUILD)/obj/tests/fuzz/replay.o $(LIBRARY)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(CS_LIBS)
+
+$(FUZZERS): $(BUILD)/fuzzers/%: $(BUILD)/obj/tests/fuzz/%.o $(LIBRARY)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CS_LDFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(CS_LIBS)
+
 $(CRASH): $(CRASH_SOURCES:%.c=$(BUILD)/obj/%.o) $(LIBRARY)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
@@ -248,7 +268,8 @@ $(BUILD)/tests/dying/%: $(BUILD)/obj/tests/kill/die.o $(BUILD)/obj/cmd/%.o \
 	$(Q)$(CC) $(CS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(CS_LIBS)
 
 -include $(LIB_OBJECTS:.o=.d) $(PIC_OBJECTS:.o=.d) $(CMD_OBJECTS:.o=.d) \
-  $(UNIT_SOURCES:%.c=$(BUILD)/obj/%.d) $(CRASH_SOURCES:%.c=$(BUILD)/obj/%.d)
+  $(UNIT_SOURCES:%.c=$(BUILD)/obj/%.d) $(CRASH_SOURCES:%.c=$(BUILD)/obj/%.d) \
+  $(FUZZ_SOURCES:%.c=$(BUILD)/obj/%.d) $(BUILD)/obj/tests/fuzz/replay.d
 
 # -------------------------------------------------------------------- tests
 # One runner, tests/run, runs whatever it is given and prints one summary.
@@ -333,6 +354,21 @@ check-crash: all $(CRASH) $(DYING)
 .PHONY: soak
 soak: all
 	@SOAK_CYCLES=$(SOAK_CYCLES) $(RUN) -t 10000 tests/guile/soak.bats
+
+# Looks for inputs that no test has thought of; what is found is kept by hand
+# in tests/fuzz/cases.
+FUZZ_BUILD := BUILD=$(BUILD)/fuzz CC=$(CLANG) SANITIZE=address,undefined \
+  CFLAGS='-O1 -g -fsanitize=fuzzer-no-link'
+
+.PHONY: fuzz fuzzers
+fuzz: fixtures
+	@sh tools/install-packages fuzz
+	@CLANG=$(CLANG) sh tests/fuzz/run --check
+	@+$(MAKE) --no-print-directory $(PARALLEL) $(FUZZ_BUILD) fuzzers
+	@CS_TEST_ELF_DIR=$(BUILD)/elf sh tests/fuzz/run $(BUILD)/fuzz \
+	  $(FUZZ_TIME) $(FUZZ)
+
+fuzzers: $(FUZZERS) $(FUZZ_TESTS)
 
 .PHONY: lint check-docs bench
 lint:
@@ -453,6 +489,7 @@ help:
 	@echo '                  parts of it'
 	@echo 'make check-crash  power failures and kills, many of them'
 	@echo 'make soak         1,000 lives of a workspace: nothing may grow'
+	@echo 'make fuzz         inputs that nobody has thought of (clang)'
 	@echo 'make lint check-docs'
 	@echo '                  source, scripts, manual pages'
 	@echo 'make bench        measurements'
@@ -467,3 +504,4 @@ help:
 	@echo '           SANITIZE=address,undefined M32=1 WERROR=1 JOBS=2'
 	@echo '           TEST_TIMEOUT=600 CRASH_STATES=200 KILL_ROUNDS=200'
 	@echo '           READER_COMMITS=1200 SOAK_CYCLES=1000'
+	@echo '           FUZZ_TIME=60 FUZZ="log backup"'
