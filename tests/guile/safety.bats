@@ -50,6 +50,23 @@ forked='(define (forked thunk) (let ((pid (primitive-fork))) (if (zero? pid) (be
   done
 }
 
+@test "a forked child that lives on: its memory stays, and it does not hold the store" {
+  local end
+  mkfifo go sum
+  for end in '' '((@ (coldstore) checkpoint!)) (kill (getpid) SIGKILL)'; do
+    store_fresh
+    persist '(define v (make-vector 500000 1)) (define (sum) (let loop ((i 0) (n 0)) (if (= i 500000) n (loop (1+ i) (+ n (vector-ref v i))))))'
+    run_in "$STORE" "(when (zero? (primitive-fork)) (for-each close-fdes '(1 2)) (call-with-input-file \"go\" read-char) (let ((n (sum))) (call-with-output-file \"sum\" (lambda (p) (write n p))) (primitive-_exit 0))) (vector-fill! v 2) $end"
+    [ "$status" -eq 0 ] || [ "$status" -eq 137 ] || show
+    answers 1000000 '(write (sum)) (vector-fill! v 3)'
+    persist '(vector-fill! v 4)'
+    bounded sh -c ': > go'
+    [ "$(bounded cat sum)" = 500000 ]
+    answers 2000000 '(write (sum))'
+    [ "$(cs-inspect --check "$STORE" | grep -cv ' ok$')" -eq 1 ]
+  done
+}
+
 @test "exec without a fork ends the workspace: the last checkpoint stands" {
   persist '(define x 1)'
   run_in "$STORE" '(set! x 2) (execl "/bin/sh" "sh" "-c" "echo replaced; exit 3")'
