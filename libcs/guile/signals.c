@@ -147,11 +147,9 @@ static void
 install (int signum)
 {
   struct sigaction action = { .sa_handler = note, .sa_flags = SA_RESTART };
-  struct sigaction old;
 
   sigemptyset (&action.sa_mask);
-  if (sigaction (signum, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
-    sigaction (signum, &action, NULL);
+  cs_process_own_action (signum, &action);
 }
 
 /* The thread itself takes no signals.  */

@@ -40,6 +40,7 @@
 #define CS_PROCESS_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -311,6 +312,10 @@ bool cs_process_was_borrowed (const void *block);
 
 /* signals.c: has a carried library a handler for SIGNUM (not SIG_IGN)?  */
 bool cs_process_handles_signal (int signum);
+
+/* signals.c: what this process does at SIGNUM when no carried library asks for
+   something else, unless it was started with the signal ignored.  */
+void cs_process_own_action (int signum, const struct sigaction *action);
 
 /* signals.c: let signals through that cs_process_resume() holds back, because
    their handlers need the interpreter.  On the thread that runs it.  */

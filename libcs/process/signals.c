@@ -4,7 +4,13 @@
    The collector stops threads with two signals (libgc 8.2.2,
    pthread_stop_world.c, GC_stop_init), libguile has one handler for all that
    Scheme code asked for (3.0.8, libguile/scmsigs.c, take_signal).  Their
-   addresses stay, so the actions are kept and installed again.  */
+   addresses stay, so the actions are kept and installed again.
+
+   What they replace is the process's own action, which they keep and may put
+   back (libguile: orig_handlers).  Its address does not stay: what is put
+   back is the own action of the process that does so.  */
+
+#include <dlfcn.h>
 
 #include "private.h"
 
@@ -28,11 +34,28 @@ bits_to_mask (uint64_t bits, sigset_t *mask)
       sigaddset (mask, signum);
 }
 
+/* What this process does without carried libraries.  */
+static struct
+{
+  bool known;
+  struct sigaction action;
+} own[CS_PROCESS_SIGNALS_MAX];
+
 static bool
 is_kept (void (*handler) (int))
 {
   return handler == SIG_IGN
          || cs_store_contains (cs_process.store, (void *) handler);
+}
+
+/* Is it a function of a process that is gone?  */
+static bool
+is_from_before (void (*handler) (int))
+{
+  Dl_info info;
+
+  return handler != SIG_DFL && !is_kept (handler)
+         && dladdr ((void *) handler, &info) == 0;
 }
 
 static void
@@ -51,15 +74,63 @@ remember (int signum, const struct sigaction *action)
     *kept = (struct cs_signal_disk) { 0, 0, 0, 0 };
 }
 
+static int
+put_back_own (int signum, struct sigaction *found)
+{
+  static const struct cs_signal_disk none;
+
+  cs_process.image->signals[signum] = none;
+  /* If nobody has replaced it, it is there.  */
+  return sigaction (signum, own[signum].known ? &own[signum].action : NULL,
+                    found);
+}
+
+static int
+set_action (int signum, const struct sigaction *action,
+            struct sigaction *found)
+{
+  int code;
+
+  if (is_from_before (action->sa_handler))
+    return put_back_own (signum, found);
+  code = sigaction (signum, action, found);
+  if (code < 0)
+    return code;
+  if (!own[signum].known)
+    own[signum].action = *found;
+  own[signum].known = true;
+  remember (signum, action);
+  return 0;
+}
+
 int
 cs_signals_sigaction (int signum, const struct sigaction *action,
                       struct sigaction *old)
 {
-  int code = sigaction (signum, action, old);
+  struct sigaction found;
+  int code;
 
-  if (code == 0 && action && signum > 0 && signum < CS_PROCESS_SIGNALS_MAX)
-    remember (signum, action);
+  if (!action || signum <= 0 || signum >= CS_PROCESS_SIGNALS_MAX)
+    return sigaction (signum, action, old);
+  code = set_action (signum, action, &found);
+  if (code == 0 && old)
+    *old = found;
   return code;
+}
+
+void
+cs_process_own_action (int signum, const struct sigaction *action)
+{
+  struct sigaction now;
+
+  if (!own[signum].known && sigaction (signum, NULL, &now) == 0)
+    own[signum].action = now;
+  own[signum].known = true;
+  if (own[signum].action.sa_handler != SIG_DFL)
+    return;
+  own[signum].action = *action;
+  if (cs_process.image->signals[signum].handler == 0)
+    sigaction (signum, action, NULL);
 }
 
 /* BSD semantics, as glibc's signal().  */
@@ -111,7 +182,7 @@ install (int signum, const struct cs_signal_disk *kept)
   action.sa_handler = (void (*) (int)) (uintptr_t) kept->handler;
   action.sa_flags = (int) kept->flags;
   bits_to_mask (kept->mask, &action.sa_mask);
-  sigaction (signum, &action, NULL);
+  own[signum].known = sigaction (signum, &action, &own[signum].action) == 0;
 }
 
 static void

@@ -76,6 +76,19 @@ wait_for='(define (wait-for thunk) (let loop ((i 0)) (or (thunk) (and (< i 10000
   fails 140 '(kill (getpid) SIGUSR2) (sleep 5)'
 }
 
+@test "what was there before a handler comes back as the new process has it" {
+  local leave
+  for leave in persist killed; do
+    store_fresh
+    $leave '(define x 0) (define signals (list SIGTERM SIGUSR1 SIGUSR2)) (for-each (lambda (s) (sigaction s (lambda (n) (set! x n)))) signals)'
+    # SIGTERM saves again, and SIGUSR1 does without ending.
+    fails 143 '(set! x -1) (for-each (lambda (s) (sigaction s #f)) signals) (kill (getpid) SIGUSR1) (kill (getpid) SIGTERM) (sleep 5)'
+    answers '(-1 ((#f . #f) (#f . #f) (0 . 0)))' '(write (list x (map (lambda (s) (let ((a (sigaction s))) (cons (car a) (and (car a) (cdr a))))) signals)))'
+    $leave '(for-each (lambda (s) (sigaction s (lambda (n) (set! x n)))) signals)'
+    fails 140 '(restore-signals) (kill (getpid) SIGUSR2) (sleep 5)'
+  done
+}
+
 @test "a handler for one thread runs on the workspace thread when that is gone" {
   persist "$wait_for (use-modules (ice-9 threads)) (define got #f) (define t (call-with-new-thread (lambda () (sleep 1000)))) (sigaction SIGUSR2 (lambda (n) (set! got (current-thread))) 0 t)"
   answers '#t' '(kill (getpid) SIGUSR2) (wait-for (lambda () got)) (write (eq? got (current-thread)))'

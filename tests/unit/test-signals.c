@@ -122,6 +122,51 @@ taken_back (void)
   CHECK (in_child (check_taken_back) == 0);
 }
 
+/* A carried library keeps what it has replaced, in its data.  */
+static void
+replace_own (void)
+{
+  struct sigaction action = { .sa_handler = SIG_DFL }, old;
+
+  begin ();
+  action.sa_handler = (void (*) (int)) in_table ("catch", catch);
+  CHECK (cs_signals_sigaction (SIGUSR1, &action, &old) == 0);
+  CHECK (cs_signals_sigaction (SIGUSR2, &action, &old) == 0);
+  save_and_leave ();
+}
+
+static void
+put_back (void)
+{
+  void (*stale) (int) = (void (*) (int)) (uintptr_t) 0x123456789000;
+  struct sigaction own = { .sa_handler = catch, .sa_flags = SA_RESTART };
+
+  signal (SIGUSR2, SIG_IGN);
+  resume ();
+  cs_process_own_action (SIGUSR1, &own);
+  cs_process_own_action (SIGUSR2, &own);
+  cs_process_own_action (SIGHUP, &own);
+  CHECK (action_of (SIGUSR1).sa_handler != catch);
+  CHECK (action_of (SIGHUP).sa_handler == catch);
+  CHECK (cs_signals_signal (SIGUSR1, stale) != SIG_ERR);
+  CHECK (action_of (SIGUSR1).sa_handler == catch);
+  CHECK (action_of (SIGUSR1).sa_flags & SA_RESTART);
+  CHECK (cs_signals_signal (SIGUSR2, stale) != SIG_ERR);
+  CHECK (action_of (SIGUSR2).sa_handler == SIG_IGN);
+  CHECK (cs_signals_signal (SIGHUP, stale) == catch);
+  CHECK (cs_signals_signal (SIGALRM, stale) == SIG_DFL);
+  CHECK (action_of (SIGALRM).sa_handler == SIG_DFL);
+  for (int i = 0; i < CS_PROCESS_SIGNALS_MAX; i++)
+    CHECK (cs_process.image->signals[i].handler == 0);
+}
+
+static void
+own_put_back (void)
+{
+  CHECK (in_child (replace_own) == 0);
+  CHECK (in_child (put_back) == 0);
+}
+
 static void
 refused (void)
 {
@@ -143,6 +188,7 @@ refused (void)
 static const struct test_case cases[] = {
   { "actions come back with handler, flags and mask", kept },
   { "what was taken back, or is outside the store, does not", taken_back },
+  { "what was there before is this process's own", own_put_back },
   { "what the system refuses is not kept", refused },
 };
 
