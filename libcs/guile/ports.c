@@ -311,9 +311,15 @@ lose (const struct cs_ports_disk *image, SCM port)
 static void
 reconnect (const struct cs_ports_disk *image, SCM port)
 {
-  const struct cs_descriptor_now *now
-    = cs_process_descriptor (SCM_FPORT_FDES (port));
+  int fd = SCM_FPORT_FDES (port);
+  const struct cs_descriptor_now *now = cs_process_descriptor (fd);
 
+  /* One that the program made of 0, 1 or 2 (fdopen).  */
+  if (!now && fd < CS_DESCRIPTORS_FIRST)
+    {
+      scm.call_1 (scm_of (image->empty), port);
+      return;
+    }
   if (!now || now->state == CS_DESCRIPTOR_LOST)
     {
       lose (image, port);

@@ -234,8 +234,12 @@ cs_process_record_descriptor (int fd, const struct cs_descriptor_port *port)
 {
   struct cs_descriptor_disk *d;
 
+  /* The port leads to the next process's own.  */
   if (fd < CS_DESCRIPTORS_FIRST && !cs_numbers_has (fd))
-    return;
+    {
+      cs_process.image->nr_unrecorded++;
+      return;
+    }
   d = find (fd);
   if (!d)
     d = add (fd, port->name);

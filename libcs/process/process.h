@@ -141,7 +141,8 @@ struct cs_process_disk
                                    another epoch must be opened again */
   uint32_t nr_onces, nr_atforks, nr_atexits, nr_arenas;
   uint32_t nr_handles, nr_descriptors;
-  uint32_t nr_unrecorded;       /* descriptors that there was no room for */
+  uint32_t nr_unrecorded;       /* descriptors of ports that there was no room
+                                   for, or that are standard ones */
   uint32_t files_rule;          /* enum cs_policy_files: the program's own
                                    for all files */
   uint64_t zone_addr, zone_len; /* what is left of the collector's zone */

@@ -401,6 +401,21 @@ open_placeholder (const struct cs_descriptor_disk *d)
   return fd < 0 ? -errno : fd;
 }
 
+/* Neither its file nor a rule is to blame.  */
+static int
+refuse_for_now (const struct cs_descriptor_disk *d, int code,
+                struct cs_err *err)
+{
+  char text[TEXT_LEN];
+
+  cs_descriptor_describe (d, name_of (d), text, sizeof text);
+  cs_err_sys (err, -code, "cannot resume '%.200s': %.300s (descriptor %d)",
+              cs_store_path (cs_process.store), text, d->fd);
+  if (code == -EMFILE)
+    cs_err_advise (err, "raise the limit: ulimit -n");
+  return code;
+}
+
 /* Open D again and give it its number.  Returns the number, -1 if it is lost
    and nobody knows the number, or the code to fail with.  */
 static int
@@ -420,7 +435,7 @@ take_again (const struct cs_descriptor_disk *d,
         return refuse_number (d, err);
     }
   if (fd < -1 && err->code == 0)
-    return cs_err_sys (err, -fd, "cannot take descriptor %d again", d->fd);
+    return refuse_for_now (d, fd, err);
   return fd;
 }
 

@@ -259,11 +259,13 @@ mentioned ()
 }
 
 @test "close: as if nothing had been said" {
-  how="exit"
-  echo mine > file
-  leave "(set-default-resume-rule! 'reopen) (define p (open-input-file \"file\")) (set-port-resume-rule! p 'close)"
-  rm file; echo yours > file
-  answers '(#t close reopen)' '(write (list (port-closed? p) (port-resume-rule p) (default-resume-rule)))'
+  for how in exit kill; do
+    anew
+    echo mine > file
+    leave "(set-default-resume-rule! 'reopen) (define p (open-input-file \"file\")) (set-port-resume-rule! p 'close)"
+    rm file; echo yours > file
+    answers '(#t close reopen)' '(write (list (port-closed? p) (port-resume-rule p) (default-resume-rule)))'
+  done
 }
 
 @test "fail: not resumed, with the ways out" {
@@ -306,23 +308,23 @@ mentioned ()
 }
 
 @test "a rule for all ports, and one in the policy" {
-  how="exit"
   cp "$CS_SOURCE_DIR/policy/guile-3.0.pol" my.pol
   printf 'files reopen *\nfiles reopen-at-end */log?\n' >> my.pol
-  rm -f "$STORE"
-  bounded cs-create --policy my.pol "$STORE"
-  printf 'abc' > file; printf 'abc' > log1; printf 'abc' > log2
-  leave "(define f (open-input-file \"file\")) (define l (open-input-file \"log1\")) (define m (open-input-file \"log2\")) (set-port-resume-rule! m 'reopen) (set-default-resume-rule! 'fail) (read-char f)"
-  [ "$(cs-inspect --files "$STORE" | awk '{ print $6, $7 }')" = "RULE NAME
+  for how in exit kill; do
+    bounded cs-create --force --policy my.pol "$STORE"
+    printf 'abc' > file; printf 'abc' > log1; printf 'abc' > log2
+    leave "(define f (open-input-file \"file\")) (define l (open-input-file \"log1\")) (define m (open-input-file \"log2\")) (set-port-resume-rule! m 'reopen) (set-default-resume-rule! 'fail) (read-char f)"
+    [ "$(cs-inspect --files "$STORE" | awk '{ print $6, $7 }')" = "RULE NAME
 reopen $PWD/file
 reopen-at-end $PWD/log1
 reopen $PWD/log2" ]
-  for f in file log1 log2; do printf 'ABC' > new; mv new $f; done
-  answers '(#\B #<eof> #\A)' '(write (map read-char (list f l m)))'
-  anew
-  leave "(set-default-resume-rule! 'reopen) (define f (open-input-file \"file\"))"
-  printf 'abc' > new; mv new file
-  answers '#\a' '(write (read-char f))'
+    for f in file log1 log2; do printf 'ABC' > new; mv new $f; done
+    answers '(#\B #<eof> #\A)' '(write (map read-char (list f l m)))'
+    anew
+    leave "(set-default-resume-rule! 'reopen) (define f (open-input-file \"file\"))"
+    printf 'abc' > new; mv new file
+    answers '#\a' '(write (read-char f))'
+  done
 }
 
 @test "rules that are none, and what is no port" {
@@ -574,6 +576,19 @@ reopen $PWD/log2" ]
   run --separate-stderr bash -c 'ulimit -n 100; timeout 60 cs-run "$1" -c "(write (list (read-char p) (< (fileno p) 100)))" < /dev/null' - "$STORE"
   ended 0
   printed '(#\x #t)'
+}
+
+@test "a limit of descriptors that is too low for the ports: refused, nothing lost" {
+  echo x > file
+  for how in exit kill; do
+    anew
+    leave '(define ps (map (lambda (i) (open-input-file "file")) (iota 30)))'
+    run --separate-stderr bash -c 'ulimit -n 20; timeout 60 cs-run "$1" -c 1 < /dev/null' - "$STORE"
+    [ "$status" -eq 125 ]
+    [ "$(sed 's/descriptor [0-9]*/descriptor N/' <<< "$stderr")" = "cs-run: cannot resume '$STORE': file '$PWD/file' (descriptor N): Too many open files
+  raise the limit: ulimit -n" ] || show
+    answers '30' '(write (length (filter (lambda (p) (eqv? (read-char p) #\x)) ps)))'
+  done
 }
 
 @test "without /proc, files are known by the names they were opened with" {

@@ -45,34 +45,45 @@ told='(use-modules (coldstore)) (write (resume-report))'
 }
 
 @test "files that are open again, and those that are not" {
-  seq 9 > a; seq 9 > b; seq 9 > c
-  persist "(define p (map open-input-file '(\"a\" \"b\" \"c\"))) (define q (pipe))"
-  rm b; mv c d; seq 9 > c
-  verbosely "$told"
-  [ "$(sed -E 's/ .descriptor [0-9]+.//' <<< "$stderr" | sort)" = \
-"cs-run: closed: file '$PWD/b': No such file or directory
+  local leave
+  for leave in persist killed; do
+    store_fresh
+    rm -f d
+    seq 9 > a; seq 9 > b; seq 9 > c; seq 9 > e
+    $leave "(define p (map open-input-file '(\"a\" \"b\" \"c\" \"e\"))) (define q (pipe)) (read (list-ref p 3))"
+    rm b; mv c d; seq 9 > c; : > e
+    verbosely "$told"
+    [ "$(sed -E 's/ .descriptor [0-9]+.//' <<< "$stderr" | sort)" = \
+"cs-run: changed: file '$PWD/e': it is shorter than it was: at offset 0
+cs-run: closed: file '$PWD/b': No such file or directory
 cs-run: closed: file '$PWD/c': another file has its name
 cs-run: closed: pipe: it ended with its process
 cs-run: closed: pipe: it ended with its process
 cs-run: reopened: file '$PWD/a' at offset 0" ] || show
-  # What was closed then is told once.
-  answers '(reopened)' '(use-modules (coldstore)) (write (map car (resume-report)))'
+    # What was closed then is told once.
+    answers '(reopened reopened)' '(use-modules (coldstore)) (write (map car (resume-report)))'
+    [ "$(cs-inspect --history "$STORE" | sed '1,/^RESUMED/d' | awk '{ print $5 }' | sort | uniq -c | xargs)" = '1 changed 4 closed 3 reopened' ]
+  done
 }
 
 @test "a library that is missing, and a function that a new build lacks" {
-  c_library report <<< 'int f (void) { return 1; } int g (void) { return 2; }'
-  persist "(use-modules (system foreign)) (define l (dynamic-link \"$PWD/libreport.so\")) (define f (pointer->procedure int (dynamic-func \"f\" l) '())) (define g (pointer->procedure int (dynamic-func \"g\" l) '()))"
-  answers '()12' "$told (write (f)) (write (g))"
-  c_library report <<< 'int f (void) { return 3; }'
-  answers "((changed . \"library '$PWD/libreport.so': another build of it\") (missing . \"function 'g' of '$PWD/libreport.so'\"))3" "$told (write (f))"
-  answers "((missing . \"function 'g' of '$PWD/libreport.so'\"))3" "$told (write (f))"
-  rm libreport.so
-  verbosely "(use-modules (coldstore)) (write (map car (resume-report)))"
-  printed '(missing)'
-  case $stderr in
-    "cs-run: missing: library '$PWD/libreport.so': "*) ;;
-    *) show ;;
-  esac
+  local leave
+  for leave in persist killed; do
+    store_fresh
+    c_library report <<< 'int f (void) { return 1; } int g (void) { return 2; }'
+    $leave "(use-modules (system foreign)) (define l (dynamic-link \"$PWD/libreport.so\")) (define f (pointer->procedure int (dynamic-func \"f\" l) '())) (define g (pointer->procedure int (dynamic-func \"g\" l) '()))"
+    answers '()12' "$told (write (f)) (write (g))"
+    c_library report <<< 'int f (void) { return 3; }'
+    answers "((changed . \"library '$PWD/libreport.so': another build of it\") (missing . \"function 'g' of '$PWD/libreport.so'\"))3" "$told (write (f))"
+    answers "((missing . \"function 'g' of '$PWD/libreport.so'\"))3" "$told (write (f))"
+    rm libreport.so
+    verbosely "(use-modules (coldstore)) (write (map car (resume-report)))"
+    printed '(missing)'
+    case $stderr in
+      "cs-run: missing: library '$PWD/libreport.so': "*) ;;
+      *) show ;;
+    esac
+  done
 }
 
 @test "another build of a library that Guile needs" {

@@ -5,13 +5,6 @@
 
 load helper
 
-# Run EXPR, checkpoint, and kill the process before it can do anything else.
-killed ()
-{
-  run_in "$STORE" "$1 ((@ (coldstore) checkpoint!)) (kill (getpid) SIGKILL)"
-  [ "$status" -eq 137 ] || show
-}
-
 teardown ()
 {
   [ -z "${holder:-}" ] || kill -9 "$holder" 2> /dev/null || true
@@ -143,6 +136,11 @@ limited ()
     answers "$worked" '(write x)'
   done
   [ "$worked" -ge 3 ]
+  # The same with a kill; 128 MiB did work.
+  run --separate-stderr bash -c 'ulimit -S -v 130000; exec timeout -k 5 60 cs-run "$1" -c "(set! x -1) ((@ (coldstore) checkpoint!)) (kill (getpid) SIGKILL)" < /dev/null 3>&-' - "$STORE"
+  [ "$status" -eq 137 ] || show
+  limited 130000 '(write x)'
+  ended 0 && printed -1
 }
 
 @test "little address space for much work: an error of Guile's, or none" {
@@ -172,6 +170,8 @@ limited ()
 @test "a stack of 256 KiB" {
   persist '(define (deep n) (if (zero? n) 0 (+ 1 (deep (1- n)))))'
   ulimit -S -s 256
+  persist '(define d (deep 1000))'
+  answers 1000 '(write d)'
   killed '(define d (deep 1000))'
   answers '(100000 1000 0)' '(use-modules (ice-9 threads)) (gc) (write (list (deep 100000) (apply max (par-map deep (list 10 1000 3))) (status:exit-val (system "exit 0"))))'
   run --separate-stderr bash -c 'printf "(deep 50000)\n(car 1)\n" | timeout 60 cs-run "$1" -q' - "$STORE"

@@ -5,13 +5,6 @@
 
 load helper
 
-# Run EXPR, checkpoint, and kill the process before it can do anything else.
-killed ()
-{
-  run_in "$STORE" "$1 ((@ (coldstore) checkpoint!)) (kill (getpid) SIGKILL)"
-  [ "$status" -eq 137 ] || show
-}
-
 # Start the rest in the background with standard input and output joined to
 # the FIFOs in and out of the case's directory, open here as $to and $from;
 # its pid in $runner.

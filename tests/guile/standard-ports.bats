@@ -25,6 +25,20 @@ killed ()
   done
 }
 
+@test "ports that the program made of the standard descriptors lead to the new ones" {
+  local how with
+  for how in persist killed; do
+    for with in 1 '(define lost (pipe))'; do
+      store_fresh
+      $how "(define in (fdopen 0 \"r\")) (define out (fdopen 1 \"w\")) (define err (fdopen 2 \"w0\")) $with (unread-string \"(old)\" in)"
+      run --separate-stderr bounded cs-run "$STORE" -c '(write (read in) out) (display "e" err)' <<< '(input)'
+      [ "$status" -eq 0 ] && printed '(input)' || show
+      # shellcheck disable=SC2154 # set by run
+      [ "$stderr" = e ] || show
+    done
+  done
+}
+
 @test "what was read ahead of standard input is gone, also what was put back" {
   printf 'one two three' > in
   local how
@@ -91,13 +105,18 @@ killed ()
   [ "$(od -An -tx1 < file)" = ' 00 61 00 62' ]
 }
 
-@test "buffering follows what the descriptor is" {
+@test "buffering and encoding follow what the new process has" {
   command -v script > /dev/null || skip "no script command"
-  persist '(define out (current-output-port))'
-  bounded script -qec "cs-run $STORE -c '(display \"a\" out) (usleep 1) (system \"printf b\")'" /dev/null < /dev/null > terminal
-  grep -q ab terminal
-  bounded cs-run "$STORE" -c '(display "a" out) (system "printf b")' < /dev/null > file
-  [ "$(cat file)" = ba ]
+  local leave
+  for leave in persist killed; do
+    store_fresh
+    LC_ALL=C $leave '(define out (current-output-port))'
+    LC_ALL=C.UTF-8 bounded script -qec "cs-run $STORE -c '(display \"a\" out) (usleep 1) (system \"printf b\")'" /dev/null < /dev/null > terminal
+    grep -q ab terminal
+    LC_ALL=C $leave 1
+    LC_ALL=C.UTF-8 bounded cs-run "$STORE" -c '(display (integer->char 955) out) (system "printf b")' < /dev/null > file
+    [ "$(od -An -tx1 < file)" = ' 62 ce bb' ]
+  done
 }
 
 @test "one port that cannot be flushed keeps no other from it, nor the save" {
