@@ -72,7 +72,7 @@ make_way (struct cs_store *store, uint64_t committed, struct cs_err *err)
 }
 
 /* Append what changed to the log; if nothing did, there is no commit.  1 if
-   there is no room for the log.  */
+   there is no room for the log, in the file or in memory.  */
 static int
 append (struct cs_store *store, struct cs_changes *changes,
         struct cs_err *err)
@@ -84,6 +84,8 @@ append (struct cs_store *store, struct cs_changes *changes,
     return cs_err_sys (err, -r, "find what has changed");
   if (changes->nr == 0)
     return 0;
+  if (cs_patch_prepare (store) < 0)
+    return 1;                   /* the address space is limited */
   sb = cs_commit_superblock (store);
   if (sb.committed > (uint64_t) store->log.start << 20)
     {

@@ -339,9 +339,7 @@ cs_log_append (struct cs_store *store, const struct cs_superblock_disk *sb,
   if (r < 0)
     return r;
   buf = cs_scratch_map (BUF_LEN);
-  r = buf ? cs_patch_prepare (store) : -ENOMEM;
-  if (r == 0)
-    r = write_record (store, &record, nr, buf);
+  r = buf ? write_record (store, &record, nr, buf) : -ENOMEM;
   cs_scratch_unmap (buf, BUF_LEN);
   if (r < 0)
     {

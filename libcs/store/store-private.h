@@ -387,7 +387,7 @@ int cs_log_scan (struct cs_store *store, uint64_t limit, struct cs_err *err);
 
 /* Append and sync a record that leads to SB (L1).  INDEX has room for zeros
    up to the next page; a page whose sum in it is not 0 is read from memory,
-   and gets its real sum.  */
+   and gets its real sum.  There is room for patches (cs_patch_prepare).  */
 int cs_log_append (struct cs_store *store,
                    const struct cs_superblock_disk *sb,
                    struct cs_entry_disk *index, uint64_t nr,
