@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "err.h"
 
@@ -71,6 +72,16 @@ cs_err_advise (struct cs_err *err, const char *format, ...)
   va_start (ap, format);
   vsnprintf (err->advice, sizeof err->advice, format, ap);
   va_end (ap);
+  return err->code;
+}
+
+int
+cs_err_advise_space (struct cs_err *err)
+{
+  struct rlimit limit;
+
+  if (getrlimit (RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+    cs_err_advise (err, "raise the limit of address space: ulimit -v");
   return err->code;
 }
 

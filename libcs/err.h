@@ -55,6 +55,10 @@ int cs_err_prefix (struct cs_err *err, const char *format, ...)
 int cs_err_advise (struct cs_err *err, const char *format, ...)
   __attribute__ ((format (printf, 2, 3)));
 
+/* What failed may have been for want of address space: if this process has a
+   limit of it, advise to raise that.  Returns ERR's code.  */
+int cs_err_advise_space (struct cs_err *err);
+
 /* The exit status (1 to 5) that the negative CODE stands for; 0 for 0.  */
 int cs_err_status (int code);
 

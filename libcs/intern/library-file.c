@@ -70,6 +70,7 @@ cs_library_open_file (int fd, size_t number, const char *soname, int flags,
     return handle;
   cs_err_set (err, CS_E_INCOMPATIBLE, "cannot load '%s': %s", soname,
               dlerror ());
+  cs_err_advise_space (err);
   if (access (path, F_OK) == 0)
     return NULL;
   for (size_t i = 0; !handle && i < sizeof folders / sizeof *folders; i++)

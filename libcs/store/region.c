@@ -90,8 +90,11 @@ refuse (const struct cs_store *store, uint64_t off, uint64_t len, int r,
   char text[512];
 
   if (r != -EEXIST)
-    return cs_err_sys (err, -r, "address range 0x%" PRIx64 "-0x%" PRIx64,
-                       start, start + len);
+    {
+      cs_err_sys (err, -r, "address range 0x%" PRIx64 "-0x%" PRIx64, start,
+                  start + len);
+      return r == -ENOMEM ? cs_err_advise_space (err) : r;
+    }
   if (!find_mapping (start, start + len, text, sizeof text))
     strcpy (text, "a mapping that cannot be named, as /proc is missing");
   return cs_err_set (err, CS_E_REFUSED, "address range 0x%" PRIx64 "-0x%"

@@ -132,7 +132,12 @@ limited ()
   persist '(define x 0)'
   for limit in 7000 10000 15000 20000 30000 50000 80000 130000 220000 400000 800000 2000000 20000000 60000000 80000000; do
     limited "$limit" '(set! x (1+ x))'
-    [ "$status" -ne 0 ] || worked=$((worked + 1))
+    if [ "$status" -eq 0 ]; then
+      worked=$((worked + 1))
+    else
+      complained 'cs-run: cannot '
+      complained $'\n  raise the limit of address space: ulimit -v'
+    fi
     answers "$worked" '(write x)'
   done
   # Once there is room for the image itself, nothing else is in the way.
