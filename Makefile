@@ -46,6 +46,7 @@ VERSION := $(shell cat VERSION)
 
 ifeq ($(M32),1)
 CS_M32 := -m32
+GUILD_FLAGS := --target=i686-pc-linux-gnu
 MACHINE := i386
 else
 TRIPLET := $(shell $(CC) -dumpmachine 2>/dev/null)
@@ -67,8 +68,9 @@ endif
 
 CS_CPPFLAGS := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
   -Ilibcs -Icmd -Iarch/$(MACHINE) $(GUILE_CFLAGS)
-CS_CFLAGS := -std=gnu11 $(CS_M32) -pthread
-CS_LDFLAGS := $(CS_M32) -pthread -Wl,-O1 -Wl,--as-needed -Wl,-z,relro
+CS_CFLAGS := -std=gnu11 $(CS_M32) -pthread -ffunction-sections -fdata-sections
+CS_LDFLAGS := $(CS_M32) -pthread -Wl,-O1 -Wl,--as-needed -Wl,-z,relro \
+  -Wl,--gc-sections
 # No libguile: the interpreter comes out of the store at run time.
 CS_LIBS := $(LIBELF) $(ZLIB) $(POPT) -lpthread -ldl
 
@@ -77,7 +79,10 @@ CS_LIBS := $(LIBELF) $(ZLIB) $(POPT) -lpthread -ldl
 static = $(if $(wildcard $(shell $(CC) -print-file-name=lib$(1).a 2>/dev/null)),\
   -Wl$(comma)-Bstatic -l$(1) -Wl$(comma)-Bdynamic,-l$(1))
 comma := ,
-CS_RUN_LIBS = $(call static,popt) $(call static,z) $(LIBELF) -lpthread -ldl
+CS_RUN_STATIC := popt $(patsubst -l%,%,$(or \
+  $(shell $(PKG_CONFIG) --static --libs-only-l libelf 2>/dev/null),-lelf)) z
+CS_RUN_LIBS = $(foreach lib,$(CS_RUN_STATIC),$(call static,$(lib))) \
+  -lpthread -ldl
 
 ifneq ($(SANITIZE),)
 CS_CFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all \
@@ -97,8 +102,8 @@ endif
 
 LIB_SOURCES := $(sort $(wildcard libcs/*.c libcs/*/*.c arch/*/*.c))
 LIB_HEADERS := $(sort $(wildcard libcs/*.h libcs/*/*.h))
-GENERATED := policy-builtin.c module-builtin.c environment-builtin.c \
-  repl-builtin.c threads-builtin.c
+SCHEME := $(sort $(wildcard scheme/*.scm scheme/*/*.scm))
+GENERATED := policy-builtin.c $(SCHEME:%.scm=%.c)
 
 CMD_SOURCES := $(sort $(wildcard cmd/*.c))
 COMMANDS := $(patsubst cmd/%.c,%,$(filter cmd/cs-%.c,$(CMD_SOURCES)))
@@ -184,30 +189,26 @@ $(BUILD)/pic/%.o: $(BUILD)/%.c $(BUILD)/flags
 
 $(BUILD)/obj/cmd/common.o: CPPFLAGS += -DCS_VERSION='"$(VERSION)"'
 
-$(BUILD)/policy-builtin.c: policy/guile-3.0.pol tools/embed
+$(BUILD)/policy-builtin.c: policy/guile-3.0.pol tools/embed Makefile
 	$(call say,EMBED,$<)
 	@mkdir -p $(@D)
 	$(Q)sh tools/embed cs_policy_builtin intern/policy.h $< >$@
 
-$(BUILD)/module-builtin.c: scheme/coldstore.scm tools/embed
-	$(call say,EMBED,$<)
-	@mkdir -p $(@D)
-	$(Q)sh tools/embed cs_module_text guile/module.h $< >$@
+# Each module of Scheme as text, and as Guile's compiler compiles it.  What is
+# unbound there are primitives.
+GUILD ?= guild
 
-$(BUILD)/environment-builtin.c: scheme/coldstore/environment.scm tools/embed
-	$(call say,EMBED,$<)
+$(BUILD)/scheme/%.go: scheme/%.scm $(BUILD)/flags
+	$(call say,GUILD,$<)
 	@mkdir -p $(@D)
-	$(Q)sh tools/embed cs_environment_text guile/environment.h $< >$@
+	$(Q)GUILE_AUTO_COMPILE=0 $(GUILD) compile -W0 $(GUILD_FLAGS) -L scheme \
+	  -o $@ $< >/dev/null
 
-$(BUILD)/repl-builtin.c: scheme/coldstore/repl.scm tools/embed
+$(BUILD)/scheme/%.c: scheme/%.scm $(BUILD)/scheme/%.go tools/embed Makefile
 	$(call say,EMBED,$<)
-	@mkdir -p $(@D)
-	$(Q)sh tools/embed cs_module_repl_text guile/module.h $< >$@
-
-$(BUILD)/threads-builtin.c: scheme/coldstore/threads.scm tools/embed
-	$(call say,EMBED,$<)
-	@mkdir -p $(@D)
-	$(Q)sh tools/embed cs_module_threads_text guile/module.h $< >$@
+	$(Q)sh tools/embed cs_scheme_$(*F)_text guile/module.h $< >$@
+	$(Q)sh tools/embed cs_scheme_$(*F)_code guile/module.h \
+	  $(BUILD)/scheme/$*.go >>$@
 
 # Made anew each time: ar would keep members whose source is gone.
 $(LIBRARY): $(LIB_OBJECTS)

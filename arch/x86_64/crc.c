@@ -11,6 +11,7 @@
 
 #if defined __x86_64__ || defined __i386__
 
+#include <cpuid.h>
 #include <immintrin.h>
 
 #define FOLD_64 _mm_set_epi64x (0x1c6e41596, 0x154442bd4)
@@ -20,11 +21,16 @@
 
 #define TARGET __attribute__ ((target ("pclmul,sse4.1")))
 
+/* Asked here, not with __builtin_cpu_supports(): that brings a constructor
+   along, which executes cpuid some twenty times at each start of a program,
+   and in a virtual machine each of them leaves the machine.  */
 bool
 cs_arch_has_page_crc (void)
 {
-  return __builtin_cpu_supports ("pclmul")
-         && __builtin_cpu_supports ("sse4.1");
+  unsigned int a, b, c, d;
+
+  return __get_cpuid (1, &a, &b, &c, &d) && (c & bit_PCLMUL)
+         && (c & bit_SSE4_1);
 }
 
 /* Move ACC forward by the distance that K stands for, and add DATA.  */

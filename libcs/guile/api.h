@@ -23,6 +23,7 @@
   F (all_threads)                                                       \
   F (broadcast_condition_variable)                                      \
   F (c_define_module)                                                   \
+  F (c_make_bytevector)                                                 \
   F (c_make_gsubr)                                                      \
   F (c_module_define)                                                   \
   F (c_port_for_each)                                                   \

@@ -7,7 +7,6 @@
 
 #include "guile/api.h"
 #include "guile/environment.h"
-#include "guile/module.h"
 #include "report.h"
 
 /* What Guile 3.0.8 reads once: libguile/load.c (scm_init_load_path,
@@ -172,6 +171,7 @@ report_changes (const struct cs_environment_disk *image,
 struct change
 {
   const struct cs_environment_disk *image;
+  uint64_t follow;
   const struct setting *new;
 };
 
@@ -180,7 +180,7 @@ call_follow (void *closure)
 {
   const struct change *c = closure;
 
-  scm.call_2 (SCM_PACK ((scm_t_bits) c->image->follow),
+  scm.call_2 (SCM_PACK ((scm_t_bits) c->follow),
               list_of (kept_text (c->image), c->image->setting_len),
               list_of (c->new->text, c->new->len));
   return NULL;
@@ -197,11 +197,11 @@ is_kept (const struct cs_environment_disk *image, const struct setting *s)
 /* Guile is going to act on this process's options itself; the last one's are
    taken back, so NEW is compared without.  */
 void
-cs_environment_follow (struct cs_environment_disk *image, int argc,
-                       char **argv)
+cs_environment_follow (struct cs_environment_disk *image, uint64_t follow,
+                       int argc, char **argv)
 {
   struct setting new = { NULL, 0, 0 };
-  struct change change = { image, &new };
+  struct change change = { image, follow, &new };
 
   add_variables (&new);
   if (!is_kept (image, &new))
@@ -216,16 +216,10 @@ cs_environment_follow (struct cs_environment_disk *image, int argc,
 }
 
 void
-cs_environment_make (struct cs_environment_disk *image)
+cs_environment_keep (struct cs_environment_disk *image)
 {
   struct setting s = { NULL, 0, 0 };
-  SCM outer = scm.current_module ();
 
-  cs_module_evaluate (cs_environment_text);
-  scm.set_current_module (outer);
-  image->follow = (uint64_t) SCM_UNPACK
-    (scm.variable_ref (scm.c_private_lookup ("coldstore environment",
-                                             "follow")));
   add_variables (&s);
   keep (image, &s);
   free (s.text);

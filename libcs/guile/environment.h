@@ -19,26 +19,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The text of scheme/coldstore/environment.scm, built in.  */
-extern const char cs_environment_text[];
-extern const size_t cs_environment_text_len;
-
 /* What a store keeps of it, in section "guile".  */
 struct cs_environment_disk
 {
   uint64_t setting;             /* address: strings, each with its NUL */
   uint64_t setting_len;         /* bytes of all of them */
-  uint64_t follow;              /* SCM: the procedure that follows a change */
 };
 
-/* In Guile mode, once in the life of a store: make the Scheme side, and keep
-   the setting that libguile has just been booted with.  */
-void cs_environment_make (struct cs_environment_disk *image);
+/* In Guile mode, once in the life of a store: keep the setting that libguile
+   has just been booted with.  */
+void cs_environment_keep (struct cs_environment_disk *image);
 
 /* In Guile mode, before Guile looks at its arguments: follow this process's
-   setting, and say what has changed (report.h).  An error is reported on the
-   current error port.  */
-void cs_environment_follow (struct cs_environment_disk *image, int argc,
-                            char **argv);
+   setting, and say what has changed (report.h).  FOLLOW is the Scheme side,
+   an SCM; it is not called if nothing has changed.  An error in it is reported
+   on the current error port.  */
+void cs_environment_follow (struct cs_environment_disk *image,
+                            uint64_t follow, int argc, char **argv);
 
 #endif

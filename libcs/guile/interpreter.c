@@ -439,8 +439,9 @@ take_up (void *unused)
   cs_pointers_follow ();
   cs_ports_reconnect (&workspace.image->ports);
   cs_ports_follow (&workspace.image->ports);
-  cs_module_resumed (workspace.image->module.resumed);
+  cs_module_resumed (&workspace.image->module);
   cs_environment_follow (&workspace.image->environment,
+                         workspace.image->module.follow,
                          workspace.params->argc, workspace.params->argv);
   reset_engine ();
   cs_signals_follow ();
@@ -486,7 +487,7 @@ boot_body (void *unused)
                                           "finalize-pointer"),
                     cs_module_trampoline (&workspace.image->module,
                                           "print-ended"));
-  cs_environment_make (&workspace.image->environment);
+  cs_environment_keep (&workspace.image->environment);
   workspace.image->modules
     = bits_of (cs_module_evaluate ("(resolve-module '() #f)"));
   leaving (0);

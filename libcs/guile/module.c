@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* module.c -- the Scheme modules (coldstore), (coldstore repl) and (coldstore
-   threads).  */
+/* module.c -- the Scheme modules (coldstore), (coldstore repl), (coldstore
+   threads) and (coldstore environment).  */
 
 #include <errno.h>
 #include <stdlib.h>
@@ -176,6 +176,7 @@ mutex_was_abandoned (SCM mutex)
 #define MAIN "coldstore"
 #define REPL "coldstore repl"
 #define THREADS "coldstore threads"
+#define ENVIRONMENT "coldstore environment"
 
 /* Those of a module are Scheme procedures; the others are called from C.  */
 static const struct
@@ -256,7 +257,13 @@ define (const struct cs_module_disk *image, size_t i, SCM module)
   scm.c_module_define (module, primitives[i].name, procedure);
 }
 
-/* The value of NAME in the module called MODULE.  */
+/* The variable NAME of the module called MODULE, and its value.  */
+static uint64_t
+variable_of (const char *module, const char *name)
+{
+  return SCM_UNPACK (scm.c_private_lookup (module, name));
+}
+
 static uint64_t
 value_of (const char *module, const char *name)
 {
@@ -276,31 +283,83 @@ cs_module_evaluate (const char *text)
   return value;
 }
 
-/* Make the module NAME: its primitives, then the expressions of TEXT.  */
+/* A module of scheme/.  */
+struct builtin
+{
+  const char *name;
+  const char *text;
+  const char *code;
+  const size_t *code_len;
+};
+
+#define BUILTIN(name, stem) \
+  { name, cs_scheme_##stem##_text, cs_scheme_##stem##_code, \
+    &cs_scheme_##stem##_code_len }
+
+/* In the order of what they use of each other.  */
+static const struct builtin builtins[] = {
+  BUILTIN (MAIN, coldstore),
+  BUILTIN (REPL, repl),
+  BUILTIN (THREADS, threads),
+  BUILTIN (ENVIRONMENT, environment)
+};
+
+static SCM
+run_code (void *closure)
+{
+  const struct builtin *builtin = closure;
+  SCM load = scm.variable_ref (scm.c_private_lookup
+                                 ("system vm loader",
+                                  "load-thunk-from-memory"));
+  SCM code = scm.c_make_bytevector (*builtin->code_len);
+
+  memcpy (SCM_BYTEVECTOR_CONTENTS (code), builtin->code,
+          *builtin->code_len);
+  return scm.call_0 (scm.call_1 (load, code));
+}
+
+static SCM
+evaluate_text (void *closure, SCM key, SCM arguments)
+{
+  (void) key;
+  (void) arguments;
+  return cs_module_evaluate (((const struct builtin *) closure)->text);
+}
+
+/* Compiled code is loaded in little time and leaves little behind; expanding
+   and evaluating the text makes the JIT compile the whole expander, which
+   every process would have in its memory.  A Guile that is older than that of
+   the build may refuse the code, before any of it runs (3.0.8, libguile/
+   loader.c, process_dynamic_segment).  */
 static void
-make (const struct cs_module_disk *image, const char *name, const char *text)
+make (const struct cs_module_disk *image, const struct builtin *builtin)
 {
   SCM outer = scm.current_module ();
-  SCM module = scm.c_define_module (name, NULL, NULL);
+  SCM module = scm.c_define_module (builtin->name, NULL, NULL);
 
   for (size_t i = 0; i < NR_PRIMITIVES; i++)
-    if (primitives[i].module && strcmp (primitives[i].module, name) == 0)
+    if (primitives[i].module
+        && strcmp (primitives[i].module, builtin->name) == 0)
       define (image, i, module);
-  cs_module_evaluate (text);
+  scm.internal_catch (SCM_BOOL_T, run_code, (void *) builtin, evaluate_text,
+                      (void *) builtin);
   scm.set_current_module (outer);
 }
 
 void
 cs_module_make (struct cs_module_disk *image)
 {
-  make (image, MAIN, cs_module_text);
-  make (image, REPL, cs_module_repl_text);
-  make (image, THREADS, cs_module_threads_text);
+  for (size_t i = 0; i < sizeof builtins / sizeof *builtins; i++)
+    make (image, &builtins[i]);
   image->park = value_of (MAIN, CS_MODULE_PARK);
   image->answer_signals = value_of (MAIN, "%answer-signals");
   image->before_checkpoint = value_of (MAIN, "before-checkpoint-hook");
   image->after_resume = value_of (MAIN, "after-resume-hook");
   image->resumed = value_of (THREADS, "resumed");
+  image->srfi_modules = value_of (THREADS, "srfi-modules");
+  image->srfi_18_is_ready = variable_of (THREADS, "srfi-18-is-ready");
+  image->workers = variable_of ("ice-9 futures", "%workers");
+  image->follow = value_of (ENVIRONMENT, "follow");
 }
 
 /* scm_with_guile reports what is not caught, and returns.  */
@@ -320,16 +379,46 @@ cs_module_run_hook (uint64_t bits)
     scm.with_guile (run_hook, &bits);
 }
 
-static void *
-call_resumed (void *bits)
+/* What call_resumed() works with.  */
+struct resumption
 {
-  scm.call_1 (SCM_PACK ((scm_t_bits) *(uint64_t *) bits),
-              cs_threads_gone ());
+  const struct cs_module_disk *image;
+  SCM gone;
+};
+
+static void *
+call_resumed (void *closure)
+{
+  const struct resumption *r = closure;
+
+  scm.call_1 (SCM_PACK ((scm_t_bits) r->image->resumed), r->gone);
   return NULL;
 }
 
-void
-cs_module_resumed (uint64_t resumed)
+static SCM
+value (uint64_t variable)
 {
-  scm.with_guile (call_resumed, &resumed);
+  return scm.variable_ref (SCM_PACK ((scm_t_bits) variable));
+}
+
+/* Has (srfi srfi-18) been loaded, and not been changed yet?  */
+static bool
+is_srfi_18_new (const struct cs_module_disk *image)
+{
+  return scm_is_false (value (image->srfi_18_is_ready))
+         && scm_is_true (scm.hashq_ref
+                           (SCM_PACK ((scm_t_bits) image->srfi_modules),
+                            scm.from_utf8_symbol ("srfi-18"), SCM_BOOL_F));
+}
+
+/* The conditions are those of the Scheme procedure.  To run it brings in
+   pages that nothing else may need: most resumes have nothing for it.  */
+void
+cs_module_resumed (const struct cs_module_disk *image)
+{
+  struct resumption r = { image, cs_threads_gone () };
+
+  if (!scm_is_null (r.gone) || !scm_is_null (value (image->workers))
+      || is_srfi_18_new (image))
+    scm.with_guile (call_resumed, &r);
 }

@@ -15,14 +15,17 @@
 #define CS_MODULE_PRIMITIVES_MAX 32
 #define CS_MODULE_PARK "%park"  /* the procedure that stops a thread */
 
-/* The texts of scheme/coldstore.scm, and of repl.scm and threads.scm in
-   scheme/coldstore, built in.  */
-extern const char cs_module_text[];
-extern const size_t cs_module_text_len;
-extern const char cs_module_repl_text[];
-extern const size_t cs_module_repl_text_len;
-extern const char cs_module_threads_text[];
-extern const size_t cs_module_threads_text_len;
+/* Built in: each module of scheme/ as text, and compiled by Guile.  */
+#define CS_MODULE_BUILTIN(name)                 \
+  extern const char cs_scheme_##name##_text[];  \
+  extern const size_t cs_scheme_##name##_text_len;      \
+  extern const char cs_scheme_##name##_code[];  \
+  extern const size_t cs_scheme_##name##_code_len
+
+CS_MODULE_BUILTIN (coldstore);
+CS_MODULE_BUILTIN (environment);
+CS_MODULE_BUILTIN (repl);
+CS_MODULE_BUILTIN (threads);
 
 /* What a store keeps of it, in section "guile".  */
 struct cs_module_disk
@@ -33,6 +36,12 @@ struct cs_module_disk
   uint64_t before_checkpoint;   /* SCM: the two hooks */
   uint64_t after_resume;
   uint64_t resumed;             /* SCM: procedure of (coldstore threads) */
+  /* SCM: what tells whether it has something to do: the table of modules
+     called (srfi NAME), and two variables, one of (ice-9 futures).  */
+  uint64_t srfi_modules;
+  uint64_t srfi_18_is_ready;
+  uint64_t workers;
+  uint64_t follow;              /* SCM: procedure of (coldstore environment) */
 };
 
 /* A new store's primitives get entries and are bound.  */
@@ -45,7 +54,7 @@ void cs_module_bind (const struct cs_module_disk *image);
 uint64_t cs_module_trampoline (const struct cs_module_disk *image,
                                const char *name);
 
-/* In Guile mode, once in the life of a store: make the module.  */
+/* In Guile mode, once in the life of a store: make the modules.  */
 void cs_module_make (struct cs_module_disk *image);
 
 /* In Guile mode: evaluate the expressions of TEXT (UTF-8) in the current
@@ -58,7 +67,8 @@ SCM cs_module_evaluate (const char *text);
 void cs_module_run_hook (uint64_t hook);
 
 /* In Guile mode, once in a process that has resumed, before anything of the
-   program's runs: tell (coldstore threads) which threads are gone.  */
-void cs_module_resumed (uint64_t resumed);
+   program's runs: tell (coldstore threads) which threads are gone, if it has
+   something to do.  */
+void cs_module_resumed (const struct cs_module_disk *image);
 
 #endif

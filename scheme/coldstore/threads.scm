@@ -112,8 +112,11 @@ done."
                      (raise-exception (terminated) #:continuable? #t)
                      (apply thread-join! thread rest)))))))
 
-;; Called at each resume with a list of the threads that are gone, before
-;; anything of the program's runs.
+;; Called with a list of the threads that are gone, before anything of the
+;; program's runs, at each resume that has something for it to do: libcs/guile/
+;; module.c looks at the same conditions before, and finds SRFI 18 in here.
+(define srfi-modules (module-submodules (resolve-module '(srfi) #f)))
+
 (define (resumed threads)
   (for-each end-thread! threads)
   (unless (null? (futures-ref '%workers))
