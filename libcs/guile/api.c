@@ -2,6 +2,7 @@
 /* api.c -- looking up the interpreter's functions and variables.  */
 
 #include <dlfcn.h>
+#include <zlib.h>
 
 #include "guile/api.h"
 
@@ -27,13 +28,39 @@ static const struct wanted wanted[] = {
 #undef F
 };
 
-int
-cs_guile_api_load (const struct cs_library_set *set, struct cs_err *err)
+#define NR_WANTED (sizeof wanted / sizeof *wanted)
+
+_Static_assert (NR_WANTED <= CS_GUILE_API_MAX, "");
+
+static const char names[] =
+#define F(name) "scm_" #name "\n"
+  CS_GUILE_FUNCTIONS (F)
+  CS_GUILE_VARIABLES (F)
+#undef F
+#define F(name) "GC_" #name "\n"
+  CS_GC_FUNCTIONS (F)
+#undef F
+  ;
+
+static uint32_t
+names_sum (void)
+{
+  return (uint32_t) crc32 (0, (const Bytef *) names, sizeof names);
+}
+
+static bool
+is_usable (const struct cs_guile_api_disk *kept)
+{
+  return kept && kept->nr == NR_WANTED && kept->names_sum == names_sum ();
+}
+
+static int
+look_up (const struct cs_library_set *set, struct cs_err *err)
 {
   void *handle = set->items[set->nr_base - 1].handle;
   void *addr;
 
-  for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+  for (size_t i = 0; i < NR_WANTED; i++)
     {
       addr = dlsym (handle, wanted[i].name);
       if (!addr)
@@ -43,4 +70,24 @@ cs_guile_api_load (const struct cs_library_set *set, struct cs_err *err)
       *(void **) wanted[i].cell = addr;
     }
   return 0;
+}
+
+int
+cs_guile_api_load (const struct cs_library_set *set,
+                   const struct cs_guile_api_disk *kept, struct cs_err *err)
+{
+  if (!is_usable (kept))
+    return look_up (set, err);
+  for (size_t i = 0; i < NR_WANTED; i++)
+    *(void **) wanted[i].cell = (void *) (uintptr_t) kept->addrs[i];
+  return 0;
+}
+
+void
+cs_guile_api_keep (struct cs_guile_api_disk *kept)
+{
+  kept->names_sum = names_sum ();
+  kept->nr = NR_WANTED;
+  for (size_t i = 0; i < NR_WANTED; i++)
+    kept->addrs[i] = (uintptr_t) *(void **) wanted[i].cell;
 }

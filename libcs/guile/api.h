@@ -179,7 +179,25 @@ extern struct cs_guile_api scm;
 extern struct cs_guile_data scm_data;
 extern struct cs_gc_api gc;
 
-/* Look all of them up in SET.  -CS_E_INCOMPATIBLE names a missing one.  */
-int cs_guile_api_load (const struct cs_library_set *set, struct cs_err *err);
+/* What a store keeps of it, in section "guile".  A carried library has one
+   address for the life of the store, so its functions need be looked up
+   once.  */
+#define CS_GUILE_API_MAX 160
+
+struct cs_guile_api_disk
+{
+  uint32_t names_sum;           /* CRC-32 of the names, in their order */
+  uint32_t nr;
+  uint64_t addrs[CS_GUILE_API_MAX];
+};
+
+/* Take them from KEPT if it is of the same names, else, or if KEPT is NULL,
+   look all of them up in SET.  -CS_E_INCOMPATIBLE names a missing one.  */
+int cs_guile_api_load (const struct cs_library_set *set,
+                       const struct cs_guile_api_disk *kept,
+                       struct cs_err *err);
+
+/* Once in the life of a store, after cs_guile_api_load().  */
+void cs_guile_api_keep (struct cs_guile_api_disk *kept);
 
 #endif

@@ -268,6 +268,27 @@ bind_missing (const struct cs_library_loading *loading, bool changed,
   return code;
 }
 
+/* The section of a store that is being resumed.  */
+static int
+find_image (struct cs_store *store, struct cs_err *err)
+{
+  size_t len;
+
+  workspace.image = cs_store_section (store, "guile", &len);
+  if (!workspace.image || len < sizeof workspace.image->magic
+      || memcmp (workspace.image->magic, CS_GUILE_MAGIC,
+                 sizeof workspace.image->magic) != 0)
+    return cs_err_set (err, CS_E_DAMAGED,
+                       "'%s': section 'guile' is missing or damaged",
+                       cs_store_path (store));
+  if (len < sizeof *workspace.image
+      || workspace.image->version != CS_GUILE_VERSION)
+    return cs_err_set (err, CS_E_INCOMPATIBLE,
+                       "'%s': section 'guile' is not of version %d",
+                       cs_store_path (store), CS_GUILE_VERSION);
+  return 0;
+}
+
 int
 cs_interpreter_load (struct cs_store *store, struct cs_table_disk *table,
                      bool resume, struct cs_err *err)
@@ -277,11 +298,11 @@ cs_interpreter_load (struct cs_store *store, struct cs_table_disk *table,
     .set = &cs_process.libraries
   };
   bool changed = false;
-  int code;
+  int code = resume ? find_image (store, err) : 0;
 
   cs_process.find = loading.find;
-  code = cs_library_load (&loading, resume, err);
-
+  if (code == 0)
+    code = cs_library_load (&loading, resume, err);
   if (code == 0)
     code = cs_imports_bind (store, &cs_process.libraries,
                             cs_interpreter_replacement, &changed, err);
@@ -290,7 +311,8 @@ cs_interpreter_load (struct cs_store *store, struct cs_table_disk *table,
   if (code == 0 && !resume)
     cs_library_construct (&cs_process.libraries, 0);
   if (code == 0)
-    code = cs_guile_api_load (&cs_process.libraries, err);
+    code = cs_guile_api_load (&cs_process.libraries,
+                              resume ? &workspace.image->api : NULL, err);
   if (code == 0)
     connect (table);
   if (code == 0 && resume)
@@ -553,6 +575,7 @@ cs_interpreter_boot (struct cs_store *store, struct cs_err *err)
   memcpy (workspace.image->magic, CS_GUILE_MAGIC,
           sizeof workspace.image->magic);
   workspace.image->version = CS_GUILE_VERSION;
+  cs_guile_api_keep (&workspace.image->api);
   code = cs_module_intern (&workspace.image->module, err);
   if (code != 0)
     return code;
@@ -580,18 +603,9 @@ cs_interpreter_boot (struct cs_store *store, struct cs_err *err)
   return code;
 }
 
-int
-cs_interpreter_resume (struct cs_store *store, struct cs_err *err)
+void
+cs_interpreter_resume (void)
 {
-  size_t len;
-
-  workspace.image = cs_store_section (store, "guile", &len);
-  if (!workspace.image || len < sizeof *workspace.image
-      || memcmp (workspace.image->magic, CS_GUILE_MAGIC,
-                 sizeof workspace.image->magic) != 0)
-    return cs_err_set (err, CS_E_DAMAGED,
-                       "'%s': section 'guile' is missing or damaged",
-                       cs_store_path (store));
   cs_module_bind (&workspace.image->module);
   cs_pointers_begin (&workspace.image->pointers);
   cs_process_run_child ();
@@ -603,7 +617,6 @@ cs_interpreter_resume (struct cs_store *store, struct cs_err *err)
   cs_threads_weed (&workspace.image->threads);
   cs_process_end_threads ();
   cs_library_restart (&cs_process.libraries);
-  return 0;
 }
 
 int

@@ -12,6 +12,7 @@
 #define CS_INTERPRETER_H
 
 #include "err.h"
+#include "guile/api.h"
 #include "guile/environment.h"
 #include "guile/module.h"
 #include "guile/pointers.h"
@@ -37,6 +38,7 @@ struct cs_guile_disk
   struct cs_environment_disk environment;
   struct cs_thread_layout_disk threads;
   struct cs_pointers_disk pointers;
+  struct cs_guile_api_disk api;
 };
 
 /* Boot the loaded libguile in a new store, and end its thread again.  */
@@ -44,7 +46,7 @@ int cs_interpreter_boot (struct cs_store *store, struct cs_err *err);
 
 /* Make the resumed image whole again in this process: the collector's locks
    and threads, and the threads of the last process.  */
-int cs_interpreter_resume (struct cs_store *store, struct cs_err *err);
+void cs_interpreter_resume (void);
 
 /* What ends the process once Guile has been left: called on the thread that
    leaves, with the status Guile wants to exit with.  Must not return.  */
@@ -108,7 +110,8 @@ int cs_interpreter_policy (const char *file, cs_policy_report *diagnose,
 
 /* Load the libraries that STORE carries and bind them in this process; with
    RESUME over the store's data.  Errors: those of cs_library_load(),
-   cs_imports_bind() and cs_guile_api_load().  */
+   cs_imports_bind() and cs_guile_api_load(); -CS_E_DAMAGED or
+   -CS_E_INCOMPATIBLE if section "guile" is not as it should be.  */
 int cs_interpreter_load (struct cs_store *store, struct cs_table_disk *table,
                          bool resume, struct cs_err *err);
 

@@ -379,11 +379,24 @@ forget_input (const struct cs_ports_disk *image, SCM port)
     scm.call_1 (scm_of (image->empty), port);
 }
 
-/* An output port's buffer is empty since the image was written.  */
+/* What setvbuf was told last is kept in the port's first word (Guile 3.0,
+   libguile/ports.h, ports.c, scm_setvbuf).  */
+static const char *
+present_buffering (SCM port)
+{
+  scm_t_bits word = SCM_CELL_WORD_0 (port);
+
+  return word & SCM_BUF0 ? "none" : word & SCM_BUFLINE ? "line" : "block";
+}
+
+/* Each setvbuf makes new buffers, two pages to be written to: not if it would
+   change nothing but their size.  An output port's buffer is empty since the
+   image was written.  */
 static void
 follow (struct cs_ports_disk *image, int fd)
 {
   SCM port = scm_of (image->standard[fd]);
+  const char *wanted = buffering (fd);
 
   if (!SCM_OPPORTP (port))
     {
@@ -394,7 +407,8 @@ follow (struct cs_ports_disk *image, int fd)
     forget_input (image, port);
   scm.set_port_line_x (port, scm.from_int32 (0));
   scm.set_port_column_x (port, scm.from_int32 (0));
-  scm.setvbuf (port, scm.from_utf8_symbol (buffering (fd)), SCM_UNDEFINED);
+  if (strcmp (present_buffering (port), wanted) != 0)
+    scm.setvbuf (port, scm.from_utf8_symbol (wanted), SCM_UNDEFINED);
 }
 
 /* setlocale() sets the encoding of what are the current ports (libguile/

@@ -35,6 +35,7 @@ struct binder
   struct cs_store *store;
   struct cs_imports_disk *imports;
   cs_library_replacement *find;
+  void *found[CS_LIBRARY_REPLACEMENTS_MAX];     /* of imports->names */
   struct cs_policy *policy;     /* parsed when it is first needed */
   struct object *objects;
   size_t nr, room;
@@ -466,6 +467,7 @@ look_up (struct binder *b, const struct object *o,
     {
       /* Old builds filled it: begin anew, today's are looked up again.  */
       imports->nr_records = imports->nr_slots = imports->nr_names = 0;
+      memset (b->found, 0, sizeof b->found);
       *result = look_up_object (b, o);
     }
   if (!*result)
@@ -487,6 +489,16 @@ protect_relro (const struct object *o, int prot)
          && mprotect ((void *) start, end - start, prot) != 0 ? -errno : 0;
 }
 
+/* The replacement called imports->names[I], or NULL.  Many words have the
+   same.  */
+static void *
+find_replacement (struct binder *b, uint32_t i)
+{
+  if (!b->found[i])
+    b->found[i] = b->find (b->imports->names[i]);
+  return b->found[i];
+}
+
 /* Nothing is written before all of RECORD was checked.  */
 static int
 check_words (struct binder *b, const struct object *o,
@@ -504,7 +516,7 @@ check_words (struct binder *b, const struct object *o,
                            "'%s': section 'imports': word %u of '%s' is not"
                            " in its data", cs_store_path (b->store), i,
                            o->soname);
-      if (!b->find (imports->names[slot->replacement]))
+      if (!find_replacement (b, slot->replacement))
         return cs_err_set (err, CS_E_INCOMPATIBLE,
                            "'%s': the replacement '%s' for calls of '%s'"
                            " does not exist", cs_store_path (b->store),
@@ -525,13 +537,13 @@ is_libc_address (const struct binder *b, uintptr_t addr)
 }
 
 static void
-write_word (const struct binder *b, const struct object *o,
+write_word (struct binder *b, const struct object *o,
             const struct cs_import_slot_disk *slot)
 {
   uintptr_t *word = (uintptr_t *) (uintptr_t) (o->addr + slot->off);
 
   if (!slot->variable || is_libc_address (b, *word))
-    *word = (uintptr_t) b->find (b->imports->names[slot->replacement]);
+    *word = (uintptr_t) find_replacement (b, slot->replacement);
 }
 
 static int

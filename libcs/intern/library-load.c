@@ -18,6 +18,7 @@
 #include "intern/library-file.h"
 #include "intern/library-private.h"
 #include "report.h"
+#include "store/pages.h"
 
 #define SLOTS_MAX 8192          /* of one library; libguile 3.0.8 has 562 */
 
@@ -40,25 +41,23 @@ loaded (const struct loader *loader, uint32_t i)
   return &loader->with->set->items[loader->first + i];
 }
 
-/* Write the bytes [START, END) of LIBRARY's copy to its memory file.  */
+/* Write the bytes [START, END) of LIBRARY's copy to its memory file, which is
+   empty: START is a page's, and pages of zeros, where relocations were that
+   are done already, stay holes.  */
 static int
 write_part (const struct loader *loader,
             const struct cs_library_disk *library, int fd, uint64_t start,
             uint64_t end)
 {
   const char *copy = (const char *) loader->libraries + library->copy;
-  ssize_t n;
+  uint64_t pages_end = end & -(uint64_t) CS_STORE_PAGE_LEN;
+  int code = 0;
 
-  while (start < end)
-    {
-      n = pwrite (fd, copy + start, end - start, (off_t) start);
-      if (n < 0 && errno == EINTR)
-        continue;
-      if (n < 0)
-        return -errno;
-      start += (uint64_t) n;
-    }
-  return 0;
+  if (start < pages_end)
+    code = cs_file_write_pages (fd, copy + start, pages_end - start, start);
+  if (code == 0 && pages_end < end)
+    code = cs_file_write (fd, copy + pages_end, end - pages_end, pages_end);
+  return code;
 }
 
 /* Write all but the segments that are mapped from the store (L3).  They are

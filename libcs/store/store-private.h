@@ -37,6 +37,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "store/pages.h"
 #include "store/store.h"
 
 #define CS_STORE_SLOT_LEN 4096          /* from one superblock to the next */
@@ -196,14 +197,6 @@ int cs_file_sync_names (struct cs_store *store);
    bytes, or -errno.  */
 ssize_t cs_file_read (int fd, void *buf, size_t len, uint64_t off);
 
-/* Write LEN bytes.  0 or -errno.  */
-int cs_file_write (int fd, const void *buf, size_t len, uint64_t off);
-
-/* Write LEN bytes, whole pages from an address that is a multiple of 8, but
-   leave out those that are zero.  0 or -errno.  */
-int cs_file_write_pages (int fd, const char *data, uint64_t len,
-                         uint64_t off);
-
 /* Make LEN bytes, whole pages, read as zeros: a hole if that is possible.
    0 or -errno.  */
 int cs_file_punch (int fd, uint64_t off, uint64_t len);
@@ -211,9 +204,6 @@ int cs_file_punch (int fd, uint64_t off, uint64_t len);
 /* Open STORE's file again, for reading: another open file, with locks of its
    own.  A descriptor or -errno.  */
 int cs_file_open_again (const struct cs_store *store);
-
-/* PAGE is aligned to 8 bytes.  */
-bool cs_page_is_zero (const char *page);
 
 /* Have a page that is going to be looked at come into the cache meanwhile: the
    processor does not look ahead from one page to the next.  PAGE may be

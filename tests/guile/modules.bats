@@ -190,3 +190,27 @@ load_text ()
   persist "(define (exports name) (module-map (lambda (k v) (variable-bound? v)) (resolve-interface name))) (define before (map exports '((guile) (srfi srfi-1) (ice-9 threads) (oop goops))))"
   answers '#t' "(define now (map exports '((guile) (srfi srfi-1) (ice-9 threads) (oop goops)))) (write (equal? (map (lambda (l) (list (length l) (length (filter identity l)))) before) (map (lambda (l) (list (length l) (length (filter identity l)))) now)))"
 }
+
+# Are two procedures of (coldstore) compiled?  The evaluator's of the same
+# arity have the same code.
+are_compiled='(use-modules (coldstore) (system vm program))
+  (write (not (= (program-code workspace-file) (program-code checkpoint!))))'
+
+@test "the store's own modules are compiled" {
+  answers '#t' "$are_compiled"
+}
+
+# A Guile older than that of the build refuses compiled code; here because it is
+# marked as of another system (ELF, EI_OSABI; Guile's own is 255).
+@test "the store's own modules are evaluated where their code is refused" {
+  LC_ALL=C sed 's/\(\x7fELF..\x01\)\xff/\1\x00/g' "$(command -v cs-create)" \
+    > other-create
+  [ "$(cmp -l "$(command -v cs-create)" other-create | wc -l)" -eq 4 ]
+  chmod +x other-create
+  rm "$STORE"
+  bounded ./other-create "$STORE" < /dev/null
+  answers '#f' "$are_compiled"
+  persist '(use-modules (coldstore) (srfi srfi-18))'
+  answers '3' '(write (workspace-generation))'
+  GUILE_LOAD_PATH=$PWD answers "$PWD" '(display (car %load-path))'
+}

@@ -119,6 +119,17 @@ killed ()
   done
 }
 
+@test "buffers stay if the buffering does, and what the program has set goes" {
+  persist '(define buffer ((@@ (ice-9 ports internal) port-write-buffer)
+                           (current-output-port)))'
+  answers '#t' '(begin
+    (write (eq? buffer ((@@ (ice-9 ports internal) port-write-buffer)
+                        (current-output-port))))
+    (setvbuf (current-output-port) (quote none)))'
+  # Lost in a buffer, as in a new process.
+  answers '' '(begin (display "a") (primitive-_exit 0))'
+}
+
 @test "one port that cannot be flushed keeps no other from it, nor the save" {
   local how
   for how in '' '(checkpoint!) (kill (getpid) SIGKILL)'; do
