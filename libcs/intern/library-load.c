@@ -467,16 +467,20 @@ static int
 enter (struct loader *loader, struct cs_err *err)
 {
   struct cs_library_set *set = loader->with->set;
+  const struct cs_library_disk *library;
 
   if (set->nr + loader->libraries->count > CS_LIBRARY_SET_MAX)
     return cs_err_set (err, CS_E_REFUSED, "'%s' carries more than %d"
                        " libraries", cs_store_path (loader->store),
                        CS_LIBRARY_SET_MAX);
   for (uint32_t i = 0; i < loader->libraries->count; i++)
-    set->items[set->nr++] = (struct cs_library_loaded) {
-      .block = loader->libraries,
-      .library = cs_library_get (loader->libraries, i)
-    };
+    {
+      library = cs_library_get (loader->libraries, i);
+      set->items[set->nr++] = (struct cs_library_loaded) {
+        .block = loader->libraries, .library = library,
+        .restart = (library->flags & CS_LIBRARY_RESTART) != 0
+      };
+    }
   return 0;
 }
 
@@ -548,7 +552,7 @@ void
 cs_library_restart (const struct cs_library_set *set)
 {
   for (size_t i = 0; i < set->nr; i++)
-    if (set->items[i].library->flags & CS_LIBRARY_RESTART)
+    if (set->items[i].restart)
       run_constructors (set->items[i].library);
 }
 

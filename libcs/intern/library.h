@@ -219,6 +219,8 @@ struct cs_library_loaded
   const struct cs_library_disk *library;
   void *handle;                 /* of dlopen() */
   bool loose;                   /* loaded without something it needs */
+  bool restart;                 /* CS_LIBRARY_RESTART: the block's page need
+                                   not be looked at again for it */
 };
 
 #define CS_LIBRARY_SET_MAX 512
