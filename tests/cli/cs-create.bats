@@ -310,7 +310,7 @@ $hint"
       [[ $name == [ab].store ]]
       try cs-run "$name" -c '(display "works")'
       ended 0 && printed works
-      rm "$name"
+      rm -rf "$name" "$name-history"
     done
   done
 }

@@ -32,3 +32,18 @@ EOF
     ours && size >= 1024 && /^VmFlags:/ { count++; if (!/ rr( |$)/) bad = 1 }
     END { exit bad || count == 0 }' <<< "$mappings"
 }
+
+@test "a new workspace has no more code of the JIT than a boot makes" {
+  local mappings
+
+  mappings=$(bounded cs-run --ephemeral "$STORE" -c \
+    '(system* "cat" (format #f "/proc/~a/smaps" (getpid)))' < /dev/null)
+  # 0.2 MiB with Guile 3.0.8; 0.9 MiB if its expander is among it.
+  awk '
+    /^[0-9a-f]+-[0-9a-f]+ / { code = / rwxp / }
+    code && /^Rss:/ { resident += $2 }
+    END {
+      print resident " KiB"
+      exit ! (resident > 0 && resident < 512)
+    }' <<< "$mappings"
+}
