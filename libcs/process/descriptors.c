@@ -6,12 +6,14 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <linux/kcmp.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "private.h"
@@ -127,9 +129,19 @@ set_path (struct cs_descriptor_disk *d, const char *given)
   d->name = keep_name (path, (size_t) len);
 }
 
+/* Pipes without a name are in a file system of their own.  Its device has
+   the major number 0, as that of tmpfs has.  */
+static bool
+is_unnamed_pipe (const struct cs_descriptor_disk *d)
+{
+  struct statfs status;
+
+  return d->kind == CS_DESCRIPTOR_PIPE
+         && fstatfs (d->fd, &status) == 0 && status.f_type == PIPEFS_MAGIC;
+}
+
 static void
-set_name (struct cs_descriptor_disk *d, const struct statx *status,
-          const char *given)
+set_name (struct cs_descriptor_disk *d, const char *given)
 {
   char text[200];
 
@@ -138,8 +150,7 @@ set_name (struct cs_descriptor_disk *d, const struct statx *status,
       cs_endpoint_describe (d->fd, text, sizeof text);
       d->name = keep_name (text, strlen (text));
     }
-  /* Pipes without a name are in a file system of their own.  */
-  else if (d->kind != CS_DESCRIPTOR_PIPE || status->stx_dev_major != 0)
+  else if (!is_unnamed_pipe (d))
     set_path (d, given);
 }
 
@@ -215,7 +226,7 @@ add (int fd, const char *given)
   offset = lseek (fd, 0, SEEK_CUR);
   d->offset = d->position = offset > 0 ? (uint64_t) offset : 0;
   cs_descriptor_identify (d, &status);
-  set_name (d, &status, given);
+  set_name (d, given);
   set_shared (d);
   return d;
 }

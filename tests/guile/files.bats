@@ -360,6 +360,17 @@ reopen $PWD/log2" ]
   done
 }
 
+@test "a pipe with a name in a file system in memory has its name" {
+  folder=$(mktemp -d /dev/shm/coldstore-tests.XXXXXX) || skip 'no /dev/shm'
+  [ "$(stat -f -c %T "$folder")" = tmpfs ] || skip '/dev/shm is no tmpfs'
+  mkfifo "$folder/fifo"
+  persist "(define f (open-file \"$folder/fifo\" \"r+\"))"
+  rm -r "$folder"
+  run_in "$STORE" '(write f)'
+  ended 0
+  mentioned "#<closed: pipe '$folder/fifo'"
+}
+
 @test "every operation on such a port is an error with its reason" {
   how="kill"
   leave '(define s (socket PF_UNIX SOCK_STREAM 0)) (define p (pipe))'
