@@ -223,9 +223,11 @@ $(SHARED): $(PIC_OBJECTS)
 $(BUILD)/libcs.so: $(SHARED)
 	$(Q)ln -sf libcs.so.0 $@
 
-$(BUILD)/libcs.pc: libcs/libcs.pc.in VERSION $(BUILD)/flags
+# PREFIX may be another one when things are installed.
+$(BUILD)/libcs.pc: libcs/libcs.pc.in VERSION $(BUILD)/flags FORCE
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
-	  libcs/libcs.pc.in >$@
+	  libcs/libcs.pc.in >$@.new
+	$(Q)cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 $(BUILD)/bin/cs-run: CMD_LIBS = $(CS_RUN_LIBS)
 $(BUILD)/bin/cs-inspect: CMD_OBJECTS_OWN = $(INSPECT_OBJECTS)

@@ -307,8 +307,8 @@ $hint"
   complained_part 'use it without saving, if that is enough: --ephemeral'
   install -m 644 "$CS_BUILD_DIR/libcs.so.0" folder/lib.so
   try_as_nobody cs-intern -q --store "$PWD/folder/b.store" "$PWD/folder/lib.so"
-  refused 1 "Permission denied"
-  [[ $stderr != *--ephemeral* ]] || differ 'wanted no option of another command'
+  ended 1
+  complained "cs-intern: cannot open '$PWD/folder/b.store': open for writing: Permission denied"
   chmod 600 folder/b.store
   try_as_nobody cs-run "$PWD/folder/b.store" -c 1
   complained "cs-run: cannot open '$PWD/folder/b.store': open for writing: Permission denied"

@@ -84,3 +84,38 @@ lint ()
   run find "$to" ! -type d
   [ -z "$output" ] || { echo "$output"; false; }
 }
+
+@test "an installed libcs is found, and used by a program of one's own" {
+  cd "$CS_SOURCE_DIR"
+  to=$BATS_TEST_TMPDIR/to
+  run make --no-print-directory BUILD="${CS_BUILD_DIR#"$PWD/"}" WERROR=1 \
+    PREFIX="$to" install
+  [ "$status" -eq 0 ] || { echo "$output"; false; }
+  cd "$BATS_TEST_TMPDIR"
+  cat >own.c <<'END'
+#include <stdio.h>
+#include <store/store.h>
+
+int
+main (int argc, char **argv)
+{
+  struct cs_err err = CS_ERR_INIT;
+  struct cs_store *store;
+
+  if (argc != 2 || cs_store_open (argv[1], CS_STORE_READ, &store, &err) != 0)
+    return puts (err.text) < 0 ? 1 : cs_err_status (err.code);
+  printf ("%d\n", (int) cs_store_superblock (store)->word_len);
+  cs_store_close (store);
+  return 0;
+}
+END
+  export PKG_CONFIG_PATH=$to/lib/pkgconfig
+  # Word splitting is meant.
+  # shellcheck disable=SC2046
+  cc -Wall -Werror -o own own.c $(pkg-config --cflags --libs libcs) 3>&-
+  "$to/bin/cs-create" own.store 3>&-
+  LD_LIBRARY_PATH=$to/lib run ./own own.store
+  [ "$status" -eq 0 ] && [ "$output" = 8 ]
+  LD_LIBRARY_PATH=$to/lib run ./own own.c
+  [ "$status" -eq 4 ] && [[ $output == *superblock* ]]
+}
