@@ -47,3 +47,32 @@ EOF
       exit ! (resident > 0 && resident < 512)
     }' <<< "$mappings"
 }
+
+# Print the protections of what is mapped in section "code", in the maps(5) on
+# standard input, each once.
+code_protections ()
+{
+  local address len
+
+  read -r address len <<< "$(cs-inspect "$STORE" \
+    | awk '$1 == "code" { print $2, $3; exit }')"
+  while read -r range protection _; do
+    if ((0x${range%-*} < address + len && 0x${range#*-} > address)); then
+      echo "$protection"
+    fi
+  done | sort -u
+}
+
+@test "trampolines are executable and never writable, new ones neither" {
+  local maps='(system* "cat" (format #f "/proc/~a/maps" (getpid)))'
+
+  for what in '1' \
+    '(begin (use-modules (system foreign)) (define f (dynamic-func "getppid" (dynamic-link))) (define g (procedure->pointer int (lambda () 7) (list))))' \
+    '((@ (coldstore) checkpoint!))' '(gc)'; do
+    run_in "$STORE" "$what $maps"
+    ended 0
+    [ "$(code_protections <<< "$output")" = r-xp ] || show
+  done
+  answers '#t' '(write (= ((pointer->procedure int f (list))) (getppid)))'
+  answers '7' '(write ((pointer->procedure int g (list))))'
+}
