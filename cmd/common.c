@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -369,6 +370,21 @@ new_context (int argc, char **argv)
   return state.context;
 }
 
+/* What is mapped cannot be read, or a hole of it needs a block (tmpfs).  */
+static void
+explain_bus_error (int signum)
+{
+  static const char text[] = ": cannot use a page of a file: no room on its"
+    " file system, or an input/output error\n";
+  const char *name = state.command->name;
+
+  (void) signum;
+  if (write (STDERR_FILENO, name, strlen (name)) < 0
+      || write (STDERR_FILENO, text, sizeof text - 1) < 0)
+    _exit (own_status (1));
+  _exit (own_status (1));
+}
+
 const struct cs_cmd_line *
 cs_cmd_start (const struct cs_cmd *command, int argc, char **argv)
 {
@@ -377,6 +393,7 @@ cs_cmd_start (const struct cs_cmd *command, int argc, char **argv)
 
   state.command = command;
   open_standard_descriptors ();
+  signal (SIGBUS, explain_bus_error);
   context = new_context (argc, argv);
   if (!context)
     {

@@ -47,12 +47,28 @@ say (const struct cs_damage *damage, int code)
     return;
 }
 
+/* On tmpfs a hole takes room when it is read through a mapping.  */
 static void
-look_for_damage (int signum)
+say_no_page (void)
+{
+  char text[1024];
+  int n = snprintf (text, sizeof text, "%s: cannot use a page of '%.500s': no"
+                    " room on its file system, or an input/output error\n"
+                    "  the last checkpoint stands; make room, and begin"
+                    " again\n", program_invocation_short_name,
+                    cs_store_path (faults.store));
+
+  if (n > 0 && write (STDERR_FILENO, text, (size_t) n) < 0)
+    return;
+}
+
+static void
+look_for_damage (int signum, siginfo_t *info, void *context)
 {
   struct cs_damage damage;
   int code;
 
+  (void) context;
   signal (signum, SIG_DFL);
   if (getpid () == faults.owner)
     {
@@ -60,6 +76,12 @@ look_for_damage (int signum)
       if (code != 0)
         {
           say (&damage, code);
+          _exit (faults.status);
+        }
+      if (signum == SIGBUS && info->si_code == BUS_ADRERR
+          && cs_store_contains (faults.store, info->si_addr))
+        {
+          say_no_page ();
           _exit (faults.status);
         }
     }
@@ -71,7 +93,7 @@ cs_faults_explain (struct cs_store *store, int status)
 {
   static char stack[STACK_LEN];
   struct sigaction action = {
-    .sa_handler = look_for_damage, .sa_flags = SA_ONSTACK
+    .sa_sigaction = look_for_damage, .sa_flags = SA_ONSTACK | SA_SIGINFO
   };
   struct sigaction old;
 
@@ -83,6 +105,7 @@ cs_faults_explain (struct cs_store *store, int status)
   sigaltstack (&(stack_t) { .ss_sp = stack, .ss_size = sizeof stack }, NULL);
   for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
     if (sigaction (signals[i], NULL, &old) == 0
-        && old.sa_handler == SIG_DFL)
+        /* A command may have a simpler one for SIGBUS.  */
+        && (old.sa_handler == SIG_DFL || signals[i] == SIGBUS))
       sigaction (signals[i], &action, NULL);
 }

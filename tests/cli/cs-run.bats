@@ -270,6 +270,22 @@ $hint"
   ended 0 && printed '#f'
 }
 
+@test "the disk is full before a run: no signal, and nothing is lost" {
+  small_file_system 24m
+  cp --sparse=always a.store small/b.store
+  head -c 40m /dev/zero >small/fill 2>/dev/null || true
+  try cs-run small/b.store -c '(define x (make-bytevector 5000000 7))'
+  ended 125 && printed '' && well_formed
+  try cs-intern --store small/b.store -q "$CS_BUILD_DIR/libcs.so.0"
+  ended 1 && printed '' && well_formed
+  try cs-inspect --repair small/b.store
+  [ "$status" -le 1 ] && [ "$(wc -l <<<"$stderr")" -le 2 ] || differ 'wanted 0 or 1'
+  rm small/fill
+  try cs-run small/b.store -c '(display (+ 1 1))'
+  ended 0 && printed 2
+  remove_small_file_system
+}
+
 @test "the folder cannot be written: saved, but no older state is kept" {
   need_nobody
   mkdir -m 755 folder
