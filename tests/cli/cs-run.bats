@@ -279,7 +279,7 @@ $hint"
   try cs-intern --store small/b.store -q "$CS_BUILD_DIR/libcs.so.0"
   ended 1 && printed '' && well_formed
   try cs-inspect --repair small/b.store
-  [ "$status" -le 1 ] && [ "$(wc -l <<<"$stderr")" -le 2 ] || differ 'wanted 0 or 1'
+  [ "$status" -eq 0 ] || { ended 1 && well_formed; }
   rm small/fill
   try cs-run small/b.store -c '(display (+ 1 1))'
   ended 0 && printed 2
