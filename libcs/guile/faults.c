@@ -47,7 +47,8 @@ say (const struct cs_damage *damage, int code)
     return;
 }
 
-/* On tmpfs a hole takes room when it is read through a mapping.  */
+/* SIGBUS in the store without damage.  On tmpfs a hole takes room when it is
+   read through a mapping.  */
 static void
 say_no_page (void)
 {
@@ -79,7 +80,7 @@ look_for_damage (int signum, siginfo_t *info, void *context)
           _exit (faults.status);
         }
       if (signum == SIGBUS && info->si_code == BUS_ADRERR
-          && cs_store_contains (faults.store, info->si_addr))
+          && cs_store_maps (faults.store, info->si_addr))
         {
           say_no_page ();
           _exit (faults.status);

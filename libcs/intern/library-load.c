@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <link.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +109,28 @@ write_loose_copy (const struct loader *loader,
   return code;
 }
 
+/* RLIMIT_FSIZE counts for memory files, too.  What is beyond it is an error,
+   and not a signal.  */
+static int
+write_file (const struct loader *loader,
+            const struct cs_library_disk *library, bool loose, int fd,
+            struct cs_err *err)
+{
+  static const struct timespec now = { 0, 0 };
+  sigset_t set, mask;
+  int code;
+
+  sigemptyset (&set);
+  sigaddset (&set, SIGXFSZ);
+  pthread_sigmask (SIG_BLOCK, &set, &mask);
+  code = loose ? write_loose_copy (loader, library, fd, err)
+         : write_copy (loader, library, fd);
+  if (code == -EFBIG && !sigismember (&mask, SIGXFSZ))
+    sigtimedwait (&set, NULL, &now);
+  pthread_sigmask (SIG_SETMASK, &mask, NULL);
+  return code;
+}
+
 /* A memory file for the library.  Returns its descriptor.  */
 static int
 make_file (const struct loader *loader, const struct cs_library_disk *library,
@@ -119,8 +142,7 @@ make_file (const struct loader *loader, const struct cs_library_disk *library,
   if (fd < 0)
     return cs_err_sys (err, errno, "cannot make a memory file for '%s'",
                        library->soname);
-  code = loose ? write_loose_copy (loader, library, fd, err)
-               : write_copy (loader, library, fd);
+  code = write_file (loader, library, loose, fd, err);
   if (code != 0)
     {
       close (fd);

@@ -480,6 +480,14 @@ cs_store_contains (const struct cs_store *store, const void *addr)
           < store->superblock.reserved);
 }
 
+bool
+cs_store_maps (const struct cs_store *store, const void *addr)
+{
+  return (cs_store_contains (store, addr)
+          || ((uint64_t) (uintptr_t) addr - (uint64_t) (uintptr_t) store->view
+              < store->view_len));
+}
+
 /* The extent that holds all of [OFF, OFF + LEN).  With CS_STORE_READ, where
    tools come here a million times, nothing changes and nothing is locked.  */
 static bool

@@ -395,6 +395,10 @@ int cs_store_clear (struct cs_store *store, void *addr, size_t len);
 /* Is ADDR inside the region (used or not)?  */
 bool cs_store_contains (const struct cs_store *store, const void *addr);
 
+/* Does it lie there, or where the image is mapped a second time to be looked
+   at?  Async-signal-safe.  */
+bool cs_store_maps (const struct cs_store *store, const void *addr);
+
 /* Map the committed contents of the CS_EXTENT_LIBRARY_DATA extent that holds
    [ADDR, ADDR + LEN) over whatever is mapped there (MAP_FIXED), with its
    protection.  -EINVAL if there is no such extent in the last commit;

@@ -254,6 +254,43 @@ file_size_limit (void)
   commit_ok (store);
 }
 
+static time_t now;
+
+/* In place of libc's.  */
+time_t
+time (time_t *t)
+{
+  if (t)
+    *t = now;
+  return now;
+}
+
+/* The history's times do not go backwards with the clock.  */
+static void
+clock_goes_back (void)
+{
+  static const time_t times[] = { 2000000000, 1000000000, 5, 2000000001 };
+  struct cs_generation list[8];
+  struct cs_store *store;
+  char text[2] = "a";
+
+  now = 1999999999;
+  make_store ("old");
+  store = open_mode (CS_STORE_WRITE);
+  for (size_t i = 0; i < sizeof times / sizeof *times; i++, text[0]++)
+    {
+      now = times[i];
+      say (store, text);
+      commit_ok (store);
+      CHECK (cs_store_settle (store, &err) == 0);
+    }
+  CHECK (cs_store_history (store, list, 8) == 5);
+  CHECK (list[0].committed_at == times[3] && list[3].committed_at == times[0]);
+  for (size_t i = 1; i < 5; i++)
+    CHECK (list[i].committed_at <= list[i - 1].committed_at);
+  CHECK (file_says ("d"));
+}
+
 int
 main (void)
 {
@@ -266,6 +303,7 @@ main (void)
     { "S4: the same without O_TMPFILE", first_commit_without_tmpfile },
     { "L1: a full disk, a failed sync of the image", disk_full },
     { "L5: a failed sync of the log", sync_failed },
+    { "a clock that goes backwards", clock_goes_back },
     { "a file size limit is an error, not a signal", file_size_limit }
   };
 
