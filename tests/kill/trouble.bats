@@ -83,10 +83,10 @@ one_failure ()
 @test "a disk that fails, or is full, or beyond a quota" {
   local x=1
 
-  one_failure pwrite:2:28 'write to the log: No space left on device'
-  one_failure pwrite:2:122 'write to the log: Disk quota exceeded'
-  one_failure pwrite:3:5 'write to the log: Input/output error'
-  one_failure pwrite:2:30 'write to the log: Read-only file system'
+  one_failure log:1:28 'write to the log: No space left on device'
+  one_failure log:1:122 'write to the log: Disk quota exceeded'
+  one_failure log:2:5 'write to the log: Input/output error'
+  one_failure log:1:30 'write to the log: Read-only file system'
   one_failure fdatasync:1:5 'sync the log: Input/output error'
   one_failure fsync:1:5 'sync its folder: Input/output error'
 }
@@ -99,7 +99,7 @@ one_failure ()
 }
 
 @test "the last save of a run fails: 125, and what was saved before stands" {
-  failing_run pwrite:2:28 '(set! x 2)'
+  failing_run log:1:28 '(set! x 2)'
   [ "$status" -eq 125 ] || show
   complained 'No space left on device'
   answers 1 '(write x)'
