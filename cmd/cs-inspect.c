@@ -18,6 +18,7 @@
 enum
 {
   OPTION_CHECK = 256,
+  OPTION_DIFF,
   OPTION_FILES,
   OPTION_HEAP,
   OPTION_HISTORY,
@@ -30,9 +31,14 @@ enum
   OPTION_THREADS
 };
 
+static char *diff;
+
 static struct poptOption option_table[] = {
   { "check", 0, POPT_ARG_NONE, NULL, OPTION_CHECK,
     "Check all that can be checked without the interpreter", NULL },
+  { "diff", 0, POPT_ARG_STRING, &diff, OPTION_DIFF,
+    "Print what has grown from generation A to B (default: the newest)",
+    "A[..B]" },
   { "files", 0, POPT_ARG_NONE, NULL, OPTION_FILES,
     "Print the files and other descriptors that were open", NULL },
   { "heap", 0, POPT_ARG_NONE, NULL, OPTION_HEAP,
@@ -844,6 +850,7 @@ static const struct
   { OPTION_MODULES, show_modules },
   { OPTION_HEAP, show_heap },
   { OPTION_HISTORY, cs_inspect_show_history },
+  { OPTION_DIFF, cs_inspect_show_diff },
   { OPTION_CHECK, show_check }
 };
 
@@ -881,6 +888,8 @@ main (int argc, char **argv)
 
   if (cs_cmd_given (OPTION_REPAIR))
     repair (line->operands[0]);
+  if (diff)
+    cs_inspect_parse_diff (&run, diff);
   if (cs_source_open (line->operands[0], &run.store, &err) < 0)
     cs_cmd_fail (&err);
   run.path = cs_store_path (run.store);

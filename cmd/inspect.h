@@ -2,6 +2,7 @@
 /* inspect.h -- what the files of cs-inspect share.
 
    cs-inspect.c         the command, and most of what it prints
+   inspect-diff.c       --diff
    inspect-history.c    --history
    inspect-repair.c     --repair
    inspect-threads.c    --threads  */
@@ -24,7 +25,14 @@ struct run
   struct cs_json *json;         /* NULL for text */
   int status;                   /* exit status so far */
   bool begun;                   /* something was printed as text */
+  uint64_t diff_from, diff_to;  /* generations; CS_STORE_NEWEST: what is
+                                   open */
 };
+
+/* --diff: what has grown between two generations.  TEXT is the option's
+   argument; misuse ends the process.  */
+void cs_inspect_parse_diff (struct run *run, const char *text);
+void cs_inspect_show_diff (struct run *run);
 
 /* --history: the commits that can be opened, and what was told at
    resumes.  */

@@ -3,6 +3,8 @@
 
 complete -c cs-inspect -l check \
   -d 'Check all that can be checked without the interpreter'
+complete -c cs-inspect -l diff -x \
+  -d 'Print what has grown from generation A to B (default: the newest)'
 complete -c cs-inspect -l files \
   -d 'Print the files and other descriptors that were open'
 complete -c cs-inspect -l heap \

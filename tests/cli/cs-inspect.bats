@@ -62,7 +62,7 @@ section ()
   try cs-inspect --help
   ended 0 && complained ''
   printed_part 'Usage: cs-inspect [OPTION...] STORE'
-  for option in check files heap history json libraries modules roots symbols \
+  for option in check diff files heap history json libraries modules roots symbols \
     threads quiet verbose help version
   do
     printed_part "--$option"
@@ -411,6 +411,7 @@ modules     ok' ]
     survives cs-inspect a.store
     survives cs-inspect "${parts[@]}" a.store
     survives cs-inspect --json "${parts[@]}" a.store
+    survives cs-inspect --diff=1 a.store
   done
 }
 
