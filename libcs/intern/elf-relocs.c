@@ -140,7 +140,9 @@ parse_record (const struct cs_elf *elf, Elf_Data *data, size_t i,
   reloc->off = record.r_offset;
   reloc->type = GELF_R_TYPE (record.r_info);
   reloc->kind = elf->arch->reloc_kind (reloc->type);
-  reloc->symbol = GELF_R_SYM (record.r_info);
+  /* One that does nothing may name any symbol.  */
+  reloc->symbol = reloc->kind == CS_RELOC_NONE ? 0
+                  : GELF_R_SYM (record.r_info);
   reloc->addend = elf->arch->rela ? record.r_addend
                                   : word_addend (elf, reloc);
 }

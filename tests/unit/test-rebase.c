@@ -719,6 +719,21 @@ symtab_word (const void *data, size_t len)
   return addr;
 }
 
+/* Where in the copy of a library, LEN bytes at DATA, RELOC is.  */
+static uint8_t *
+find_record (uint8_t *data, size_t len, const struct cs_elf_reloc *reloc,
+             size_t word_len)
+{
+  uint8_t *at = data;
+
+  /* The record begins with the word's address.  */
+  while ((at = memmem (at, data + len - at, &reloc->off, word_len))
+         && at[word_len] != reloc->type)
+    at++;
+  assert_non_null (at);
+  return at;
+}
+
 /* Let the first record of KIND in fixture `plain` for MACHINE lead to the
    last word of .bss, or if IN_DYNAMIC to one of the dynamic section.  Returns
    the changed file (given), or NULL.  */
@@ -744,16 +759,10 @@ aim_record (const char *machine, enum cs_reloc_kind kind, bool in_dynamic,
   for (size_t i = 0; i < cs_elf_nr_relocs (elf); i++)
     {
       const struct cs_elf_reloc *reloc = cs_elf_reloc_get (elf, i);
-      uint8_t *at = copy;
 
       if (reloc->kind != kind)
         continue;
-      /* The record begins with the word's address.  */
-      while ((at = memmem (at, copy + *len - at, &reloc->off, word_len))
-             && at[word_len] != reloc->type)
-        at++;
-      assert_non_null (at);
-      memcpy (at, addr, word_len);
+      memcpy (find_record (copy, *len, reloc, word_len), addr, word_len);
       break;
     }
   cs_elf_close (elf);
@@ -835,6 +844,38 @@ refuses_words_of_the_dynamic_section (void **state)
     }
 }
 
+/* A record that does nothing may name a symbol that there is not.  */
+static void
+ignores_symbols_of_no_relocation (void **state)
+{
+  struct cs_err err = CS_ERR_INIT;
+  const struct cs_elf_reloc *reloc;
+  const size_t word_len = sizeof (void *);
+  struct cs_elf *elf;
+  char path[4096];
+  uint8_t *data, *at;
+  size_t len, i = 0;
+
+  (void) state;
+  assert_true (fixture_path ("plain", NATIVE, path));
+  assert_int_equal (cs_elf_open (path, &elf, &err), 0);
+  cs_elf_data (elf, &len);
+  data = memcpy (malloc (len), cs_elf_data (elf, &len), len);
+  while (cs_elf_reloc_get (elf, i)->kind != CS_RELOC_GLOB_DAT)
+    i++;
+  reloc = cs_elf_reloc_get (elf, i);
+  at = find_record (data, len, reloc, word_len) + word_len;
+  cs_elf_close (elf);
+  memset (at, 0xff, word_len);  /* r_info: the type is in its lower part */
+  memset (at, 0, word_len == 8 ? 4 : 1);
+  assert_int_equal (cs_elf_open_memory ("n", data, len, &elf, &err), 0);
+  reloc = cs_elf_reloc_get (elf, i);
+  assert_int_equal (reloc->kind, CS_RELOC_NONE);
+  assert_int_equal (reloc->symbol, 0);
+  cs_elf_close (elf);
+  free (data);
+}
+
 /* gABI: number 0 of the symbols' table stands for none.  */
 static void
 takes_any_symbol_for_none (void **state)
@@ -913,6 +954,7 @@ main (int argc, char **argv)
     cmocka_unit_test (refuses_values_that_do_not_fit),
     cmocka_unit_test (keeps_records_of_bss),
     cmocka_unit_test (refuses_words_of_the_dynamic_section),
+    cmocka_unit_test (ignores_symbols_of_no_relocation),
     cmocka_unit_test (takes_any_symbol_for_none),
     cmocka_unit_test (loads_fixtures),
     cmocka_unit_test (loads_guile),
