@@ -236,7 +236,8 @@ main (int argc, char **argv)
   install_locale ();
   cs_cmd_null_standard ();
   cs_workspace_run (line->operands[0], &params, &err);
-  if (!params.ephemeral && may_only_read (line->operands[0]))
+  if (!params.ephemeral
+      && (err.code == -CS_E_HELD || may_only_read (line->operands[0])))
     cs_err_advise (&err, "use it without saving, if that is enough: "
                    "--ephemeral");
   cs_cmd_fail (&err);

@@ -145,6 +145,10 @@ void cs_signals_resume (void);
 /* timers.c */
 void cs_timers_resume (void);
 
+/* clocks.c */
+int cs_clocks_gettime (clockid_t id, struct timespec *time);
+void cs_clocks_resume (void);
+
 /* iconv.c */
 iconv_t cs_iconv_open (const char *to, const char *from);
 size_t cs_iconv_convert (iconv_t cd, char **in, size_t *in_left, char **out,

@@ -200,6 +200,7 @@ cs_process_resume (void)
   cs_callback_resume ();
   cs_signals_resume ();
   cs_timers_resume ();
+  cs_clocks_resume ();
   cs_once_rearm ();
   cs_locks_resume ();
 }
@@ -280,6 +281,7 @@ static const struct replacement replacements[] = {
   { "process:iconv_open", cs_iconv_open },
   { "process:iconv", cs_iconv_convert },
   { "process:iconv_close", cs_iconv_close },
+  { "process:clock_gettime", cs_clocks_gettime },
   { "process:opendir", cs_directory_open },
   { "process:readdir", cs_directory_read },
   { "process:rewinddir", cs_directory_rewind },

@@ -21,6 +21,7 @@
      handlers.c     fork and exit handlers: kept in the store, run from here
      signals.c      signal actions: kept in the store, installed again
      timers.c       alarm and interval timers: end with their process
+     clocks.c       clocks that are asked how long the process has run
      iconv.c        conversion descriptors: handles that name two encodings
      locale.c       locale_t: handles that name categories and a locale
      regex.c        compiled regular expressions: handles with the pattern

@@ -404,7 +404,7 @@ reopen $PWD/log2" ]
 @test "pipes to and from commands are closed with their commands" {
   for how in exit kill; do
     anew
-    leave '(use-modules (ice-9 popen)) (define p (open-input-pipe "sleep 100")) (define b (open-pipe* OPEN_BOTH "cat")) (define o (open-output-pipe "cat > out")) (display "in time" o)'
+    leave '(use-modules (ice-9 popen)) (define p (open-input-pipe "exec tail --pid=$PPID -s 0.1 -f /dev/null")) (define b (open-pipe* OPEN_BOTH "cat")) (define o (open-output-pipe "cat > out")) (display "in time" o)'
     run_in "$STORE" "$said (for-each (lambda (f) (display (said f))) (list (lambda () (read-line p)) (lambda () (display 1 b) (force-output b)) (lambda () (read-line b)) (lambda () (display 1 o))))"
     [ "$status" -eq 0 ] || show
     [ "$(grep -c 'it ended with its process' <<< "$output")" -eq 4 ] || show

@@ -63,7 +63,59 @@ timers_end (void)
   CHECK (in_child (find_nothing) == 0);
 }
 
+/* Clocks.  */
+
+static struct timespec
+asked (clockid_t id)
+{
+  struct timespec time;
+
+  CHECK (cs_clocks_gettime (id, &time) == 0);
+  return time;
+}
+
+static void
+ask_first (void)
+{
+  struct timespec real, cpu;
+
+  begin ();
+  real = asked (CLOCK_REALTIME);
+  cpu = asked (CLOCK_PROCESS_CPUTIME_ID);
+  CHECK (real.tv_sec == 0 && real.tv_nsec == 0);
+  CHECK (cpu.tv_sec == 0 && cpu.tv_nsec == 0);
+  while (asked (CLOCK_PROCESS_CPUTIME_ID).tv_nsec < 1000000)
+    continue;
+  real = asked (CLOCK_REALTIME);
+  CHECK (real.tv_sec > 0 || real.tv_nsec >= 1000000);
+  save_and_leave ();
+}
+
+static void
+ask_later (void)
+{
+  struct timespec now, cpu;
+
+  CHECK (clock_gettime (CLOCK_PROCESS_CPUTIME_ID, &now) == 0);
+  resume ();
+  CHECK (asked (CLOCK_REALTIME).tv_sec >= 0
+         && asked (CLOCK_REALTIME).tv_sec < 1000);
+  cpu = asked (CLOCK_PROCESS_CPUTIME_ID);
+  CHECK (cpu.tv_sec > now.tv_sec
+         || (cpu.tv_sec == now.tv_sec && cpu.tv_nsec >= now.tv_nsec));
+  CHECK (asked (CLOCK_MONOTONIC).tv_sec > 0 || asked (CLOCK_MONOTONIC).tv_nsec);
+  CHECK (cs_clocks_gettime (-1, &now) == -1 && errno == EINVAL);
+}
+
+static void
+clocks_begin (void)
+{
+  CHECK (in_child (ask_first) == 0);
+  CHECK (in_child (ask_later) == 0);
+}
+
 static const struct test_case cases[] = {
+  { "clocks begin with each process", clocks_begin },
   { "timers that ran at a commit are told of once, and gone", timers_end },
 };
 
