@@ -493,6 +493,14 @@ static const char preload[] =
   "((@ (ice-9 command-line) compile-shell-switches)"
   " '(\"guile\" \"-c\" \"1\") \"guile\")";
 
+/* Bytes to be allocated between two collections, at least.  The collector
+   makes the heap larger by a third if it is full before a third of what there
+   is to mark was allocated, otherwise it collects, so the size that a heap
+   happens to have decides how often (libgc 8.2.2, alloc.c,
+   GC_collect_or_expand, min_bytes_allocd).  In a heap as small as a new
+   workspace's that was every 1.3 MB or every 3 MB, as it came out.  */
+#define ALLOCATED_MIN ((size_t) 3 << 19)
+
 static void *
 boot_body (void *unused)
 {
@@ -591,6 +599,7 @@ cs_interpreter_boot (struct cs_store *store, struct cs_err *err)
   workspace.params = NULL;
   cs_process.leaving = leaving;
   code = run_thread (0, err);
+  gc.set_min_bytes_allocd (ALLOCATED_MIN);
   if (code == 0 && workspace.status != 0)
     code = cs_err_set (err, CS_E_INCOMPATIBLE, "the interpreter did not boot");
   if (code == 0 && workspace.unknown)

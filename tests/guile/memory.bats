@@ -76,3 +76,23 @@ code_protections ()
   answers '#t' '(write (= ((pointer->procedure int f (list))) (getppid)))'
   answers '7' '(write ((pointer->procedure int g (list))))'
 }
+
+@test "a small heap is not collected before 1.5 MiB were allocated" {
+  persist '(use-modules (system foreign) (system foreign-library))'
+  # Whatever size it happens to have: at most every 16 MB / 1.5 MiB.
+  for room in {0..786432..65536}; do
+    run --separate-stderr bounded cs-run --ephemeral "$STORE" -c "
+      (let ((more (foreign-library-function \"libgc.so.1\" \"GC_expand_hp\"
+                    #:return-type int #:arg-types (list size_t)))
+            (stat (lambda (name) (assq-ref (gc-stats) name))))
+        (when (> $room 0)
+          (more $room))
+        (let ((times (stat 'gc-times))
+              (end (+ 16000000 (stat 'heap-total-allocated))))
+          (while (< (stat 'heap-total-allocated) end)
+            (make-vector 100 0))
+          (let ((times (- (stat 'gc-times) times)))
+            (write (or (<= 1 times 11) times)))))" < /dev/null
+    ended 0 && printed '#t'
+  done
+}

@@ -2,7 +2,7 @@
 ;; garbage.scm -- trees, strings, tables and closures made and dropped; the
 ;; collector's benchmark.
 (define-module (bench garbage)
-  #:export (run))
+  #:export (run grow))
 
 (define (make-tree depth)
   (if (zero? depth)
@@ -33,10 +33,23 @@
             (loop (+ i 1)))
           (hash-count (lambda (k v) #t) h)))))
 
+(define (one-round)
+  (list (short-lived 1000) (strings 50000) (table 50000)))
+
+;; What lives stays the same, so all rounds depend on the one size that the
+;; heap happens to come to.
 (define (run n)
   (let ((long-lived (make-tree 17)))
     (let loop ((i 0) (last #f))
       (if (= i n)
           (cons (count long-lived) last)
-          (loop (+ i 1)
-                (list (short-lived 1000) (strings 50000) (table 50000)))))))
+          (loop (+ i 1) (one-round))))))
+
+;; Each round leaves 40,000 pairs behind, so that the heap goes through many
+;; sizes.
+(define (grow n)
+  (let ((long-lived (make-tree 17)))
+    (let loop ((i 0) (kept '()) (last #f))
+      (if (= i n)
+          (list (count long-lived) (length kept) last)
+          (loop (+ i 1) (cons (iota 40000) kept) (one-round))))))
