@@ -4,13 +4,15 @@
    Pages are mapped, not read, so nobody looks at their checksums in time.
    But damage in a heap ends in a fault or an abort sooner or later, and then
    there is all the time to look for it.  The handler runs wherever the
-   process happened to be: it does nothing but read, calculate and write.  */
+   process happened to be: it does nothing but map a buffer, read, calculate and
+   write.  */
 
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "guile/faults.h"
@@ -89,10 +91,22 @@ look_for_damage (int signum, siginfo_t *info, void *context)
   raise (signum);
 }
 
+/* Have handlers run on a stack of their own: recursion without end is one way
+   in which damage shows.  It is no static array: those are scanned at each
+   collection.  */
+static void
+give_stack (void)
+{
+  void *stack = mmap (NULL, STACK_LEN, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+  if (stack != MAP_FAILED)
+    sigaltstack (&(stack_t) { .ss_sp = stack, .ss_size = STACK_LEN }, NULL);
+}
+
 void
 cs_faults_explain (struct cs_store *store, int status)
 {
-  static char stack[STACK_LEN];
   struct sigaction action = {
     .sa_sigaction = look_for_damage, .sa_flags = SA_ONSTACK | SA_SIGINFO
   };
@@ -102,8 +116,7 @@ cs_faults_explain (struct cs_store *store, int status)
   faults.status = status;
   faults.owner = getpid ();
   sigemptyset (&action.sa_mask);
-  /* Recursion without end is one way in which damage shows.  */
-  sigaltstack (&(stack_t) { .ss_sp = stack, .ss_size = sizeof stack }, NULL);
+  give_stack ();
   for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
     if (sigaction (signals[i], NULL, &old) == 0
         /* A command may have a simpler one for SIGBUS.  */

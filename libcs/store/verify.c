@@ -236,10 +236,10 @@ cs_store_verify (struct cs_store *store, cs_store_damage *found,
   return r < 0 ? cs_err_prefix (err, "cannot check '%s'", store->path) : 0;
 }
 
-int
-cs_store_find_damage (struct cs_store *store, struct cs_damage *damage)
+/* As cs_store_find_damage(), with BUF for PIECE pages.  */
+static int
+find_damage (struct cs_store *store, char *buf, struct cs_damage *damage)
 {
-  static char buf[PIECE * CS_STORE_PAGE_LEN] __attribute__ ((aligned (8)));
   uint64_t end = store->superblock.committed / CS_STORE_PAGE_LEN, nr;
   uint64_t image = cs_store_image_off (&store->superblock);
   uint32_t sums[PIECE];
@@ -273,4 +273,16 @@ cs_store_find_damage (struct cs_store *store, struct cs_damage *damage)
         }
     }
   return 0;
+}
+
+/* The buffer is no static array: those are scanned at each collection.  */
+int
+cs_store_find_damage (struct cs_store *store, struct cs_damage *damage)
+{
+  const uint64_t len = PIECE * CS_STORE_PAGE_LEN;
+  char *buf = cs_scratch_map (len);
+  int r = buf ? find_damage (store, buf, damage) : -ENOMEM;
+
+  cs_scratch_unmap (buf, len);
+  return r;
 }
