@@ -364,6 +364,7 @@ park_others (void *unused)
 static void
 quiesce (void)
 {
+  cs_module_keep_settings (&workspace.image->module);
   cs_signals_hold ();
   scm.with_guile (settle, NULL);
   scm.with_guile (park_others, NULL);
@@ -462,6 +463,7 @@ take_up (void *unused)
   cs_ports_reconnect (&workspace.image->ports);
   cs_ports_follow (&workspace.image->ports);
   cs_module_resumed (&workspace.image->module);
+  cs_module_restart_extensions (&workspace.image->module);
   cs_environment_follow (&workspace.image->environment,
                          workspace.image->module.follow,
                          workspace.params->argc, workspace.params->argv);

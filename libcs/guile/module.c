@@ -360,6 +360,8 @@ cs_module_make (struct cs_module_disk *image)
   image->srfi_18_is_ready = variable_of (THREADS, "srfi-18-is-ready");
   image->workers = variable_of ("ice-9 futures", "%workers");
   image->follow = value_of (ENVIRONMENT, "follow");
+  image->keep_readline = value_of (REPL, "keep-readline!");
+  image->restart_readline = value_of (REPL, "restart-readline!");
 }
 
 /* scm_with_guile reports what is not caught, and returns.  */
@@ -421,4 +423,30 @@ cs_module_resumed (const struct cs_module_disk *image)
   if (!scm_is_null (r.gone) || !scm_is_null (value (image->workers))
       || is_srfi_18_new (image))
     scm.with_guile (call_resumed, &r);
+}
+
+static void *
+call_procedure (void *bits)
+{
+  scm.call_0 (SCM_PACK ((scm_t_bits) *(uint64_t *) bits));
+  return NULL;
+}
+
+static void
+call_if_any_restarts (uint64_t procedure)
+{
+  if (cs_library_any_restarts (&cs_process.libraries))
+    scm.with_guile (call_procedure, &procedure);
+}
+
+void
+cs_module_keep_settings (const struct cs_module_disk *image)
+{
+  call_if_any_restarts (image->keep_readline);
+}
+
+void
+cs_module_restart_extensions (const struct cs_module_disk *image)
+{
+  call_if_any_restarts (image->restart_readline);
 }

@@ -42,6 +42,8 @@ struct cs_module_disk
   uint64_t srfi_18_is_ready;
   uint64_t workers;
   uint64_t follow;              /* SCM: procedure of (coldstore environment) */
+  uint64_t keep_readline;       /* SCM: procedures of (coldstore repl) */
+  uint64_t restart_readline;
 };
 
 /* A new store's primitives get entries and are bound.  */
@@ -70,5 +72,11 @@ void cs_module_run_hook (uint64_t hook);
    program's runs: tell (coldstore threads) which threads are gone, if it has
    something to do.  */
 void cs_module_resumed (const struct cs_module_disk *image);
+
+/* In Guile mode, if there are extensions that begin anew in each process:
+   keep what they have been told, before the image is written; and tell them
+   again in a process that has resumed, when its standard ports are there.  */
+void cs_module_keep_settings (const struct cs_module_disk *image);
+void cs_module_restart_extensions (const struct cs_module_disk *image);
 
 #endif

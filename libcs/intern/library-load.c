@@ -578,6 +578,15 @@ cs_library_restart (const struct cs_library_set *set)
       run_constructors (set->items[i].library);
 }
 
+bool
+cs_library_any_restarts (const struct cs_library_set *set)
+{
+  for (size_t i = 0; i < set->nr; i++)
+    if (set->items[i].library->flags & CS_LIBRARY_RESTART)
+      return true;
+  return false;
+}
+
 int
 cs_library_load (const struct cs_library_loading *loading, bool resume,
                  struct cs_err *err)

@@ -268,6 +268,9 @@ void cs_library_construct (const struct cs_library_set *set, size_t first);
    all is bound.  */
 void cs_library_restart (const struct cs_library_set *set);
 
+/* Are there any?  */
+bool cs_library_any_restarts (const struct cs_library_set *set);
+
 /* What library NUMBER of the set refers to and nothing in this process
    defines: calls lead to the missing stubs of the symbols, variables to
    zeros.  The resume report names each.  */

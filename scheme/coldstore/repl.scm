@@ -1,5 +1,6 @@
 ;;; SPDX-License-Identifier: LGPL-3.0-or-later
-;;; (coldstore repl) -- commands of the REPL: ,checkpoint ,rollback ,workspace
+;;; (coldstore repl) -- commands of the REPL: ,checkpoint ,rollback ,workspace;
+;;; and its line editor, in each process.
 ;;;
 ;;; Part of every workspace: it is evaluated when the store is made.  The
 ;;; commands are defined when a REPL is loaded, and not before: what knows
@@ -86,3 +87,56 @@ Show the workspace: file, generation, size, history."
     (define-commands!)))
 
 (add-hook! module-defined-hook watch)
+
+;;; guile-readline is an extension that begins anew in each process, as
+;;; libreadline does, but the module (ice-9 readline) has been there since it
+;;; was loaded.  What it has told the extension is kept at a checkpoint and
+;;; told again; the history is read as if the module began.  Its names are
+;;; those of Guile 3.0.8 to 3.0.11.
+
+(define readline-settings #f)           ; options, and the completion function
+
+;; The value of NAME in (ice-9 readline), or #f.
+(define (readline-value name)
+  (let ((module (resolve-module '(ice-9 readline) #f #:ensure #f)))
+    (and module (module-variable module name) (module-ref module name))))
+
+(define (keep-readline!)
+  (when (readline-value 'readline-options-interface)
+    (set! readline-settings
+          (list ((readline-value 'readline-options-interface))
+                (readline-value '*readline-completion-function*)))))
+
+(define (begin-readline!)
+  (let ((module (resolve-module '(ice-9 readline) #f #:ensure #f)))
+    (save-module-excursion
+     (lambda ()
+       (set-current-module module)
+       (load-extension "guile-readline" "scm_init_readline")))
+    ((readline-value 'readline-options-interface) (car readline-settings))
+    (module-set! module '*readline-completion-function*
+                 (cadr readline-settings))))
+
+(define (read-history!)
+  (when (and (readline-value 'the-readline-port)
+             (memq 'history-file (car readline-settings)))
+    ((readline-value 'read-history)
+     (or (getenv (readline-value 'history-variable))
+         (readline-value 'history-file)))))
+
+;; Standard input is edited where it is a terminal.
+(define (follow-terminal!)
+  (let* ((edited (readline-value 'the-readline-port))
+         (plain (readline-value 'input-port))
+         (active? (eq? repl-reader (readline-value 'readline-repl-reader)))
+         (terminal? (and active? (isatty? plain))))
+    (when (and active? edited)
+      (set-current-input-port (if terminal? edited plain))
+      (set! (using-readline?) terminal?))))
+
+;; Called in a process that has resumed.  Without the library there is no line
+;; editor, but all the rest.
+(define (restart-readline!)
+  (when readline-settings
+    (false-if-exception (begin (begin-readline!) (read-history!)))
+    (follow-terminal!)))

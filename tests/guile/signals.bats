@@ -5,46 +5,9 @@
 
 load helper
 
-# Start the rest in the background with standard input and output joined to
-# the FIFOs in and out of the case's directory, open here as $to and $from;
-# its pid in $runner.
-start ()
-{
-  rm -f in out
-  mkfifo in out
-  "$@" < in > out 2> err 3>&- &
-  runner=$!
-  exec {to}> in {from}< out
-}
-
-# Wait for a line that contains TEXT.
-heard ()
-{
-  local line
-
-  while read -r -t "$CS_TEST_TIMEOUT" -u "$from" line; do
-    case $line in
-      *"$1"*) return 0 ;;
-    esac
-  done
-  echo "not heard: $1"
-  cat err
-  return 1
-}
-
-# What start started ends with STATUS.
-ends ()
-{
-  local got=0
-
-  wait "$runner" || got=$?
-  exec {to}>&- {from}<&-
-  [ "$got" -eq "$1" ] || { echo "status: $got"; cat err; return 1; }
-}
-
 teardown ()
 {
-  [ -z "${runner:-}" ] || kill -9 "$runner" 2> /dev/null || true
+  talk_over
 }
 
 # Wait until THUNK returns true, ten seconds at most.
@@ -128,14 +91,6 @@ cs-run: stopped: timer ITIMER_PROF: it had N s to run' ] || show
 
 @test "a timer goes on in the process that set it, across its checkpoints" {
   answers '#t' "$wait_for (define fired #f) (sigaction SIGALRM (lambda (n) (set! fired #t))) (setitimer ITIMER_REAL 0 0 0 200000) ((@ (coldstore) checkpoint!)) ((@ (coldstore) checkpoint!)) (write (wait-for (lambda () fired)))"
-}
-
-# In the REPL on a terminal, whose echo the test must not take for an answer:
-# evaluate $1 and wait for the line it makes of the strings in $2 and $3.
-types ()
-{
-  printf '(begin (display (string-append "%s" "%s")) (newline) %s)\n' "$2" "$3" "$1" >&"$to"
-  heard "$2$3"
 }
 
 @test "SIGINT in the REPL interrupts the evaluation, now and after a resume" {
