@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 # readline.bats -- the line editor of the REPL, over several processes.
 
+# shellcheck disable=SC2154     # runner and to are set by start
+
 load helper
 
 setup ()

@@ -3,6 +3,8 @@
 # signals.bats -- handlers of Scheme code and timers across processes; signals
 # that arrive in the middle of something.
 
+# shellcheck disable=SC2154     # runner and to are set by start
+
 load helper
 
 teardown ()
