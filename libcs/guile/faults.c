@@ -115,7 +115,9 @@ cs_faults_explain (struct cs_store *store, int status)
   faults.store = store;
   faults.status = status;
   faults.owner = getpid ();
-  sigemptyset (&action.sa_mask);
+  /* The collector's signals wait: it would take this thread's stack to begin
+     here, and fault itself.  */
+  sigfillset (&action.sa_mask);
   give_stack ();
   for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
     if (sigaction (signals[i], NULL, &old) == 0

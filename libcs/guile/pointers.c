@@ -154,9 +154,10 @@ add_block (uint64_t room)
   return true;
 }
 
-/* OBJECT leads out of the store, as FIELDS says.  */
+/* OBJECT leads out of the store, as FIELDS says.  The thread is not stopped
+   for an image where the entry has no link yet.  */
 static void
-note (SCM object, const struct entry *fields)
+enter (SCM object, const struct entry *fields)
 {
   void *addr = SCM_UNPACK_POINTER (object);
   struct entry *entry;
@@ -181,6 +182,14 @@ note (SCM object, const struct entry *fields)
         return;
     }
   gc.register_long_link (&entry->object, addr);
+}
+
+static void
+note (SCM object, const struct entry *fields)
+{
+  cs_process_defer_stop ();
+  enter (object, fields);
+  cs_process_allow_stop ();
 }
 
 /* Asking the kernel takes longer than the rest: the last page that there was
