@@ -133,6 +133,8 @@ malloc_many (size_t len, int kind, void **result)
 void *
 cs_interpreter_replacement (const char *name)
 {
+  if (strncmp (name, "guile:", 6) != 0)
+    return cs_process_replacement (name);
   if (strcmp (name, "guile:malloc_many") == 0)
     return malloc_many;
   if (strcmp (name, "guile:disable_collector") == 0)
@@ -143,10 +145,8 @@ cs_interpreter_replacement (const char *name)
     return register_my_thread;
   if (strcmp (name, "guile:unregister_my_thread") == 0)
     return unregister_my_thread;
-  if (cs_mutex_replacement (name))
-    return cs_mutex_replacement (name);
-  return cs_pointers_replacement (name) ? cs_pointers_replacement (name)
-                                        : cs_process_replacement (name);
+  return cs_mutex_replacement (name) ? cs_mutex_replacement (name)
+                                     : cs_pointers_replacement (name);
 }
 
 struct policy_errors

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* process.c -- beginning to use a store's image in this process.  */
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -231,89 +232,82 @@ struct replacement
   void *function;
 };
 
+/* In the order of strcmp().  */
 static const struct replacement replacements[] = {
-  { "store:malloc", cs_memory_malloc },
-  { "store:calloc", cs_memory_calloc },
-  { "store:realloc", cs_memory_realloc },
-  { "store:free", cs_memory_free },
-  { "store:posix_memalign", cs_memory_posix_memalign },
-  { "store:aligned_alloc", cs_memory_aligned_alloc },
-  { "store:memalign", cs_memory_aligned_alloc },
-  { "store:strdup", cs_memory_strdup },
-  { "store:strndup", cs_memory_strndup },
-  { "process:malloc", cs_borrowed_malloc },
+  { "process:atexit", cs_handlers_atexit },
+  { "process:bind_textdomain_codeset", cs_gettext_bind_codeset },
+  { "process:bindtextdomain", cs_gettext_bind },
   { "process:calloc", cs_borrowed_calloc },
-  { "process:realloc", cs_borrowed_realloc },
-  { "process:strdup", cs_borrowed_strdup },
-  { "process:strndup", cs_borrowed_strndup },
-  { "store:mmap", cs_mapping_mmap },
-  { "store:collector_mmap", cs_zone_mmap },
-  { "store:munmap", cs_mapping_munmap },
-  { "store:mprotect", cs_mapping_mprotect },
-  { "store:madvise", cs_mapping_madvise },
-  { "process:pthread_key_create", cs_keys_create },
-  { "process:pthread_key_delete", cs_keys_delete },
-  { "process:pthread_getspecific", cs_keys_get },
-  { "process:pthread_setspecific", cs_keys_set },
-  { "process:open", cs_numbers_open },
-  { "process:openat", cs_numbers_openat },
+  { "process:clock_gettime", cs_clocks_gettime },
+  { "process:close", cs_numbers_close },
+  { "process:closedir", cs_directory_close },
+  { "process:cxa_atexit", cs_handlers_cxa_atexit },
+  { "process:dlclose", cs_foreign_close },
+  { "process:dlopen", cs_foreign_open },
+  { "process:dlsym", cs_foreign_symbol },
   { "process:dup", cs_numbers_dup },
   { "process:dup2", cs_numbers_dup2 },
+  { "process:duplocale", cs_locale_dup },
+  { "process:exit", cs_process_exit },
   { "process:fcntl", cs_numbers_fcntl },
-  { "process:read", cs_numbers_read },
-  { "process:close", cs_numbers_close },
-  { "process:pthread_once", cs_once_run },
-  { "process:pthread_sigmask", cs_stop_sigmask },
+  { "process:ffi_closure_alloc", cs_callback_alloc },
+  { "process:ffi_closure_free", cs_callback_free },
+  { "process:ffi_prep_closure_loc", cs_callback_prepare },
+  { "process:freelocale", cs_locale_free },
+  { "process:iconv", cs_iconv_convert },
+  { "process:iconv_close", cs_iconv_close },
+  { "process:iconv_open", cs_iconv_open },
+  { "process:malloc", cs_borrowed_malloc },
+  { "process:newlocale", cs_locale_new },
+  { "process:nl_langinfo_l", cs_locale_nl_langinfo },
+  { "process:open", cs_numbers_open },
+  { "process:openat", cs_numbers_openat },
+  { "process:opendir", cs_directory_open },
+  { "process:poll", cs_stop_poll },
+  { "process:pthread_cond_timedwait", cs_locks_timedwait },
+  { "process:pthread_cond_wait", cs_locks_wait },
   { "process:pthread_create", cs_thread_create },
+  { "process:pthread_getspecific", cs_keys_get },
+  { "process:pthread_key_create", cs_keys_create },
+  { "process:pthread_key_delete", cs_keys_delete },
   { "process:pthread_mutex_lock", cs_locks_lock },
   { "process:pthread_mutex_trylock", cs_locks_trylock },
   { "process:pthread_mutex_unlock", cs_locks_unlock },
-  { "process:pthread_cond_wait", cs_locks_wait },
-  { "process:pthread_cond_timedwait", cs_locks_timedwait },
-  { "process:select", cs_stop_select },
-  { "process:poll", cs_stop_poll },
-  { "process:register_atfork", cs_handlers_atfork },
-  { "process:cxa_atexit", cs_handlers_cxa_atexit },
-  { "process:atexit", cs_handlers_atexit },
-  { "process:exit", cs_process_exit },
-  { "process:sigaction", cs_signals_sigaction },
-  { "process:signal", cs_signals_signal },
-  { "process:iconv_open", cs_iconv_open },
-  { "process:iconv", cs_iconv_convert },
-  { "process:iconv_close", cs_iconv_close },
-  { "process:clock_gettime", cs_clocks_gettime },
-  { "process:opendir", cs_directory_open },
+  { "process:pthread_once", cs_once_run },
+  { "process:pthread_setspecific", cs_keys_set },
+  { "process:pthread_sigmask", cs_stop_sigmask },
+  { "process:read", cs_numbers_read },
   { "process:readdir", cs_directory_read },
-  { "process:rewinddir", cs_directory_rewind },
-  { "process:closedir", cs_directory_close },
-  { "process:bindtextdomain", cs_gettext_bind },
-  { "process:bind_textdomain_codeset", cs_gettext_bind_codeset },
-  { "process:textdomain", cs_gettext_set_domain },
-  { "process:ffi_closure_alloc", cs_callback_alloc },
-  { "process:ffi_prep_closure_loc", cs_callback_prepare },
-  { "process:ffi_closure_free", cs_callback_free },
-  { "process:newlocale", cs_locale_new },
-  { "process:duplocale", cs_locale_dup },
-  { "process:freelocale", cs_locale_free },
-  { "process:uselocale", cs_locale_use },
-  { "process:nl_langinfo_l", cs_locale_nl_langinfo },
-  { "process:strtod_l", cs_locale_strtod },
-  { "process:strtol_l", cs_locale_strtol },
+  { "process:realloc", cs_borrowed_realloc },
   { "process:regcomp", cs_regex_compile },
   { "process:regexec", cs_regex_execute },
   { "process:regfree", cs_regex_free },
-  { "process:dlopen", cs_foreign_open },
-  { "process:dlsym", cs_foreign_symbol },
-  { "process:dlclose", cs_foreign_close },
+  { "process:register_atfork", cs_handlers_atfork },
+  { "process:rewinddir", cs_directory_rewind },
+  { "process:select", cs_stop_select },
+  { "process:sigaction", cs_signals_sigaction },
+  { "process:signal", cs_signals_signal },
+  { "process:strdup", cs_borrowed_strdup },
+  { "process:strndup", cs_borrowed_strndup },
+  { "process:strtod_l", cs_locale_strtod },
+  { "process:strtol_l", cs_locale_strtol },
+  { "process:textdomain", cs_gettext_set_domain },
+  { "process:uselocale", cs_locale_use }
 };
 
+static int
+compare_replacements (const void *name, const void *replacement)
+{
+  return strcmp (name, ((const struct replacement *) replacement)->name);
+}
+
+/* Each start asks for most of them.  */
 void *
 cs_process_replacement (const char *name)
 {
-  size_t n = sizeof replacements / sizeof *replacements;
+  const struct replacement *found
+    = bsearch (name, replacements, sizeof replacements / sizeof *replacements,
+               sizeof *replacements, compare_replacements);
 
-  for (size_t i = 0; i < n; i++)
-    if (strcmp (replacements[i].name, name) == 0)
-      return replacements[i].function;
-  return NULL;
+  return found ? found->function : NULL;
 }
