@@ -27,6 +27,7 @@
 enum
 {
   OPTION_CHANGED_FILES = 256,
+  OPTION_CHECKPOINT_EVERY,
   OPTION_EPHEMERAL,
   OPTION_GENERATION,
   OPTION_HISTORY,
@@ -37,12 +38,16 @@ enum
 
 #define INHERIT "inherit"
 
-static char *changed_files, *generation, *history, *inherit, *stack_size;
+static char *changed_files, *checkpoint_every, *generation, *history, *inherit,
+  *stack_size;
 
 static struct poptOption options[] = {
   { "changed-files", 0, POPT_ARG_STRING, &changed_files, OPTION_CHANGED_FILES,
     "For ports on files that are not the same any more: reopen, "
     "reopen-at-end, close or fail", "RULE" },
+  { "checkpoint-every", 0, POPT_ARG_STRING, &checkpoint_every,
+    OPTION_CHECKPOINT_EVERY, "Save again and again while Guile runs, e.g. 30s",
+    "TIME" },
   { "ephemeral", 0, POPT_ARG_NONE, NULL, OPTION_EPHEMERAL,
     "Take no lock and never write to STORE", NULL },
   { "generation", 0, POPT_ARG_STRING, &generation, OPTION_GENERATION,
@@ -59,11 +64,14 @@ static struct poptOption options[] = {
   POPT_TABLEEND
 };
 
-/* What is never saved has no history.  */
+/* What is never saved has no history, and is not saved meanwhile either.  */
 static const int exclusive[][CS_CMD_EXCLUSIVE_MAX] = {
   { OPTION_EPHEMERAL, OPTION_HISTORY },
   { OPTION_GENERATION, OPTION_HISTORY },
   { OPTION_NO_SAVE, OPTION_HISTORY },
+  { OPTION_EPHEMERAL, OPTION_CHECKPOINT_EVERY },
+  { OPTION_GENERATION, OPTION_CHECKPOINT_EVERY },
+  { OPTION_NO_SAVE, OPTION_CHECKPOINT_EVERY },
   { 0 }
 };
 
@@ -220,6 +228,7 @@ main (int argc, char **argv)
                                  INT64_MAX),
     .history = history ? &kept : NULL,
     .inherited = (int) cs_cmd_number (OPTION_INHERIT, inherit, 3, INT_MAX),
+    .checkpoint_ms = cs_cmd_time (OPTION_CHECKPOINT_EVERY, checkpoint_every),
     .no_save = cs_cmd_given (OPTION_NO_SAVE),
     .execute_again = execute_again,
     .note = line->verbose ? note : NULL,

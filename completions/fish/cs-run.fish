@@ -10,8 +10,8 @@ function __cs_run_own
     for word in $words
         if test $skip = 1
             set skip 0
-        else if contains -- $word --changed-files --generation --history \
-          --stack-size
+        else if contains -- $word --changed-files --checkpoint-every \
+          --generation --history --stack-size
             set skip 1
         else if not string match -q -- '-*' $word
             return 1
@@ -23,6 +23,8 @@ end
 complete -c cs-run -n __cs_run_own -l changed-files -x \
   -a 'reopen reopen-at-end close fail' \
   -d 'For ports on files that are not the same any more'
+complete -c cs-run -n __cs_run_own -l checkpoint-every -x \
+  -a '10s 1m 10m 1h' -d 'Save again and again while Guile runs'
 complete -c cs-run -n __cs_run_own -l ephemeral \
   -d 'Take no lock and never write to STORE'
 complete -c cs-run -n __cs_run_own -l generation -x \

@@ -472,6 +472,7 @@ take_up (void *unused)
   scm.set_automatic_finalization_enabled (1);
   if (cs_interpreter_will_save ())
     cs_signals_begin (scm_of (workspace.image->module.answer_signals),
+                      workspace.params->checkpoint_ms,
                       workspace.params->checkpoint_failed);
   tell_report (workspace.params->note);
   cs_module_run_hook (workspace.image->module.after_resume);

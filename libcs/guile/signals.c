@@ -26,7 +26,10 @@
 static struct
 {
   atomic_bool terminate, hang_up, save;
+  atomic_bool by_time;          /* SAVE comes of EVERY_MS, not of a signal */
   sem_t arrived;
+  uint64_t every_ms;            /* from one save to the next; 0: never */
+  bool told;                    /* that the saves of late have failed */
   pid_t owner;
   int (*failed) (const struct cs_err *err);
   SCM answer, thread;           /* found by the collector: static data */
@@ -61,7 +64,10 @@ note (int signum)
       return;
     }
   if (signum == SIGUSR1)
-    atomic_store (&requests.save, true);
+    {
+      atomic_store (&requests.by_time, false);
+      atomic_store (&requests.save, true);
+    }
   else
     {
       atomic_store (signum == SIGTERM ? &requests.terminate
@@ -100,12 +106,38 @@ wake_up (void)
     }
 }
 
+/* Wait for a signal, or until it is time to save: is there something to
+   do?  */
+static bool
+wait_for_one (void)
+{
+  struct timespec until;
+
+  if (requests.every_ms == 0)
+    return sem_wait (&requests.arrived) == 0;
+  clock_gettime (CLOCK_MONOTONIC, &until);
+  until.tv_sec += (time_t) (requests.every_ms / 1000);
+  until.tv_nsec += (long) (requests.every_ms % 1000) * 1000000;
+  if (until.tv_nsec >= 1000000000)
+    {
+      until.tv_nsec -= 1000000000;
+      until.tv_sec++;
+    }
+  if (sem_clockwait (&requests.arrived, CLOCK_MONOTONIC, &until) == 0)
+    return true;
+  if (errno != ETIMEDOUT)
+    return false;
+  atomic_store (&requests.by_time, true);
+  atomic_store (&requests.save, true);
+  return true;
+}
+
 static void *
 wait_for_requests (void *unused)
 {
   cs_process_thread_kind = CS_THREAD_OF_SERVICE;
   for (;;)
-    if (sem_wait (&requests.arrived) == 0)
+    if (wait_for_one ())
       {
         cs_signals_hold ();
         scm.with_guile (mark_async, NULL);
@@ -174,11 +206,13 @@ start_thread (void)
 }
 
 void
-cs_signals_begin (SCM answer, int (*failed) (const struct cs_err *err))
+cs_signals_begin (SCM answer, uint64_t every_ms,
+                  int (*failed) (const struct cs_err *err))
 {
   requests.answer = answer;
   requests.thread = scm.current_thread ();
   requests.failed = failed;
+  requests.every_ms = every_ms;
   requests.owner = getpid ();
   requests.workspace = pthread_self ();
   sem_init (&requests.arrived, 0, 0);
@@ -245,16 +279,28 @@ cs_signals_status (int status)
   return atomic_load (&requests.hang_up) ? 128 + SIGHUP : status;
 }
 
+/* One that comes by time fails again and again, until somebody has made room
+   or the like: that is told once.  */
+static void
+save (void)
+{
+  struct cs_err err = CS_ERR_INIT;
+  bool quiet = atomic_exchange (&requests.by_time, false) && requests.told;
+  bool failed = cs_interpreter_checkpoint (&err) != 0;
+
+  if (failed && !quiet && requests.failed)
+    requests.failed (&err);
+  requests.told = failed;
+}
+
 void
 cs_signals_answer (void)
 {
-  struct cs_err err = CS_ERR_INIT;
 
   if (atomic_exchange (&requests.terminate, false))
     cs_process_exit (128 + SIGTERM);
   if (atomic_exchange (&requests.hang_up, false))
     cs_process_exit (128 + SIGHUP);
-  if (atomic_exchange (&requests.save, false)
-      && cs_interpreter_checkpoint (&err) != 0 && requests.failed)
-    requests.failed (&err);
+  if (atomic_exchange (&requests.save, false))
+    save ();
 }

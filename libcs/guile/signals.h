@@ -19,9 +19,12 @@
 void cs_signals_follow (void);
 
 /* Begin to answer them: those that are not ignored.  ANSWER is the procedure
-   to run on the calling thread, which is in Guile mode.  FAILED is called
-   with the error when a save that SIGUSR1 asked for fails; may be NULL.  */
-void cs_signals_begin (SCM answer, int (*failed) (const struct cs_err *err));
+   to run on the calling thread, which is in Guile mode.  If EVERY_MS is not 0,
+   save and go on so many milliseconds after each request was answered, too.
+   FAILED is called with the error when a save fails that SIGUSR1 asked for,
+   or the first one of a row that come by time; may be NULL.  */
+void cs_signals_begin (SCM answer, uint64_t every_ms,
+                       int (*failed) (const struct cs_err *err));
 
 /* Keep the thread that serves signals out of Guile, from before the threads
    are held until the image is written: it would otherwise be written while

@@ -63,6 +63,8 @@ struct cs_run_params
   const uint32_t *history;      /* older generations to keep from the next
                                    checkpoint on; NULL: as many as before */
   bool no_save;                 /* lock, but leave without a checkpoint */
+  uint64_t checkpoint_ms;       /* save so often while the program runs; 0:
+                                   only when it asks for it */
   enum cs_policy_files changed_files;   /* for ports on files that are not the
                                            same any more, instead of their
                                            rules; or none */

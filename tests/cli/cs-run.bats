@@ -28,7 +28,7 @@ teardown ()
   try cs-run --help
   ended 0 && complained ''
   printed_part 'Usage: cs-run [OPTION...] STORE [GUILE-OPTION...]'
-  for option in changed-files=RULE ephemeral no-save stack-size=SIZE quiet verbose help version
+  for option in changed-files=RULE checkpoint-every=TIME ephemeral no-save stack-size=SIZE quiet verbose help version
   do
     printed_part "--$option"
   done
@@ -337,6 +337,20 @@ $hint"
   ended 0
   try cs-run a.store -c '(display x)'
   ended 0 && printed 5
+}
+
+@test "--checkpoint-every takes a time, of what is saved" {
+  for wrong in 0 much 5x -1 ''; do
+    try cs-run --checkpoint-every="$wrong" a.store -c 1
+    refused 125 "option '--checkpoint-every'"
+  done
+  for other in --ephemeral --no-save --generation=1; do
+    try cs-run --checkpoint-every=1m "$other" a.store -c 1
+    refused 125 "'--checkpoint-every'"
+    complained_part "'${other%=*}'"
+  done
+  try cs-run --checkpoint-every=1h a.store -c '(display "works")'
+  ended 0 && printed works && complained ''
 }
 
 @test "--stack-size gives deep C recursion its room" {

@@ -523,6 +523,85 @@ obey='(display "ready\n") (force-output)
   answers 2 '(write x)'
 }
 
+# Let the program answer $1 questions, but stop as soon as the rest is true.
+busy_until ()
+{
+  local i nr=$1
+
+  shift
+  for ((i = 0; i < nr; i++)); do
+    echo 0 >&"$to"
+    heard 0
+    if "$@"; then return; fi
+  done
+  return 1
+}
+
+is_other ()
+{
+  [ "$(digest)" != "$1" ]
+}
+
+@test "--checkpoint-every saves again and again while the program goes on" {
+  local before x
+
+  persist '(define x 1)'
+  start --checkpoint-every=50ms "$STORE" -c "$obey"
+  heard ready
+  for x in 2 3; do
+    before=$(digest)
+    echo "(begin (set! x $x) x)" >&"$to"
+    heard $x
+    # Perhaps what it saved was from before that: the second is not.
+    busy_until 5000 is_other "$before"
+    before=$(digest)
+    echo '(begin (define y 1) 1)' >&"$to"
+    heard 1
+    busy_until 5000 is_other "$before"
+  done
+  kill -9 "$runner"
+  wait "$runner" || true
+  answers 3 '(write x)'
+}
+
+@test "--checkpoint-every: a program that waits is saved, and waits on" {
+  local before i
+
+  persist '(define x 1)'
+  start --checkpoint-every=50ms "$STORE" -c "$obey"
+  heard ready
+  before=$(digest)
+  echo '(begin (set! x 2) x)' >&"$to"
+  heard 2
+  for ((i = 0; i < 1000; i++)); do
+    if is_other "$before"; then break; fi
+    sleep 0.02
+  done
+  echo x >&"$to"
+  heard 2
+  exec {to}>&-
+  wait "$runner"
+  [ ! -s err ]
+}
+
+@test "--checkpoint-every: a failure is told once, and the program goes on" {
+  persist '(define x 1)'
+  start --checkpoint-every=20ms "$STORE" -c "$obey"
+  heard ready
+  cs-create --from="$STORE" other 3>&-
+  mv other "$STORE"
+  echo '(begin (set! x 2) x)' >&"$to"
+  heard 2
+  busy_until 5000 test -s err
+  busy_until 100 false || true
+  echo x >&"$to"
+  heard 2
+  kill -9 "$runner"
+  wait "$runner" || true
+  [ "$(grep -c "^cs-run: " err)" -eq 1 ]
+  answers 1 '(write x)'
+}
+
 @test "a forked child that exits does not save, its parent does" {
   persist '(define x 1)'
   answers '(3)' <<'E'
