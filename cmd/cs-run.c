@@ -232,6 +232,7 @@ main (int argc, char **argv)
     .no_save = cs_cmd_given (OPTION_NO_SAVE),
     .execute_again = execute_again,
     .note = line->verbose ? note : NULL,
+    .warn = cs_cmd_warn,
     .stack_len = stack_len (),
     .changed_files = files_rule (),
     .argc = line->nr_operands,

@@ -27,9 +27,11 @@
 #include "guile/applier.h"
 #include "guile/dynamic-state.h"
 #include "guile/failure.h"
+#include "guile/inspect.h"
 #include "guile/interpreter.h"
 #include "guile/mutex.h"
 #include "guile/signals.h"
+#include "guile/thread-list.h"
 #include "guile/threads.h"
 #include "intern/imports.h"
 #include "process/process.h"
@@ -664,6 +666,52 @@ cs_interpreter_release (void)
   cs_process_release_threads ();
 }
 
+/* The record of the thread that had the number TID, or NULL.  */
+static const struct cs_guile_thread *
+find_thread (const struct cs_thread_list *list, pid_t tid)
+{
+  for (size_t i = 0; i < list->nr_threads; i++)
+    if (list->threads[i].record->tid == (uint32_t) tid)
+      return &list->threads[i];
+  return NULL;
+}
+
+static void
+warn_of (const struct cs_thread_list *list, pid_t tid)
+{
+  const struct cs_guile_thread *thread = find_thread (list, tid);
+  char text[512];
+
+  snprintf (text, sizeof text, "the thread %s could not be stopped for the"
+            " checkpoint (%s): what it was changing may be half done in it",
+            thread ? thread->name : "of no name",
+            thread ? thread->state : "not known where it was");
+  workspace.params->warn (text);
+}
+
+/* After the others have been released: one of them may have a lock of libc's,
+   which is used here.  */
+static void
+warn_of_unstopped (void)
+{
+  pid_t tids[CS_UNSTOPPED_MAX];
+  size_t nr = cs_process_unstopped (tids, CS_UNSTOPPED_MAX);
+  struct cs_thread_list list = { .nr_threads = 0 };
+  struct cs_heap heap = { .store = cs_process.store };
+  struct cs_err err = CS_ERR_INIT;
+  const struct cs_threads_disk *records;
+
+  if (nr == 0 || !workspace.params || !workspace.params->warn)
+    return;
+  records = cs_inspect_threads (cs_process.store, &err);
+  if (records && cs_heap_open (cs_process.store, &heap, &err) == 0)
+    cs_thread_list_read (&heap, records, &list);
+  for (size_t i = 0; i < nr; i++)
+    warn_of (&list, tids[i]);
+  cs_thread_list_fini (&list);
+  cs_heap_fini (&heap);
+}
+
 int
 cs_interpreter_checkpoint (struct cs_err *err)
 {
@@ -683,6 +731,7 @@ cs_interpreter_checkpoint (struct cs_err *err)
   cs_process_record_timers ();
   code = cs_store_commit (cs_process.store, err);
   cs_interpreter_release ();
+  warn_of_unstopped ();
   cs_threads_release ();
   cs_signals_release ();
   unblock_asyncs ();
@@ -714,6 +763,12 @@ cs_interpreter_save (struct cs_store *store, struct cs_err *err)
   cs_process_record_timers ();
   code = cs_store_commit (store, err);
   cs_process_run_parent ();
+  /* They may go on: the process ends.  */
+  if (cs_process_unstopped (&(pid_t) { 0 }, 1) > 0)
+    {
+      cs_process_release_threads ();
+      warn_of_unstopped ();
+    }
   return code;
 }
 

@@ -78,6 +78,9 @@ struct cs_run_params
   /* Called for each line of the resume report (report.h) before Guile looks
      at its arguments: the kind's word, the text.  May be NULL.  */
   void (*note) (const char *event, const char *text);
+  /* Called with what the user should know of a checkpoint that did not fail:
+     threads that could not be stopped for it.  May be NULL.  */
+  void (*warn) (const char *text);
   /* Called with the error when the checkpoint on leaving fails; returns the
      exit status to leave with.  May be NULL.  */
   int (*checkpoint_failed) (const struct cs_err *err);

@@ -339,6 +339,12 @@ void cs_process_take_signals (void);
 unsigned cs_process_stop_threads (int also);
 void cs_process_release_threads (void);
 
+#define CS_UNSTOPPED_MAX 16
+
+/* The kernel's numbers of those that did not, the last time: fills TIDS, of
+   MAX elements, and returns how many it has filled.  */
+size_t cs_process_unstopped (pid_t *tids, size_t max);
+
 /* stop.c: around what a thread must do in full or not at all: it is not
    stopped in between.  They nest.  */
 void cs_process_defer_stop (void);

@@ -31,6 +31,7 @@
 #include <linux/futex.h>
 #include <poll.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -327,6 +328,34 @@ wait_for_starting (void)
     poll (NULL, 0, 1);
 }
 
+/* Those that go on all the same: nobody can be asked later.  */
+static struct
+{
+  pid_t tids[CS_UNSTOPPED_MAX];
+  size_t nr;
+} unstopped;
+
+static void
+note_unstopped (unsigned now)
+{
+  unstopped.nr = 0;
+  lock_list ();
+  for (struct cs_stop_thread *t = list; t; t = t->next)
+    if (t != &cs_stop_self && atomic_load (&t->stopped_in) != now
+        && unstopped.nr < CS_UNSTOPPED_MAX)
+      unstopped.tids[unstopped.nr++] = t->tid;
+  unlock_list ();
+}
+
+size_t
+cs_process_unstopped (pid_t *tids, size_t max)
+{
+  size_t nr = unstopped.nr < max ? unstopped.nr : max;
+
+  memcpy (tids, unstopped.tids, nr * sizeof *tids);
+  return nr;
+}
+
 static unsigned
 wait_for_stop (unsigned now)
 {
@@ -361,12 +390,14 @@ note_locks (void)
 unsigned
 cs_process_stop_threads (int also)
 {
-  unsigned running;
+  unsigned running, now;
 
   install (also);
   atomic_store (&writer, gettid ());
   wait_for_starting ();
-  running = wait_for_stop (atomic_fetch_add (&round_number, 1) + 1);
+  now = atomic_fetch_add (&round_number, 1) + 1;
+  running = wait_for_stop (now);
+  note_unstopped (now);
   note_locks ();
   return running;
 }

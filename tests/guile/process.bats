@@ -602,6 +602,56 @@ is_other ()
   answers 1 '(write x)'
 }
 
+# wait_hard() blocks the signal by which threads are stopped, behind the
+# interpreter's back: there is no way to stop a thread in it.
+unstoppable ()
+{
+  c_library hard << 'E'
+#include <signal.h>
+#include <unistd.h>
+int
+wait_hard (int told, int awaited)
+{
+  char byte = 'x';
+  sigset_t set, old;
+  sigemptyset (&set);
+  sigaddset (&set, SIGRTMAX - 1);
+  sigprocmask (SIG_BLOCK, &set, &old);
+  write (told, &byte, 1);
+  read (awaited, &byte, 1);
+  sigprocmask (SIG_SETMASK, &old, 0);
+  return byte;
+}
+E
+  hard="(use-modules (coldstore) (system foreign) (ice-9 threads))
+    (define wait-hard (pointer->procedure int (dynamic-func \"wait_hard\" (dynamic-link \"$PWD/libhard\")) (list int int)))
+    (define in (pipe)) (define out (pipe))
+    (define hard-one (call-with-new-thread (lambda () (wait-hard (fileno (cdr in)) (fileno (car out))))))
+    (read-char (car in))"
+}
+
+@test "a thread that cannot be stopped is named in a warning, and goes on" {
+  unstoppable
+  run_in "$STORE" "$hard (let ((g (workspace-generation)))
+    (define saved (= (checkpoint!) (1+ g)))
+    (write-char #\\y (cdr out)) (force-output (cdr out))
+    (write (list saved (join-thread hard-one))))"
+  [ "$status" -eq 0 ]
+  printed '(#t 121)'
+  [ "$(grep -c '^cs-run: warning: ' <<< "$stderr")" -eq 1 ]
+  complained "warning: the thread #<thread "
+  complained "in the foreign function 'wait_hard'"
+  answers '#t' '(write (thread-exited? hard-one))'
+}
+
+@test "a thread that cannot be stopped when Guile is left is named, too" {
+  unstoppable
+  run_in "$STORE" "$hard (define x 5)"
+  [ "$status" -eq 0 ]
+  complained "warning: the thread #<thread "
+  answers '(5 #t)' '(write (list x (thread-exited? hard-one)))'
+}
+
 @test "a forked child that exits does not save, its parent does" {
   persist '(define x 1)'
   answers '(3)' <<'E'
