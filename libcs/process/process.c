@@ -292,7 +292,21 @@ static const struct replacement replacements[] = {
   { "process:strtod_l", cs_locale_strtod },
   { "process:strtol_l", cs_locale_strtol },
   { "process:textdomain", cs_gettext_set_domain },
-  { "process:uselocale", cs_locale_use }
+  { "process:uselocale", cs_locale_use },
+  { "store:aligned_alloc", cs_memory_aligned_alloc },
+  { "store:calloc", cs_memory_calloc },
+  { "store:collector_mmap", cs_zone_mmap },
+  { "store:free", cs_memory_free },
+  { "store:madvise", cs_mapping_madvise },
+  { "store:malloc", cs_memory_malloc },
+  { "store:memalign", cs_memory_aligned_alloc },
+  { "store:mmap", cs_mapping_mmap },
+  { "store:mprotect", cs_mapping_mprotect },
+  { "store:munmap", cs_mapping_munmap },
+  { "store:posix_memalign", cs_memory_posix_memalign },
+  { "store:realloc", cs_memory_realloc },
+  { "store:strdup", cs_memory_strdup },
+  { "store:strndup", cs_memory_strndup }
 };
 
 static int

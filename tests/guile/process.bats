@@ -642,7 +642,7 @@ E
     (write (list saved (join-thread hard-one))))"
   [ "$status" -eq 0 ]
   printed '(#t 121)'
-  [ "$(grep -c '^cs-run: warning: ' <<< "$stderr")" -eq 1 ]
+  [ "$(grep -c '^cs-run: warning: ' <<< "${stderr-}")" -eq 1 ]
   complained "warning: the thread #<thread "
   complained "in the foreign function 'wait_hard'"
   answers '#t' '(write (thread-exited? hard-one))'
