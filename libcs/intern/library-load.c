@@ -582,7 +582,7 @@ bool
 cs_library_any_restarts (const struct cs_library_set *set)
 {
   for (size_t i = 0; i < set->nr; i++)
-    if (set->items[i].library->flags & CS_LIBRARY_RESTART)
+    if (set->items[i].restart)
       return true;
   return false;
 }
