@@ -617,9 +617,21 @@ cs_interpreter_boot (struct cs_store *store, struct cs_err *err)
   return code;
 }
 
+/* Threads that are started from here on inherit this thread's mask: one that
+   cannot be stopped makes the collector abort.  libgc lets its signals through
+   when it is initialized (8.2.2, pthread_stop_world.c, GC_stop_init), which
+   was in another process.  */
+static void
+admit_collector (void)
+{
+  cs_process_unblock_signal (gc.get_suspend_signal ());
+  cs_process_unblock_signal (gc.get_thr_restart_signal ());
+}
+
 void
 cs_interpreter_resume (void)
 {
+  admit_collector ();
   cs_module_bind (&workspace.image->module);
   cs_pointers_begin (&workspace.image->pointers);
   cs_process_run_child ();

@@ -323,6 +323,10 @@ void cs_process_own_action (int signum, const struct sigaction *action);
    their handlers need the interpreter.  On the thread that runs it.  */
 void cs_process_admit_signals (void);
 
+/* signals.c: SIGNUM is not to be blocked, neither now, where it would be held
+   back, nor afterwards, if this process was started with it blocked.  */
+void cs_process_unblock_signal (int signum);
+
 /* timers.c: note which timers run, before a commit.  */
 void cs_process_record_timers (void);
 

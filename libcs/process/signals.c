@@ -167,6 +167,17 @@ hold_signals (const sigset_t *set)
 }
 
 void
+cs_process_unblock_signal (int signum)
+{
+  sigset_t set;
+
+  sigemptyset (&set);
+  sigaddset (&set, signum);
+  pthread_sigmask (SIG_UNBLOCK, &set, NULL);
+  sigdelset (&outer_mask, signum);
+}
+
+void
 cs_process_admit_signals (void)
 {
   if (held)

@@ -116,7 +116,7 @@ read_record (int fd, struct cs_lock_disk *record)
                && memchr (record->host, '\0', sizeof record->host));
       if (valid && !is_gone (record))
         break;
-      nanosleep (&(struct timespec) { 0, 1000000 }, NULL);
+      cs_sys.nanosleep (&(struct timespec) { 0, 1000000 }, NULL);
     }
   return valid;
 }
@@ -156,7 +156,7 @@ cs_lock_take (int fd, struct cs_err *err)
                            "has not said who it is");
       if (!is_gone (&record) || i == WAITS)
         return say_who (&record, err);
-      nanosleep (&(struct timespec) { 0, 10000000 }, NULL);
+      cs_sys.nanosleep (&(struct timespec) { 0, 10000000 }, NULL);
     }
   return 0;
 }

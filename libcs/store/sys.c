@@ -85,6 +85,7 @@ struct cs_sys cs_sys = {
   .unlinkat = unlinkat,
   .mkdirat = mkdirat,
   .lock = lock_call,
+  .nanosleep = nanosleep,
   .dup = dup_call,
   .set_flags = set_flags_call,
   .mmap = mmap,

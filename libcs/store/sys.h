@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <time.h>
 
 struct cs_sys
 {
@@ -43,6 +44,7 @@ struct cs_sys
   int (*unlinkat) (int dirfd, const char *name, int flags);
   int (*mkdirat) (int dirfd, const char *name, mode_t mode);
   int (*lock) (int fd, int command, struct flock *lock);   /* fcntl */
+  int (*nanosleep) (const struct timespec *time, struct timespec *left);
   int (*dup) (int fd, int command, int lowest);            /* fcntl */
   int (*set_flags) (int fd, int flags);                    /* F_SETFD */
   void *(*mmap) (void *addr, size_t len, int prot, int flags, int fd,

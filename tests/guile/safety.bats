@@ -219,7 +219,7 @@ without_proc ()
 
 @test "/proc not mounted and nowhere to load from: a message" {
   persist '(define x 1)'
-  without_proc "mount -t tmpfs -o noexec none /dev/shm; mount -t tmpfs -o noexec none /var/tmp; cp --sparse=always $STORE \$(command -v cs-run) /proc; cd /; mount -t tmpfs -o noexec none /tmp; /proc/cs-run /proc/s.store -c 1"
+  without_proc "mount -t tmpfs -o noexec none /dev/shm; mount -t tmpfs -o noexec none /var/tmp; cp --sparse=always $STORE \"\$(command -v cs-run)\" /proc; cd /; mount -t tmpfs -o noexec none /tmp; /proc/cs-run /proc/s.store -c 1"
   [ "$status" -eq 125 ] || show
   complained "cannot load 'libgc.so.1': "
   complained $'\n  mount /proc'
