@@ -180,6 +180,14 @@ fuzz_no_sync (int fd)
 }
 
 static inline int
+fuzz_no_wait (const struct timespec *time, struct timespec *left)
+{
+  (void) time;
+  (void) left;
+  return 0;
+}
+
+static inline int
 fuzz_no_sync_range (int fd, off_t off, off_t len, unsigned int flags)
 {
   (void) off;
@@ -198,6 +206,7 @@ fuzz_prepare (bool with_log)
   if (fuzz_store_file.nr > 0)
     return;
   cs_sys.fsync = cs_sys.fdatasync = fuzz_no_sync;
+  cs_sys.nanosleep = fuzz_no_wait;
   cs_sys.sync_file_range = fuzz_no_sync_range;
   fuzz_with_log = with_log;
   fuzz_enter_folder ();

@@ -238,7 +238,7 @@ at_system_calls ()
 # The collector aborts if a thread does not stop.
 @test "a process that is started with the collector's signals blocked" {
   run --separate-stderr bounded env --block-signal=PWR --block-signal=XCPU cs-run "$STORE" -c \
-    '(let ((t (call-with-new-thread (lambda () (do ((n 0 (1+ n))) ((= n 200) n) (make-vector 10000))))))
-       (gc) (gc) (write (join-thread t)))' < /dev/null
+    '(let ((t ((@ (ice-9 threads) call-with-new-thread) (lambda () (do ((n 0 (1+ n))) ((= n 200) n) (make-vector 10000))))))
+       (gc) (gc) (write ((@ (ice-9 threads) join-thread) t)))' < /dev/null
   ended 0 && printed 200
 }
