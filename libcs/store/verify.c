@@ -218,6 +218,32 @@ verify_history (const struct verifier *v, struct cs_err *err)
   return r < 0 ? cs_err_sys (err, -r, "read the history") : 0;
 }
 
+/* Is a generation open that is not the newest?  Then what lies behind its
+   image and its part of the log are the newer ones'.  1, 0, or an error.  */
+static int
+is_older (const struct verifier *v, struct cs_err *err)
+{
+  const struct cs_superblock_disk *sb = &v->store->superblock;
+  uint64_t off = cs_log_off (v->store) + v->store->log.len;
+  struct cs_store image = *v->store;
+  struct cs_record record;
+  int r = cs_superblock_reread (&image, err);
+
+  if (r < 0 || image.superblock.generation > sb->generation)
+    return r < 0 ? r : 1;
+  r = cs_record_find (v->store->fd, off, sb, &record);
+  if (r == 1 && record.head.superblock.generation != sb->generation + 1)
+    r = 0;
+  if (r == 1)
+    r = cs_record_load (&record);
+  if (r == 1)
+    {
+      r = cs_record_verify (&record);
+      cs_record_unload (&record);
+    }
+  return r < 0 ? cs_err_sys (err, -r, "read the log") : r;
+}
+
 int
 cs_store_verify (struct cs_store *store, cs_store_damage *found,
                  void *closure, struct cs_err *err)
@@ -228,10 +254,12 @@ cs_store_verify (struct cs_store *store, cs_store_damage *found,
   if (r == 0)
     r = verify_pages (&v, err);
   if (r == 0)
+    r = is_older (&v, err);
+  if (r == 0)
     r = verify_unused_sums (&v, err);
   if (r == 0)
     r = verify_log (&v, err);
-  if (r == 0)
+  if (r >= 0)
     r = verify_history (&v, err);
   return r < 0 ? cs_err_prefix (err, "cannot check '%s'", store->path) : 0;
 }

@@ -48,6 +48,36 @@ listed ()
   printed '13 12 11 10 9 8 7 6 5'
 }
 
+# What newer ones have behind it is no damage.
+@test "each generation that is kept is sound, in the history and in the log" {
+  for x in 1 2; do
+    try cs-run a.store -c "(define x$x (make-vector 200000 $x))"
+    ended 0
+  done
+  mkfifo in
+  cs-run --ephemeral a.store \
+    -c '(display "up") (newline) (force-output) (read-char)' <in >out 3>&- &
+  reader=$!
+  exec 8>in
+  for ((i = 0; i < 1000; i++)); do
+    if [ -s out ]; then break; fi
+    sleep 0.02
+  done
+  for x in 3 4; do
+    try cs-run a.store -c "(define x$x (make-vector 200000 $x))"
+    ended 0
+  done
+  listed
+  printed '5 4 3 2 1'
+  for generation in 1 2 3 4 5; do
+    try cs-inspect --check "a.store@$generation"
+    ended 0
+    complained ''
+  done
+  exec 8>&-
+  wait "$reader"
+}
+
 @test "each generation that is kept can be run, and has its own contents" {
   generations 5
   for generation in 2 3 4 5 6; do
