@@ -8,12 +8,35 @@
 
 #include "err.h"
 
+/* Make control characters in TEXT, which has room for LEN bytes, visible:
+   names come from files that may be damaged, and a text has one line.  */
+static void
+make_visible (char *text, size_t len)
+{
+  char copy[sizeof ((struct cs_err *) NULL)->text];
+  size_t used = 0;
+  const char *c = text;
+
+  while (*c && (unsigned char) *c >= 0x20 && *c != 0x7f)
+    c++;
+  if (!*c)
+    return;
+  snprintf (copy, sizeof copy, "%s", text);
+  for (c = copy; *c && used + 4 < len; c++)
+    if ((unsigned char) *c < 0x20 || *c == 0x7f)
+      used += (size_t) sprintf (text + used, "\\%03o", (unsigned char) *c);
+    else
+      text[used++] = *c;
+  text[used] = '\0';
+}
+
 static void
 set_text (struct cs_err *err, int code, const char *format, va_list ap)
 {
   err->code = -code;
   err->advice[0] = '\0';
   vsnprintf (err->text, sizeof err->text, format, ap);
+  make_visible (err->text, sizeof err->text);
 }
 
 int
@@ -59,6 +82,7 @@ cs_err_prefix (struct cs_err *err, const char *format, ...)
   va_start (ap, format);
   vsnprintf (err->text, sizeof err->text, format, ap);
   va_end (ap);
+  make_visible (err->text, sizeof err->text);
   len = strlen (err->text);
   snprintf (err->text + len, sizeof err->text - len, ": %s", text);
   return err->code;
@@ -72,6 +96,7 @@ cs_err_advise (struct cs_err *err, const char *format, ...)
   va_start (ap, format);
   vsnprintf (err->advice, sizeof err->advice, format, ap);
   va_end (ap);
+  make_visible (err->advice, sizeof err->advice);
   return err->code;
 }
 

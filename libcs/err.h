@@ -8,7 +8,8 @@
    it on, or put the object's name in front with cs_err_prefix().
 
    The text is one line in lower case without a full stop, of the form
-   "cannot map 'foo.store': address range in use by libfoo.so.1".  The
+   "cannot map 'foo.store': address range in use by libfoo.so.1"; control
+   characters in the names that it quotes are made visible (\012).  The
    command's name is put before it by the command, never by the library.  */
 #ifndef CS_ERR_H
 #define CS_ERR_H

@@ -27,6 +27,29 @@ setting_returns_the_negative_code (void **state)
   assert_int_equal (cs_err_sys (NULL, ENOENT, "x"), -ENOENT);
 }
 
+/* What is put into a text may come from a file that is damaged.  */
+static void
+texts_and_advice_have_one_line (void **state)
+{
+  struct cs_err err = CS_ERR_INIT;
+  char lines[600] = "";
+
+  (void) state;
+  cs_err_set (&err, CS_E_DAMAGED, "name '%s'", "a\nb\x7f");
+  assert_string_equal (err.text, "name 'a\\012b\\177'");
+  cs_err_prefix (&err, "in '%s'", "c\td");
+  assert_string_equal (err.text, "in 'c\\011d': name 'a\\012b\\177'");
+  cs_err_sys (&err, ENOENT, "open '%s'", "\r");
+  assert_string_equal (err.text, "open '\\015': No such file or directory");
+  cs_err_advise (&err, "try '%s'", "\xc3\xa4\x1b");
+  assert_string_equal (err.advice, "try '\xc3\xa4\\033'");
+  /* As many as there is room for, and no half of one.  */
+  memset (lines, '\n', sizeof lines - 1);
+  cs_err_set (&err, CS_E_DAMAGED, "%s", lines);
+  assert_int_equal (strlen (err.text), (sizeof err.text - 1) / 4 * 4);
+  assert_string_equal (err.text + strlen (err.text) - 4, "\\012");
+}
+
 static void
 system_errors_end_with_their_reason (void **state)
 {
@@ -97,6 +120,7 @@ main (void)
 {
   static const struct CMUnitTest tests[] = {
     cmocka_unit_test (setting_returns_the_negative_code),
+    cmocka_unit_test (texts_and_advice_have_one_line),
     cmocka_unit_test (system_errors_end_with_their_reason),
     cmocka_unit_test (prefixes_go_in_front),
     cmocka_unit_test (long_texts_are_cut),
