@@ -146,6 +146,33 @@ write_patches (int to, const struct cs_store *source)
   return r;
 }
 
+/* Clear the sums of pages behind the image of SB, which newer generations
+   have had.  0 or -errno.  */
+static int
+clear_sums (int fd, const struct cs_superblock_disk *sb)
+{
+  static const uint32_t none[1024];
+  uint64_t end = cs_store_image_off (sb), len;
+  const uint64_t start = CS_STORE_SUMS_OFF
+                         + sb->committed / CS_STORE_PAGE_LEN * sizeof *none;
+  uint64_t off = start;
+  bool sure = true;
+  int r = 0;
+
+  while (r == 0 && (len = next_data (fd, &off, end, &sure)) > 0)
+    {
+      if (off < start)          /* it looks at whole pages */
+        {
+          len -= start - off;
+          off = start;
+        }
+      len = len < sizeof none ? len : sizeof none;
+      r = cs_file_write (fd, none, (size_t) len, off);
+      off += len;
+    }
+  return r;
+}
+
 static struct cs_superblock_disk
 new_superblock (const struct cs_store *source)
 {
@@ -172,6 +199,8 @@ write_copy (void *context, int fd, struct cs_err *err)
   r = shared ? 0 : copy_image (fd, source->fd, end);
   if (r == 0)
     r = write_patches (fd, source);
+  if (r == 0)
+    r = clear_sums (fd, &sb);
   if (r == 0)
     r = cs_superblock_write (fd, &sb);
   return r < 0 ? cs_err_sys (err, -r, "copy '%s'", source->path) : 0;

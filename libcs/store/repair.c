@@ -49,28 +49,55 @@ examine (const char *path, uint64_t wanted, uint64_t *generation,
   return r;
 }
 
+/* The same for the newest generation.  If it cannot be opened for damage in
+   what it is mapped by, its number at least is known; an older one may have
+   that as it was.  1 if the store has no damage at all.  */
+static int
+examine_newest (const struct cs_store *store, uint64_t *generation,
+                struct findings *f, struct cs_err *err)
+{
+  struct cs_store image = *store;
+  int r = examine (store->path, CS_STORE_NEWEST, generation, f, err);
+
+  if (r == 0 && f->all == 0)
+    return 1;
+  if (r != -CS_E_DAMAGED)
+    return r;
+  *err = (struct cs_err) CS_ERR_INIT;
+  r = examine (store->path, CS_STORE_SALVAGE, generation, f, err);
+  if (r != -CS_E_DAMAGED)
+    return r;
+  *err = (struct cs_err) CS_ERR_INIT;
+  r = cs_superblock_reread (&image, err);
+  *generation = image.superblock.generation;
+  f->pages = 1;
+  return r < 0 ? cs_err_prefix (err, "cannot open '%s'", store->path) : 0;
+}
+
 /* Find the newest generation all of whose pages are right.  1 if the store
    has no damage at all.  */
 static int
-choose (const char *path, struct cs_repair *repair, struct cs_err *err)
+choose (const struct cs_store *store, struct cs_repair *repair,
+        struct cs_err *err)
 {
   struct findings f;
   uint64_t generation;
-  int r = examine (path, CS_STORE_NEWEST, &generation, &f, err);
-  bool sound = r == 0 && f.all == 0;
+  int r = examine_newest (store, &generation, &f, err);
+  bool sound = r == 1;
 
-  if (r == -CS_E_DAMAGED)
-    {
-      *err = (struct cs_err) CS_ERR_INIT;
-      r = examine (path, CS_STORE_SALVAGE, &generation, &f, err);
-    }
   if (r < 0)
     return r;
   repair->found = repair->generation = generation;
-  while (f.pages > 0 && r == 0 && --generation > 0)
+  for (r = 0; f.pages > 0 && r == 0 && --generation > 0;)
     {
-      r = examine (path, generation, &repair->generation, &f, err);
+      r = examine (store->path, generation, &repair->generation, &f, err);
       repair->generation = generation;
+      if (r == -CS_E_DAMAGED)
+        {
+          *err = (struct cs_err) CS_ERR_INIT;
+          f.pages = 1;
+          r = 0;
+        }
     }
   if (r == -CS_E_REFUSED || generation == 0)
     {
@@ -192,7 +219,7 @@ repair_store (struct cs_store *store, struct cs_repair *repair,
     }
   if (store->fd < 0)
     return cs_err_sys (err, ENOENT, "status of the file");
-  r = choose (store->path, repair, err);
+  r = choose (store, repair, err);
   if (r != 0)
     return r < 0 ? r : 0;
   repair->damaged = true;

@@ -477,6 +477,31 @@ heap_page() {
   refused 1 "'nowhere.store'"
 }
 
+# The directory's page was another one before the second run needed memory.
+@test "--repair: a damaged directory, and an older generation that has another" {
+  for x in 1 2; do
+    workspace "(define x$x (make-vector 200000 $x))"
+  done
+  # The offset of the first section.
+  damage $(($(image_start) + 50)) '\x5a'
+  try cs-inspect a.store
+  refused 4 "cannot open 'a.store': section at offset 32"
+  whole=''
+  for generation in 3 2 1; do
+    try cs-inspect --check "a.store@$generation"
+    if [ "$status" -eq 0 ]; then
+      whole=$generation
+      break
+    fi
+  done
+  [ -n "$whole" ]
+  try cs-inspect --repair a.store
+  ended 0
+  printed "a.store: made anew from generation $whole, the newest that is whole, of 3; the damaged store is now a.store.damaged"
+  try cs-inspect --check a.store
+  ended 0
+}
+
 @test "--repair: no generation is whole" {
   cp --sparse=always "$PRISTINE" a.store
   damage $(($(heap_page) + 17)) '\xa5'

@@ -73,6 +73,11 @@ listed ()
     try cs-inspect --check "a.store@$generation"
     ended 0
     complained ''
+    try cs-create --force --from="a.store@$generation" copy.store
+    ended 0
+    try cs-inspect --check copy.store
+    ended 0
+    complained ''
   done
   exec 8>&-
   wait "$reader"
