@@ -227,6 +227,22 @@ prepare_to_write (struct cs_store *store, struct cs_err *err)
   return cs_apply_unless_read (store, err);
 }
 
+/* Images never become shorter, and a log lies behind them: so the file has
+   all of any generation's, or what leads to that is not this file's.  */
+static int
+check_len (const struct cs_store *store, uint64_t file_len,
+           struct cs_err *err)
+{
+  const struct cs_superblock_disk *sb = &store->superblock;
+  uint64_t expected = cs_store_image_off (sb) + sb->committed;
+
+  if (file_len >= expected)
+    return 0;
+  return cs_err_set (err, CS_E_DAMAGED, "generation %" PRIu64
+                     ": expected a file of at least %" PRIu64 " bytes, found "
+                     "%" PRIu64, sb->generation, expected, file_len);
+}
+
 static int
 open_store (struct cs_store *store, uint64_t generation, struct cs_err *err)
 {
@@ -241,6 +257,8 @@ open_store (struct cs_store *store, uint64_t generation, struct cs_err *err)
     r = cs_log_open (store, (uint64_t) st.st_size, err);
   if (r == 0 && generation != CS_STORE_NEWEST && !store->salvage)
     r = open_generation (store, generation, err);
+  if (r == 0)
+    r = check_len (store, (uint64_t) st.st_size, err);
   if (r < 0)
     return r;
   if (store->mode == CS_STORE_READ)
