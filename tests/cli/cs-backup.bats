@@ -54,7 +54,8 @@ write_at ()
 
 @test "--help, --version" {
   try cs-backup --help
-  ended 0 && complained ''
+  ended 0
+  complained ''
   printed_part 'Usage: cs-backup [OPTION...] STORE'
   for option in force level=LEVEL output=FILE 'since=GENERATION|BACKUP' quiet \
     verbose help version
@@ -62,12 +63,14 @@ write_at ()
     printed_part "--$option"
   done
   try cs-backup --version
-  ended 0 && [[ $output =~ ^cs-backup\ \(ColdStore\ for\ Guile\)\ [0-9.]+$ ]]
+  ended 0
+  [[ $output =~ ^cs-backup\ \(ColdStore\ for\ Guile\)\ [0-9.]+$ ]]
 }
 
 @test "misuse" {
   try cs-backup
-  ended 2 && printed ''
+  ended 2
+  printed ''
   complained "cs-backup: missing operand, expected: STORE
 $hint"
   for arguments in 'a b' '--nonsense a' '--level 0 a' '--level 10 a' \
@@ -83,16 +86,19 @@ $hint"
 @test "a store that is restored is the one that was backed up" {
   make_source
   try cs-backup -o a.gz a.store
-  ended 0 && quiet
+  ended 0
+  quiet
   [ "$(stat -c %a a.gz)" = 600 ]
   try cs-create --from=a.gz b.store
-  ended 0 && quiet
+  ended 0
+  quiet
   same_stores a.store b.store
   [ "$(du -k b.store | cut -f 1)" -le "$(du -k a.store | cut -f 1)" ]
   try cs-inspect --check b.store
   ended 0
   try cs-run b.store -c '(display x)'
-  ended 0 && printed 42
+  ended 0
+  printed 42
 }
 
 @test "standard output is a gzip stream; --verbose, --level, -o -" {
@@ -104,7 +110,8 @@ $hint"
   [ "$(stat -c %s b.gz)" -lt "$(stat -c %s a.gz)" ]
   cmp <(gzip -dc a.gz) <(gzip -dc b.gz)
   try cs-backup -v -o c.gz a.store
-  ended 0 && printed ''
+  ended 0
+  printed ''
   complained_part "cs-backup: wrote generation 2 of 'a.store': all, "
 }
 
@@ -138,7 +145,8 @@ $hint"
 @test "through pipes, both ways" {
   make_source
   try_shell 'cs-backup a.store | cat | cs-create --from - b.store'
-  ended 0 && quiet
+  ended 0
+  quiet
   same_stores a.store b.store
   cs-backup -o a.gz a.store
   cs-create --from - c.store <a.gz
@@ -169,20 +177,24 @@ $hint"
     cs-backup --since="$i" -o "since-$i.gz" a.store
   done
   try cs-create --from=2.gz --from=since-2.gz b.store
-  ended 0 && quiet
+  ended 0
+  quiet
   same_stores a.store b.store
   try cs-create --force --from=2.gz --from=2-3.gz --from=3-4.gz --from=4-5.gz \
     b.store
-  ended 0 && quiet
+  ended 0
+  quiet
   same_stores a.store b.store
   try cs-backup -v --since=2.gz -o since.gz a.store
-  ended 0 && complained_part 'changes since generation 2, '
+  ended 0
+  complained_part 'changes since generation 2, '
   cmp since.gz since-2.gz
   [ "$(stat -c %s since-4.gz)" -lt $(($(stat -c %s 2.gz) / 3)) ]
   # Nothing has changed since the last one.
   [ "$(stat -c %s since-5.gz)" -lt 1000 ]
   try cs-create --force --from=2.gz --from=since-2.gz --from=since-5.gz b.store
-  ended 0 && same_stores a.store b.store
+  ended 0
+  same_stores a.store b.store
 }
 
 @test "backups that do not follow each other" {
@@ -283,7 +295,8 @@ is_one_state ()
   refused 1 'No such file or directory'
   [ "$(state_of a.store a.gz)" = "$before" ]
   try cs-backup --force -o a.gz a.store
-  ended 0 && gzip -t a.gz
+  ended 0
+  gzip -t a.gz
   try cs-create --force --from=a.gz a.gz
   refused 1 "it is the backup 'a.gz' itself"
 }
@@ -384,10 +397,12 @@ b.gz" ]
   refused 3 "held by process $HOLDER"
   let_go
   try cs-create --force --from=a.gz a.store
-  ended 0 && quiet
+  ended 0
+  quiet
   [ ! -e a.store-history ]
   try cs-run a.store -c '(display x)'
-  ended 0 && printed 42
+  ended 0
+  printed 42
 }
 
 @test "the disk is full" {
@@ -429,10 +444,12 @@ END
   : >backups/other.store-20260101T000000Z-full.gz
   : >backups/a.store-notes.txt
   nightly 20260102T000000Z 5            # nothing to start from
-  ended 0 && quiet
+  ended 0
+  quiet
   cs-run a.store -c '(set! x 43)' </dev/null 3>&-
   nightly 20260103T000000Z 6
-  ended 0 && quiet
+  ended 0
+  quiet
   [ "$(cd backups && ls a.store-2*)" = "a.store-20260102T000000Z-full.gz
 a.store-20260103T000000Z-since.gz" ]
   cs-create --from=backups/a.store-20260102T000000Z-full.gz \
@@ -440,7 +457,8 @@ a.store-20260103T000000Z-since.gz" ]
   same_stores a.store b.store
   nightly 20260104T000000Z 0
   nightly 20260111T000000Z 0
-  ended 0 && quiet
+  ended 0
+  quiet
   nightly 20260112T000000Z 1
   [ "$(cd backups && ls)" = "a.store-20260104T000000Z-full.gz
 a.store-20260111T000000Z-full.gz
@@ -457,19 +475,22 @@ other.store-20260101T000000Z-full.gz" ]
   cs-run a.store -c '(set! x 43)' </dev/null 3>&-
   rm -r a.store-history
   nightly 20260103T000000Z 6
-  ended 0 && quiet
+  ended 0
+  quiet
   [ -e backups/a.store-20260103T000000Z-full.gz ]
   # And when the full one is damaged, which is told.
   : >backups/a.store-20260103T000000Z-full.gz
   nightly 20260104T000000Z 1
-  ended 0 && complained_part "backup 'backups/a.store-20260103T000000Z-full.gz'"
+  ended 0
+  complained_part "backup 'backups/a.store-20260103T000000Z-full.gz'"
   [ -e backups/a.store-20260104T000000Z-full.gz ]
 }
 
 @test "nightly: a failure removes nothing" {
   make_source
   nightly 20260102T000000Z 0
-  ended 1 && complained "cs-backup-nightly: no folder 'backups'"
+  ended 1
+  complained "cs-backup-nightly: no folder 'backups'"
   mkdir backups
   for day in 01 02 03; do
     : >"backups/a.store-202601${day}T000000Z-full.gz"

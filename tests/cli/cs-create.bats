@@ -25,7 +25,8 @@ teardown ()
 
 @test "--help explains every option on standard output" {
   try cs-create --help
-  ended 0 && complained ''
+  ended 0
+  complained ''
   printed_part 'Usage: cs-create [OPTION...] STORE'
   for option in force 'from SOURCE' libguile=FILE policy=FILE reserve=SIZE \
     table=FILE quiet verbose help version
@@ -33,31 +34,36 @@ teardown ()
     printed_part "--$option"
   done
   try cs-create -h
-  ended 0 && printed_part 'Usage: cs-create'
+  ended 0
+  printed_part 'Usage: cs-create'
 }
 
 @test "--help wins over what comes after it" {
   try cs-create --help --nonsense
-  ended 0 && complained ''
+  ended 0
+  complained ''
 }
 
 @test "--version prints one line" {
   try cs-create --version
-  ended 0 && complained ''
+  ended 0
+  complained ''
   [[ $output =~ ^cs-create\ \(ColdStore\ for\ Guile\)\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
   [ "${output##* }" = "$(cat "$CS_SOURCE_DIR/VERSION")" ]
 }
 
 @test "without an operand" {
   try cs-create
-  ended 2 && printed ''
+  ended 2
+  printed ''
   complained "cs-create: missing operand, expected: STORE
 $hint"
 }
 
 @test "with one operand too many" {
   try cs-create a.store b.store
-  ended 2 && printed ''
+  ended 2
+  printed ''
   complained "cs-create: unexpected operand 'b.store'
 $hint"
   [ -z "$(ls -A)" ]
@@ -72,7 +78,8 @@ $hint"
 
 @test "an unknown option" {
   try cs-create --nonsense a.store
-  ended 2 && printed ''
+  ended 2
+  printed ''
   complained "cs-create: unknown option '--nonsense'
 $hint"
   try cs-create -x a.store
@@ -131,13 +138,15 @@ $hint"
 
 @test "control characters in a name cannot forge a message" {
   try cs-create $'missing\n/a.store'
-  ended 1 && well_formed
+  ended 1
+  well_formed
   complained_part 'missing\012/a.store'
 }
 
 @test "makes a store, and says nothing" {
   try cs-create a.store
-  ended 0 && quiet
+  ended 0
+  quiet
   [ -f a.store ]
   [ "$(ls -A)" = a.store ]
 }
@@ -150,13 +159,15 @@ $hint"
 
 @test "--verbose tells what was made, on standard error" {
   try cs-create -v a.store
-  ended 0 && printed ''
+  ended 0
+  printed ''
   complained_part "cs-create: made 'a.store'"
 }
 
 @test "a name that starts with a dash" {
   try cs-create -- -a.store
-  ended 0 && quiet
+  ended 0
+  quiet
   [ -f ./-a.store ]
 }
 
@@ -165,14 +176,17 @@ $hint"
   ended 0
   [ -f a.store ]
   try cs-run a.store -c '(display (+ 1 1))'
-  ended 0 && printed 2
+  ended 0
+  printed 2
 }
 
 @test "--reserve sets the size of the address range" {
   try cs-create --reserve=1GiB a.store
-  ended 0 && quiet
+  ended 0
+  quiet
   try cs-run a.store -c '(display "works")'
-  ended 0 && printed works
+  ended 0
+  printed works
 }
 
 @test "--reserve larger than the address space" {
@@ -192,9 +206,11 @@ $hint"
 
 @test "the smallest --reserve is enough to work in" {
   try cs-create --reserve=64M a.store
-  ended 0 && quiet
+  ended 0
+  quiet
   try cs-run a.store -c '(display (length (iota 1000)))'
-  ended 0 && printed 1000
+  ended 0
+  printed 1000
 }
 
 @test "refuses a name that exists, and advises --force" {
@@ -208,14 +224,17 @@ $hint"
 @test "--force replaces a file" {
   echo precious >a.store
   try cs-create --force a.store
-  ended 0 && quiet
+  ended 0
+  quiet
   try cs-run a.store -c '(display "works")'
-  ended 0 && printed works
+  ended 0
+  printed works
 }
 
 @test "--force makes a new store as well" {
   try cs-create --force a.store
-  ended 0 && quiet
+  ended 0
+  quiet
   [ -f a.store ]
 }
 
@@ -287,7 +306,8 @@ $hint"
 
 @test "there is little address space, but enough" {
   run --separate-stderr bash -c 'ulimit -v 200000; timeout 30 cs-create a.store'
-  ended 0 && quiet
+  ended 0
+  quiet
 }
 
 @test "files may not become as large as needed" {
@@ -309,7 +329,8 @@ $hint"
       [ -e "$name" ] || continue
       [[ $name == [ab].store ]]
       try cs-run "$name" -c '(display "works")'
-      ended 0 && printed works
+      ended 0
+      printed works
       rm -rf "$name" "$name-history"
     done
   done
@@ -335,7 +356,8 @@ $hint"
     # Word splitting is meant: none, or an option.
     # shellcheck disable=SC2086
     try cs-create $quiet --policy bad.pol a.store
-    ended 2 && printed ''
+    ended 2
+    printed ''
     complained "bad.pol:2:1: library pattern expected after 'persist'
 bad.pol:3:1: unknown rule 'nonsense'; rules are $rules"
   done
@@ -357,9 +379,11 @@ bad.pol:3:1: unknown rule 'nonsense'; rules are $rules"
 
 @test "the policy that is shipped is the one built in" {
   try cs-create --policy "$CS_SOURCE_DIR/policy/guile-3.0.pol" a.store
-  ended 0 && quiet
+  ended 0
+  quiet
   try cs-run a.store -c '(display "works")'
-  ended 0 && printed works
+  ended 0
+  printed works
 }
 
 @test "a table that is not there, or is none" {
@@ -385,9 +409,11 @@ bad.pol:3:1: unknown rule 'nonsense'; rules are $rules"
 @test "--table does not say that rules match nothing" {
   cs-intern -q -o guile.cst "$(libguile)" 3>&-
   try cs-create --table guile.cst a.store
-  ended 0 && quiet
+  ended 0
+  quiet
   try cs-run a.store -c '(display "works")'
-  ended 0 && printed works
+  ended 0
+  printed works
 }
 
 # Print where the system's interpreter is, as ld.so knows it.
@@ -409,16 +435,20 @@ make_source ()
   make_source
   before=$(state_of source.store)
   try cs-create --from source.store a.store
-  ended 0 && quiet
+  ended 0
+  quiet
   [ "$(state_of source.store)" = "$before" ]
   [ "$(stat -c %a a.store)" = 600 ]
   try cs-run a.store -c '(display x) (set! x 43)'
-  ended 0 && printed 42
+  ended 0
+  printed 42
   try cs-run source.store -c '(display x)'
-  ended 0 && printed 42
+  ended 0
+  printed 42
   rm source.store
   try cs-run a.store -c '(display x)'
-  ended 0 && printed 43
+  ended 0
+  printed 43
 }
 
 @test "--from keeps holes" {
@@ -433,9 +463,11 @@ make_source ()
   make_source
   hold source.store
   try cs-create --from source.store a.store
-  ended 0 && quiet
+  ended 0
+  quiet
   try cs-run a.store -c '(display x)'
-  ended 0 && printed 42
+  ended 0
+  printed 42
   let_go
 }
 
@@ -447,9 +479,11 @@ make_source ()
   complained_part --force
   [ "$(cat a.store)" = precious ]
   try cs-create --from source.store --force a.store
-  ended 0 && quiet
+  ended 0
+  quiet
   try cs-run a.store -c '(display x)'
-  ended 0 && printed 42
+  ended 0
+  printed 42
 }
 
 @test "--from onto itself" {

@@ -81,28 +81,33 @@ survives ()
 
 @test "--help and --version" {
   try cs-gc-roots --help
-  ended 0 && complained ''
+  ended 0
+  complained ''
   printed_part 'Usage: cs-gc-roots [OPTION...] STORE'
   printed_part '--json'
   try cs-gc-roots --version
-  ended 0 && complained ''
+  ended 0
+  complained ''
   [ "$output" = "cs-gc-roots (ColdStore for Guile) $(cat "$CS_SOURCE_DIR/VERSION")" ]
 }
 
 @test "misuse" {
   try cs-gc-roots
-  ended 2 && printed ''
+  ended 2
+  printed ''
   complained "cs-gc-roots: missing operand, expected: STORE[@GENERATION]
 $hint"
   try cs-gc-roots --why "$PRISTINE"
-  ended 2 && printed ''
+  ended 2
+  printed ''
   complained "cs-gc-roots: unknown option '--why'
 $hint"
 }
 
 @test "the root ranges are the libraries' data and a section" {
   try cs-gc-roots "$PRISTINE"
-  ended 0 && complained ''
+  ended 0
+  complained ''
   [[ ${lines[0]} =~ ^ROOT\ RANGE\ +BYTES\ +POINTERS\ +KIND\ +NAME$ ]]
   [[ ${lines[1]} =~ ^0x[0-9a-f]+\ +[1-9][0-9]+\ +[1-9][0-9]*\ +library\ +libgc\.so\. ]]
   [[ ${lines[2]} =~ ^0x[0-9a-f]+\ +[1-9][0-9]+\ +[1-9][0-9]*\ +library\ +libguile- ]]
@@ -124,7 +129,8 @@ standard-error port' ]
 
 @test "bindings with kind and value" {
   try cs-gc-roots "$PRISTINE"
-  ended 0 && complained ''
+  ended 0
+  complained ''
   has_binding 'an-integer integer - -5'
   has_binding 'a-big-integer big-integer ADDR #x10000000000000000000000000'
   has_binding 'a-real real ADDR 1.5'
@@ -182,7 +188,8 @@ shown integer 2' ]
 
 @test "--json has the documented members" {
   try cs-gc-roots --json "$PRISTINE"
-  ended 0 && complained ''
+  ended 0
+  complained ''
   [ "$(json '(keys d)' '(keys (ref d "ranges" 0))' '(keys (ref d "named" 0))' \
          '(keys (ref d "modules" 0))' \
          '(keys (ref (find (ref d "modules") "name" "(guile-user)")
@@ -214,7 +221,8 @@ null
   hold live.store
   before=$(state_of live.store)
   try cs-gc-roots live.store
-  ended 0 && complained ''
+  ended 0
+  complained ''
   has_binding 'an-integer integer - -5'
   [ "$(state_of live.store)" = "$before" ]
   let_go || true
@@ -225,7 +233,8 @@ null
   chmod 400 a.store
   before=$(state_of a.store)
   try cs-gc-roots a.store
-  ended 0 && complained ''
+  ended 0
+  complained ''
   [ "$(state_of a.store)" = "$before" ]
 }
 

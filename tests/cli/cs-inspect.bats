@@ -60,7 +60,8 @@ section ()
 
 @test "--help and --version" {
   try cs-inspect --help
-  ended 0 && complained ''
+  ended 0
+  complained ''
   printed_part 'Usage: cs-inspect [OPTION...] STORE'
   for option in check diff files heap history json libraries modules roots symbols \
     threads quiet verbose help version
@@ -68,24 +69,28 @@ section ()
     printed_part "--$option"
   done
   try cs-inspect --version
-  ended 0 && complained ''
+  ended 0
+  complained ''
   [ "$output" = "cs-inspect (ColdStore for Guile) $(cat "$CS_SOURCE_DIR/VERSION")" ]
 }
 
 @test "misuse" {
   try cs-inspect
-  ended 2 && printed ''
+  ended 2
+  printed ''
   complained "cs-inspect: missing operand, expected: STORE[@GENERATION]
 $hint"
   try cs-inspect --everything a.store
-  ended 2 && printed ''
+  ended 2
+  printed ''
   complained "cs-inspect: unknown option '--everything'
 $hint"
 }
 
 @test "the summary" {
   try cs-inspect a.store
-  ended 0 && complained ''
+  ended 0
+  complained ''
   [ "${lines[0]}" = 'store       a.store' ]
   [ "$(awk '/^$/ { exit } { print $1 }' <<<"$output" | paste -sd ' ')" = \
     'store machine format uuid created committed generation base reserved image on symbols threads files' ]
@@ -107,7 +112,8 @@ $hint"
 
 @test "--roots" {
   try cs-inspect --roots a.store
-  ended 0 && complained ''
+  ended 0
+  complained ''
   [ "${#lines[@]}" -eq 4 ]
   [[ ${lines[0]} =~ ^ROOT\ RANGE\ +BYTES\ +POINTERS\ +NAME$ ]]
   [ "$(awk 'NR > 1 { print $4 }' <<<"$output" | sed 's/-[0-9.]*so.*//; s/\.so.*//' | paste -sd ' ')" = \
@@ -116,7 +122,8 @@ $hint"
 
 @test "--libraries" {
   try cs-inspect --libraries a.store
-  ended 0 && complained ''
+  ended 0
+  complained ''
   path=$(awk '$1 == "libguile-3.0.so.1" { print $NF; exit }' <<<"$output")
   [ -e "$path" ]
   id=$(awk '$1 == "libguile-3.0.so.1" { print $5; exit }' <<<"$output")
@@ -141,7 +148,8 @@ $hint"
 
 @test "--symbols" {
   try cs-inspect --symbols a.store
-  ended 0 && complained ''
+  ended 0
+  complained ''
   [[ ${lines[0]} =~ ^SYMBOL\ +KIND\ +LIBRARY\ +FLAGS\ +TRAMPOLINE\ +ADDRESS$ ]]
   [[ $output =~ "$line"scm_car\ +function\ +libguile-3\.0\.so\.1\ +p[u-]--\ +0x[0-9a-f]+\ +0x[0-9a-f]+ ]]
   rows=$((${#lines[@]} - 1))
@@ -158,7 +166,8 @@ END
   try cs-run a.store -s own.scm
   ended 0
   try cs-inspect --modules a.store
-  ended 0 && complained ''
+  ended 0
+  complained ''
   [[ ${lines[0]} =~ ^MODULE\ +KIND\ +BINDINGS\ +EXPORTS\ +USES\ +ADDRESS\ +FILE$ ]]
   [[ $output =~ "$line"\(my\ own\ module\)\ +directory\ +[0-9]+\ +1\  ]]
   [[ $output =~ "$line"\(ice-9\ popen\)\ +directory\ +[0-9]+\ +[0-9]+\ +[0-9]+\ +0x[0-9a-f]+\ +ice-9/popen\.scm ]]
@@ -178,7 +187,8 @@ END
     (define s (socket PF_UNIX SOCK_STREAM 0)) (bind s AF_UNIX \"here\") (listen s 1)
     (define q (pipe))"
   try cs-inspect --files a.store
-  ended 0 && complained ''
+  ended 0
+  complained ''
   [[ ${lines[0]} =~ ^DESCRIPTOR\ +KIND\ +HOLDER\ +POSITION\ +FLAGS\ +RULE\ +NAME$ ]]
   [ "$(tail -n +2 <<<"$output" | awk '{ print $1 }' | sort -nc 2>&1)" = '' ]
   [ "$(tail -n +2 <<<"$output" | sort -k 2 |
@@ -206,7 +216,8 @@ null
 
 @test "--threads: none in a fresh store" {
   try cs-inspect --threads a.store
-  ended 0 && complained ''
+  ended 0
+  complained ''
   [ "${#lines[@]}" -eq 1 ]
   [[ $output =~ THREAD\ +SINCE\ +NAME:\ STATE$ ]]
 }
@@ -215,10 +226,12 @@ null
   workspace '(define x 1)'
   workspace '(set! x 2)'
   try cs-inspect --history a.store
-  ended 0 && complained ''
+  ended 0
+  complained ''
   [[ ${lines[-1]} =~ ^RESUMED\ FROM\ +TIME\ +EVENT\ +OF$ ]]
   try cs-inspect --history --json a.store
-  ended 0 && complained ''
+  ended 0
+  complained ''
   [ "$(json '(ref d "resumes")')" = '#()' ]
 }
 
@@ -232,11 +245,13 @@ null
   [[ ${lines[-1]} =~ ^RESUMED\ FROM ]]
   workspace '(close-port p)'
   try cs-inspect --history a.store
-  ended 0 && complained ''
+  ended 0
+  complained ''
   [[ ${lines[-2]} =~ ^RESUMED\ FROM ]]
   [[ ${lines[-1]} =~ ^\ +2\ \ 2[0-9]{3}-[-0-9]{5}\ [0-9:]{8}\ UTC\ \ closed\ \ \ \ file\ \'$PWD/numbers\'\ .descriptor\ [0-9]+.:\ No\ such\ file ]]
   try cs-inspect --history --json a.store
-  ended 0 && complained ''
+  ended 0
+  complained ''
   [ "$(json '(vector-length (ref d "resumes"))' \
          '(ref d "resumes" 0 "generation")' '(ref d "resumes" 0 "event")' \
          '(> (ref d "resumes" 0 "time") (ref d "created"))')" = '1
@@ -270,7 +285,8 @@ null
 
 @test "--json: the members of the header and of the summary" {
   try cs-inspect --json a.store
-  ended 0 && complained ''
+  ended 0
+  complained ''
   [ "$(json '(keys d)')" = \
     '("command" "schema" "store" "machine" "word_bytes" "format" "uuid" "created" "committed" "generation" "base" "reserved_bytes" "image_bytes" "disk_bytes" "symbol_counts" "thread_count" "file_count" "libraries" "sections" "extent_totals")' ]
   [ "$(json '(ref d "command")' '(ref d "store")' '(ref d "generation")')" = \
@@ -284,7 +300,8 @@ null
   workspace 1
   try cs-inspect --json --roots --files --libraries --symbols --modules \
     --heap --history --check a.store
-  ended 0 && complained ''
+  ended 0
+  complained ''
   [ "$(json '(list-tail (keys d) 14)' \
          '(map (lambda (part) (keys (ref d part 0)))
                (list-tail (keys d) 14))' | tr ')' '\n')" = \
@@ -295,7 +312,8 @@ null
 
 @test "--check of a sound store" {
   try cs-inspect --check a.store
-  ended 0 && complained ''
+  ended 0
+  complained ''
   [ "$output" = 'CHECKED     FOUND
 checksums   ok
 directory   ok
@@ -349,9 +367,11 @@ modules     ok' ]
   hold a.store
   before=$(state_of a.store)
   try cs-inspect --check a.store
-  ended 0 && complained ''
+  ended 0
+  complained ''
   try cs-inspect a.store
-  ended 0 && complained ''
+  ended 0
+  complained ''
   [ "$(state_of a.store)" = "$before" ]
   let_go || true
 }
@@ -438,7 +458,8 @@ heap_page() {
   cs-run a.store -c '(define x 1)'
   cs-run a.store -c '(define x 2)'
   try cs-inspect --repair a.store
-  ended 0 && printed 'a.store: nothing to repair'
+  ended 0
+  printed 'a.store: nothing to repair'
   # Only generation 3 has this page: it is what its commit wrote.
   cs-run a.store -c '(define y (make-string 100000 #\z))'
   offset=$(grep -obUaP 'zzzzzzzzzz' a.store | tail -n 1 | cut -d : -f 1)
@@ -455,16 +476,19 @@ heap_page() {
   try cs-inspect --check a.store
   ended 0
   try cs-run a.store -c '(display (list x (defined? (quote y))))'
-  ended 0 && printed '(2 #f)'
+  ended 0
+  printed '(2 #f)'
 }
 
 @test "--repair: a damaged superblock, and wrong use" {
   cp --sparse=always "$PRISTINE" a.store
   damage 4100 'XXXX'
   try cs-inspect --check a.store
-  ended 4 && printed_part 'checksums   superblock at offset 4096: checksum: '
+  ended 4
+  printed_part 'checksums   superblock at offset 4096: checksum: '
   try cs-inspect --repair a.store
-  ended 0 && printed_part 'made anew from generation 1, the newest; '
+  ended 0
+  printed_part 'made anew from generation 1, the newest; '
   try cs-inspect --check a.store
   ended 0
   damage 10 'XXXX'

@@ -60,7 +60,8 @@ store ()
 
 @test "--help explains every option on standard output" {
   try cs-intern --help
-  ended 0 && complained ''
+  ended 0
+  complained ''
   printed_part 'Usage: cs-intern [OPTION...] LIBRARY...'
   for option in check json list output=TABLE policy=FILE store=STORE quiet \
     verbose help version
@@ -72,27 +73,31 @@ store ()
 
 @test "--version prints one line" {
   try cs-intern --version
-  ended 0 && complained ''
+  ended 0
+  complained ''
   [ "$output" = "cs-intern (ColdStore for Guile) $(cat "$CS_SOURCE_DIR/VERSION")" ]
 }
 
 @test "an unknown option" {
   try cs-intern --nonsense liba.so.1
-  ended 2 && printed ''
+  ended 2
+  printed ''
   complained "cs-intern: unknown option '--nonsense'
 $hint"
 }
 
 @test "no library" {
   try cs-intern --policy a.pol
-  ended 2 && printed ''
+  ended 2
+  printed ''
   complained "cs-intern: missing operand, expected: LIBRARY...
 $hint"
 }
 
 @test "options that exclude each other" {
   try cs-intern --store a.store -o a.cst liba.so.1
-  ended 2 && printed ''
+  ended 2
+  printed ''
   complained "cs-intern: options '--store' and '--output' exclude each other
 $hint"
   try cs-intern --check -o a.cst liba.so.1
@@ -108,30 +113,35 @@ $hint"
 
 @test "writes the table under the first library's soname" {
   try cs-intern --policy a.pol ./liba.so.1
-  ended 0 && quiet
+  ended 0
+  quiet
   [ "$(head -c 7 liba.so.1.cst)" = "$magic" ]
   [ "$(echo *.so*)" = 'liba.so.1 liba.so.1.cst' ]
 }
 
 @test "-o names the table, and writes the same bytes each time" {
   try cs-intern --policy a.pol -o one.cst liba.so.1
-  ended 0 && quiet
+  ended 0
+  quiet
   try cs-intern --policy a.pol --output two.cst liba.so.1
-  ended 0 && quiet
+  ended 0
+  quiet
   cmp one.cst two.cst
   [ ! -e liba.so.1.cst ]
 }
 
 @test "-v says what was done" {
   try cs-intern -v --policy a.pol liba.so.1
-  ended 0 && printed ''
+  ended 0
+  printed ''
   complained "cs-intern: the policy interns 3 symbols of 1 libraries
 cs-intern: wrote 'liba.so.1.cst'"
 }
 
 @test "--list prints the columns in a fixed order" {
   try cs-intern --policy a.pol --list liba.so.1
-  ended 0 && complained ''
+  ended 0
+  complained ''
   [ -e liba.so.1.cst ]
   [ "${lines[0]}" = 'SYMBOL  KIND          SIZE  LIBRARY    RULE  TRAMPOLINE' ]
   [ "${#lines[@]}" -eq 4 ]
@@ -147,7 +157,8 @@ a_two function liba.so.1 3' ]
 
 @test "--json has the documented members" {
   try cs-intern --policy a.pol --json --check liba.so.1
-  ended 0 && complained ''
+  ended 0
+  complained ''
   [ ! -e liba.so.1.cst ]
   [ "${lines[0]}" = '{' ]
   [ "${lines[1]}" = '  "command": "cs-intern",' ]
@@ -162,14 +173,16 @@ a_two function liba.so.1 3' ]
 
 @test "--check without a store writes nothing" {
   try cs-intern --policy a.pol --check liba.so.1
-  ended 0 && quiet
+  ended 0
+  quiet
   [ ! -e liba.so.1.cst ]
 }
 
 @test "a policy with three errors: all of them, in order" {
   printf 'policy 1\npresist liba.so.*\nintern function * in\n  replace x with [\n' >bad.pol
   try cs-intern --policy bad.pol liba.so.1
-  ended 2 && printed ''
+  ended 2
+  printed ''
   complained "bad.pol:2:1: unknown rule 'presist'; rules are policy, persist, restart, rebind, intern, skip, replace, files
 bad.pol:3:19: library pattern expected after 'in'
 bad.pol:4:18: replacement '[' is not of the form NAMESPACE:NAME, as in store:malloc"
@@ -179,24 +192,28 @@ bad.pol:4:18: replacement '[' is not of the form NAMESPACE:NAME, as in store:mal
 @test "a replacement that does not exist" {
   printf 'replace free with store:fre\n' >>a.pol
   try cs-intern --policy a.pol liba.so.1
-  ended 2 && printed ''
+  ended 2
+  printed ''
   complained "a.pol:6:19: unknown replacement 'store:fre'"
 }
 
 @test "a rule that matches nothing is a warning" {
   printf 'intern function a_tow\noptional intern data nothing\n' >>a.pol
   try cs-intern --policy a.pol liba.so.1
-  ended 0 && printed ''
+  ended 0
+  printed ''
   complained "cs-intern: warning: a.pol:6:1: rule 'intern function a_tow' matches nothing"
   [ -e liba.so.1.cst ]
   try cs-intern --quiet --policy a.pol liba.so.1
-  ended 0 && quiet
+  ended 0
+  quiet
 }
 
 @test "a pattern that matches nothing is a warning" {
   printf 'intern data a_other a_othr\n' >>a.pol
   try cs-intern --policy a.pol liba.so.1
-  ended 0 && printed ''
+  ended 0
+  printed ''
   complained "cs-intern: warning: a.pol:6:21: pattern 'a_othr' matches nothing"
 }
 
@@ -204,10 +221,12 @@ bad.pol:4:18: replacement '[' is not of the form NAMESPACE:NAME, as in store:mal
   guile=$(ldconfig -p | sed -n 's/.*libguile-3\.0\.so\.1 .*=> //p' | head -n 1)
   [ -n "$guile" ] || skip 'no libguile-3.0.so.1'
   try cs-intern --policy "$CS_SOURCE_DIR/policy/guile-3.0.pol" "$guile"
-  ended 0 && quiet
+  ended 0
+  quiet
   mv libguile-3.0.so.1.cst given.cst
   try cs-intern "$guile"
-  ended 0 && quiet
+  ended 0
+  quiet
   cmp libguile-3.0.so.1.cst given.cst
   try cs-intern --check --list "$guile"
   printed_part 'libgc.so.1'
@@ -229,7 +248,8 @@ bad.pol:4:18: replacement '[' is not of the form NAMESPACE:NAME, as in store:mal
   sed -i 's/liba/lib[ab]/' a.pol
   rm liba.so.1
   try cs-intern --policy a.pol ./libb.so.1
-  ended 5 && printed ''
+  ended 5
+  printed ''
   complained "cs-intern: cannot find 'liba.so.1', which './libb.so.1' needs and the policy persists
   name the file of liba.so.1 as well"
 }
@@ -281,7 +301,8 @@ bad.pol:4:18: replacement '[' is not of the form NAMESPACE:NAME, as in store:mal
   try cs-intern --policy . liba.so.1
   refused 1 "cannot read policy '.': Is a directory"
   try cs-intern --policy liba.so.1 liba.so.1
-  ended 2 && printed ''
+  ended 2
+  printed ''
   complained_part 'liba.so.1:1:'
 }
 
@@ -302,9 +323,11 @@ bad.pol:4:18: replacement '[' is not of the form NAMESPACE:NAME, as in store:mal
   done
   : >empty
   try cs-intern --policy a.pol -o empty liba.so.1
-  ended 0 && quiet
+  ended 0
+  quiet
   try cs-intern --policy a.pol -o empty liba.so.1
-  ended 0 && quiet
+  ended 0
+  quiet
 }
 
 @test "a table that cannot be written" {
@@ -329,7 +352,8 @@ bad.pol:4:18: replacement '[' is not of the form NAMESPACE:NAME, as in store:mal
   store
   printf 'intern data a_other\n' >>a.pol
   try cs-intern -v --policy a.pol --store a.store liba.so.1
-  ended 0 && printed ''
+  ended 0
+  printed ''
   complained_part "'a.store': 1 symbols added, 4 in all"
   # Only the lock record, which is between, may change.
   head -c 8192 a.store >before
@@ -344,7 +368,8 @@ bad.pol:4:18: replacement '[' is not of the form NAMESPACE:NAME, as in store:mal
 @test "--list with --store prints trampolines" {
   store
   try cs-intern --policy a.pol --store a.store --list liba.so.1
-  ended 0 && complained ''
+  ended 0
+  complained ''
   [ "$(awk 'NR > 1 { print $6 }' <<<"$output" | grep -c '^0x[0-9a-f]*$')" -eq 3 ]
   [ "$(awk 'NR > 1 { print $6 }' <<<"$output" | sort -u | wc -l)" -eq 3 ]
   try cs-intern --policy a.pol --store a.store --json liba.so.1
@@ -389,7 +414,8 @@ int a_two (int n) { return a_one (n) + 1; }
 int a_data[4];
 END
   try cs-intern --policy a.pol --check --store a.store liba.so.1
-  ended 0 && complained ''
+  ended 0
+  complained ''
   printed_part '  moved  0x'
 }
 

@@ -26,7 +26,8 @@ teardown ()
 
 @test "--help explains every option on standard output" {
   try cs-run --help
-  ended 0 && complained ''
+  ended 0
+  complained ''
   printed_part 'Usage: cs-run [OPTION...] STORE [GUILE-OPTION...]'
   for option in changed-files=RULE checkpoint-every=TIME ephemeral no-save stack-size=SIZE quiet verbose help version
   do
@@ -36,17 +37,20 @@ teardown ()
 
 @test "--version prints one line" {
   try cs-run --version
-  ended 0 && complained ''
+  ended 0
+  complained ''
   printed "cs-run (ColdStore for Guile) $(cat "$CS_SOURCE_DIR/VERSION")"
 }
 
 @test "misuse is a failure of cs-run: 125" {
   try cs-run
-  ended 125 && printed ''
+  ended 125
+  printed ''
   complained "cs-run: missing operand, expected: STORE [GUILE-OPTION...]
 $hint"
   try cs-run --nonsense a.store
-  ended 125 && printed ''
+  ended 125
+  printed ''
   complained "cs-run: unknown option '--nonsense'
 $hint"
   try cs-run --stack-size
@@ -141,56 +145,67 @@ $hint"
   need_nobody
   chmod 644 a.store
   try_as_nobody cs-run --ephemeral "$PWD/a.store" -c '(display (getuid))'
-  ended 0 && printed 65534
+  ended 0
+  printed 65534
 }
 
 @test "evaluates, prints, saves" {
   try cs-run a.store -c '(define x 42)'
-  ended 0 && quiet
+  ended 0
+  quiet
   try cs-run a.store -c '(display x)'
   ended 0 && printed 42 && complained ''
 }
 
 @test "options after STORE are Guile's" {
   try cs-run a.store --version
-  ended 0 && printed_part 'GNU Guile'
+  ended 0
+  printed_part 'GNU Guile'
   try cs-run a.store --help
-  ended 0 && printed_part 'Evaluate'
+  ended 0
+  printed_part 'Evaluate'
   try cs-run a.store -c '(write (command-line))' --help --no-save -q '' 'a b'
   ended 0
   printed '("cs-run" "--help" "--no-save" "-q" "" "a b")'
   try cs-run a.store --nonsense
-  ended 1 && printed ''
+  ended 1
+  printed ''
   complained_part nonsense
 }
 
 @test "a -- before STORE ends cs-run's options, one after it is Guile's" {
   cp --sparse=always a.store ./-b.store
   try cs-run -- -b.store -c '(display "works")'
-  ended 0 && printed works
+  ended 0
+  printed works
   try cs-run a.store -c '(write (command-line))' -- x
-  ended 0 && printed '("cs-run" "--" "x")'
+  ended 0
+  printed '("cs-run" "--" "x")'
 }
 
 @test "Guile sees the name cs-run was called by" {
   # shellcheck disable=SC2016     # expanded by the inner shell
   run --separate-stderr bash -c 'exec -a other-name "$(command -v cs-run)" \
     a.store -c "(write (command-line))"'
-  ended 0 && printed '("other-name")'
+  ended 0
+  printed '("other-name")'
 }
 
 @test "a script and its arguments" {
   echo '(write (cdr (command-line)))' >script.scm
   try cs-run a.store script.scm 1 --ephemeral
-  ended 0 && printed '("1" "--ephemeral")'
+  ended 0
+  printed '("1" "--ephemeral")'
   try cs-run a.store -s script.scm x
-  ended 0 && printed '("x")'
+  ended 0
+  printed '("x")'
 }
 
 @test "expressions from standard input" {
   run --separate-stderr bash -c \
     'echo "(display (* 6 7))" | cs-run a.store -q 3>&-'
-  ended 0 && printed_part 42
+  ended 0
+  printed_part 42
 }
 
 @test "Guile's exit status is passed on, and the workspace saved" {
@@ -198,7 +213,8 @@ $hint"
     try cs-run a.store -c "(define code $code) (exit $code)"
     ended $code
     try cs-run a.store -c '(display code)'
-    ended 0 && printed $code
+    ended 0
+    printed $code
   done
 }
 
@@ -209,9 +225,11 @@ $hint"
 
 @test "--no-save forgets" {
   try cs-run --no-save a.store -c '(define x 42) (display x)'
-  ended 0 && printed 42
+  ended 0
+  printed 42
   try cs-run a.store -c '(display (defined? (quote x)))'
-  ended 0 && printed '#f'
+  ended 0
+  printed '#f'
 }
 
 @test "--ephemeral does not write to the file, --no-save not to its image" {
@@ -235,13 +253,15 @@ $hint"
   refused 125 "'a.store'"
   let_go
   try cs-run a.store -c '(display "free")'
-  ended 0 && printed free
+  ended 0
+  printed free
 }
 
 @test "--ephemeral works beside a holder" {
   hold a.store
   try cs-run --ephemeral a.store -c '(display "beside")'
-  ended 0 && printed beside
+  ended 0
+  printed beside
   let_go
 }
 
@@ -250,7 +270,8 @@ $hint"
   ended 0
   run timeout -s KILL 2 cs-run a.store -c '(set! x 2) (sleep 60)' 3>&-
   try cs-run a.store -c '(display x)'
-  ended 0 && printed 1
+  ended 0
+  printed 1
 }
 
 @test "the disk is full at the checkpoint: 125, and the last one stands" {
@@ -267,7 +288,8 @@ $hint"
   well_formed
   try cs-run --ephemeral small/b.store \
     -c '(display (defined? (quote y)))'
-  ended 0 && printed '#f'
+  ended 0
+  printed '#f'
 }
 
 @test "the disk is full before a run: no signal, and nothing is lost" {
@@ -282,7 +304,8 @@ $hint"
   [ "$status" -eq 0 ] || { ended 1 && well_formed; }
   rm small/fill
   try cs-run small/b.store -c '(display (+ 1 1))'
-  ended 0 && printed 2
+  ended 0
+  printed 2
   remove_small_file_system
 }
 
@@ -295,7 +318,8 @@ $hint"
   try_as_nobody cs-run "$PWD/folder/b.store" -c '(define x 1)'
   ended 0
   try_as_nobody cs-run "$PWD/folder/b.store" -c '(display x)'
-  ended 0 && printed 1
+  ended 0
+  printed 1
   [ "$(ls folder)" = b.store ]
 }
 
@@ -304,12 +328,15 @@ $hint"
   mv a.store "$name"
   for want in 1 2 3; do
     try cs-run "$name" -c "(define x $want)"
-    ended 0 && quiet
+    ended 0
+    quiet
     try cs-run "$name" -c '(display x)'
-    ended 0 && printed "$want"
+    ended 0
+    printed "$want"
   done
   try cs-inspect --history "$name"
-  ended 0 && complained ''
+  ended 0
+  complained ''
   [ "$(ls -A)" = "$name" ]
 }
 
@@ -332,11 +359,13 @@ $hint"
 
 @test "standard input, output or error closed" {
   run --separate-stderr sh -c 'cs-run a.store -c "(display 1)" <&-'
-  ended 0 && printed 1
+  ended 0
+  printed 1
   run --separate-stderr sh -c 'cs-run a.store -c "(define x 5)" <&- >&- 2>&-'
   ended 0
   try cs-run a.store -c '(display x)'
-  ended 0 && printed 5
+  ended 0
+  printed 5
 }
 
 @test "--checkpoint-every takes a time, of what is saved" {
@@ -355,7 +384,8 @@ $hint"
 
 @test "--stack-size gives deep C recursion its room" {
   try cs-run --stack-size=64M a.store -c '(display "works")'
-  ended 0 && printed works
+  ended 0
+  printed works
 }
 
 @test "control characters in a name cannot forge a message" {
@@ -367,13 +397,15 @@ $hint"
   try cs-run a.store -c '(define x 1)'
   mv a.store 'b c.store'
   try cs-run 'b c.store' -c '(display x)'
-  ended 0 && printed 1
+  ended 0
+  printed 1
   mkdir d
   ln -s '../b c.store' d/link.store
   try cs-run d/link.store -c '(set! x 2)'
   ended 0
   try cs-run 'b c.store' -c '(display x)'
-  ended 0 && printed 2
+  ended 0
+  printed 2
   [ -L d/link.store ]
 }
 

@@ -90,14 +90,16 @@ listed ()
     ended 0 && complained '' && printed "$generation"
   done
   try cs-run --generation=1 a.store -c '(write (defined? (quote x)))'
-  ended 0 && printed '#f'
+  ended 0
+  printed '#f'
 }
 
 @test "a generation that is run is not changed, nor is anything else" {
   generations 2
   state=$(state_of a.store a.store-history/*)
   try cs-run --generation=2 a.store -c '(set! x 77) (write x)'
-  ended 0 && printed 77
+  ended 0
+  printed 77
   [ "$(state_of a.store a.store-history/*)" = "$state" ]
   try cs-run --generation=2 a.store -c '(write x)'
   printed 2
@@ -107,7 +109,8 @@ listed ()
   generations 2
   try cs-run --generation=2 a.store \
     -c '(use-modules (coldstore)) (write (workspace-generation)) (checkpoint!)'
-  ended 1 && printed 2
+  ended 1
+  printed 2
   complained_part 'was not started to save it'
 }
 
@@ -116,7 +119,8 @@ listed ()
   hold a.store
   try cs-run --generation=2 a.store -c '(write x)'
   let_go
-  ended 0 && printed 2
+  ended 0
+  printed 2
 }
 
 @test "generations that are not kept" {
@@ -169,7 +173,8 @@ listed ()
 @test "cs-run --history sets it for later runs too" {
   generations 4
   try cs-run --history=1 a.store -c '(define x 0)'
-  ended 0 && quiet
+  ended 0
+  quiet
   listed
   printed '6 5'
   generations 1
@@ -208,13 +213,17 @@ listed ()
 @test "cs-create --from STORE@GENERATION makes a workspace of it" {
   generations 4
   try cs-create --from=a.store@3 b.store
-  ended 0 && quiet
+  ended 0
+  quiet
   try cs-run b.store -c '(write x) (set! x 30)'
-  ended 0 && printed 3
+  ended 0
+  printed 3
   try cs-run b.store -c '(write x)'
-  ended 0 && printed 30
+  ended 0
+  printed 30
   try cs-run a.store -c '(write x)'
-  ended 0 && printed 5
+  ended 0
+  printed 5
 }
 
 @test "a copy of an older generation keeps as many generations as its source" {
@@ -232,24 +241,29 @@ listed ()
 @test "the newest generation by its number" {
   generations 2
   try cs-create --from=a.store@3 b.store
-  ended 0 && quiet
+  ended 0
+  quiet
   try cs-run --generation=3 a.store -c '(write x)'
-  ended 0 && printed 3
+  ended 0
+  printed 3
 }
 
 @test "a file whose name ends like a generation comes first" {
   generations 2
   cp --sparse=always "$PRISTINE" a.store@2
   try cs-inspect --json a.store@2
-  ended 0 && printed_part '"store": "a.store@2"'
+  ended 0
+  printed_part '"store": "a.store@2"'
   printed_part '"generation": 1,'
   try cs-create --from=a.store@2 b.store
   try cs-run b.store -c '(write (defined? (quote x)))'
-  ended 0 && printed '#f'
+  ended 0
+  printed '#f'
   try cs-run a.store@2 -c '(define x 22)'
   ended 0
   try cs-inspect --json a.store@2@1
-  ended 0 && printed_part '"store": "a.store@2"'
+  ended 0
+  printed_part '"store": "a.store@2"'
   printed_part '"generation": 1,'
 }
 
@@ -278,12 +292,15 @@ listed ()
   try cs-run a.store -c '(define y 1)'
   for generation in 1 2; do
     try cs-inspect --json a.store@$generation
-    ended 0 && printed_part "\"generation\": $generation,"
+    ended 0
+    printed_part "\"generation\": $generation,"
     try cs-gc-roots --json a.store@$generation
-    ended 0 && printed_part "\"generation\": $generation,"
+    ended 0
+    printed_part "\"generation\": $generation,"
     for part in roots threads files libraries symbols modules heap history; do
       try cs-inspect --$part a.store@$generation
-      ended 0 && complained ''
+      ended 0
+      complained ''
     done
   done
   try cs-inspect --modules a.store@1
@@ -297,7 +314,8 @@ listed ()
 @test "cs-inspect --history says when, and what each commit changed" {
   generations 2
   try cs-inspect --history a.store
-  ended 0 && complained ''
+  ended 0
+  complained ''
   [[ ${lines[0]} =~ ^\ +GENERATION\ +TIME\ +PAGES\ +CHANGED$ ]]
   [[ ${lines[1]} =~ ^\ +3\ +20..-..-..\ ..:..:..\ UTC\ +[1-9][0-9]*\ +[0-9.]+\ KiB$ ]]
   [[ ${lines[3]} =~ ^\ +1\ +20..-..-..\ ..:..:..\ UTC\ +-\ +-$ ]]
@@ -306,7 +324,8 @@ listed ()
 @test "cs-inspect --history --json" {
   generations 2
   try cs-inspect --history --json a.store
-  ended 0 && complained ''
+  ended 0
+  complained ''
   output=$(guile --no-auto-compile -s "$CS_SOURCE_DIR/tests/cli/json.scm" \
     '(keys (ref d "generations" 0))' '(ref d "generations" 0 "generation")' \
     '(= (ref d "generations" 0 "bytes") (* 4096 (ref d "generations" 0 "pages")))' \
@@ -338,7 +357,8 @@ null
   printed '4 3 2 1'
   for generation in 2 3 4; do
     try cs-run --generation="$generation" a.store -c '(write x)'
-    ended 0 && printed "$generation"
+    ended 0
+    printed "$generation"
   done
   exec 8>&-
   wait "$reader"
@@ -350,7 +370,8 @@ null
   listed
   printed 4
   try cs-run a.store -c '(write x)'
-  ended 0 && printed 4
+  ended 0
+  printed 4
   try cs-run --generation=2 a.store -c '(write x)'
   refused 125 'generation 2 is not kept'
 }
@@ -361,7 +382,8 @@ null
   listed
   printed '6 5 4'
   try cs-run --generation=4 a.store -c '(write x)'
-  ended 0 && printed 4
+  ended 0
+  printed 4
   try cs-run --generation=3 a.store -c '(write x)'
   refused 125 'generation 3 is not kept'
 }

@@ -146,11 +146,13 @@ same_paths ()
 @test "an environment that is empty, and a variable that is very long" {
   persist '(define x 1)'
   run --separate-stderr env -i "$(command -v cs-run)" "$STORE" -c '(write (list x (environ)))' < /dev/null
-  ended 0 && printed '(1 ())'
+  ended 0
+  printed '(1 ())'
   local long
   long=$(printf '/%.0s' {1..100000})
   run --separate-stderr env GUILE_LOAD_PATH="$long" timeout 60 cs-run "$STORE" -c '(write (string-length (car %load-path)))' < /dev/null
-  ended 0 && printed 100000
+  ended 0
+  printed 100000
   same_paths
 }
 
@@ -172,7 +174,8 @@ same_paths ()
     cd ../b
     umask 027
     run --separate-stderr bounded cs-run "$STORE" -c '(write (list here (getcwd) (cdr (program-arguments)) (umask)))' one two < /dev/null
-    ended 0 && printed "(\"$BATS_TEST_TMPDIR/a\" \"$BATS_TEST_TMPDIR/b\" (\"one\" \"two\") $((8#27)))"
+    ended 0
+    printed "(\"$BATS_TEST_TMPDIR/a\" \"$BATS_TEST_TMPDIR/b\" (\"one\" \"two\") $((8#27)))"
   done
 }
 
@@ -231,7 +234,8 @@ engine='(write ((@ (system vm vm) vm-engine)))'
   [[ $output == *debug* ]] || show
   answers regular "$engine"
   run --separate-stderr bounded cs-run "$STORE" --debug -c "$engine" < /dev/null
-  ended 0 && printed debug
+  ended 0
+  printed debug
   answers regular "$engine"
   killed "((@ (system vm vm) set-default-vm-engine!) 'debug) ((@ (system vm vm) set-vm-engine!) 'debug)"
   answers '(regular regular)' '(use-modules (ice-9 threads)) (write (list ((@ (system vm vm) vm-engine)) (join-thread (call-with-new-thread (@ (system vm vm) vm-engine)))))'

@@ -113,7 +113,8 @@ seen='(("1" "2") (0 1 2 3 4) "a name" #<wrapped> ("3") 42)'
 @test "loaded in an ephemeral run and in a forked child, saved by neither" {
   full_extension
   run --separate-stderr bounded cs-run --ephemeral "$STORE" -c "(load-extension \"$PWD/libe\" \"init_e\") (write (exported 4))" < /dev/null
-  ended 0 && printed 8
+  ended 0
+  printed 8
   answers '80' "(let ((pid (primitive-fork))) (if (zero? pid) (begin (load-extension \"$PWD/libe\" \"init_e\") (write (exported 4)) (force-output) (primitive-_exit 0)) (write (cdr (waitpid pid)))))"
   answers '#f' '(write (defined? (quote exported)))'
   [ "$(cs-inspect --libraries "$STORE" | grep -c libe.so)" -eq 0 ]

@@ -91,13 +91,16 @@ obey='(display "ready\n") (force-output)
 @test "standard input is a pipe, a file, /dev/null and closed" {
   persist '(use-modules (ice-9 rdelim))'
   run --separate-stderr bash -c 'echo piped | timeout 60 cs-run "$1" -c "(write (read-line))"' - "$STORE"
-  ended 0 && printed '"piped"'
+  ended 0
+  printed '"piped"'
   echo filed > file
   run --separate-stderr bounded cs-run "$STORE" -c '(write (read-line))' < file
-  ended 0 && printed '"filed"'
+  ended 0
+  printed '"filed"'
   answers '#<eof>' '(write (read-line))'
   run --separate-stderr bounded cs-run "$STORE" -c '(write 1)' <&-
-  ended 0 && printed 1
+  ended 0
+  printed 1
   answers '2' '(write 2)'
 }
 
@@ -107,13 +110,15 @@ obey='(display "ready\n") (force-output)
   ended 0
   printf 'three\n' > file2
   run --separate-stderr bounded cs-run "$STORE" -c '(write (read))' < file2
-  ended 0 && printed three
+  ended 0
+  printed three
 }
 
 @test "the end of one process's input is not the next one's" {
   answers '#t' '(write (eof-object? (read)))'
   run --separate-stderr bash -c 'echo 42 | timeout 60 cs-run "$1" -c "(write (read))"' - "$STORE"
-  ended 0 && printed 42
+  ended 0
+  printed 42
 }
 
 @test "standard output is a file, a pipe and /dev/null" {
@@ -136,7 +141,8 @@ obey='(display "ready\n") (force-output)
   answers 'a' '(display "a")'
   answers 'b' '(display "b")'
   run --separate-stderr bounded cs-run "$STORE" s.scm < /dev/null
-  ended 0 && printed 'unflushed'
+  ended 0
+  printed 'unflushed'
   answers 'c' '(display "c")'
 }
 
@@ -238,7 +244,8 @@ obey='(display "ready\n") (force-output)
   local fd
   for fd in 4 5 7 9 20; do
     run --separate-stderr bash -c "timeout 60 cs-run \"\$1\" -c '(write (read-line (fdopen $fd \"r\")))' < /dev/null $fd< file" - "$STORE"
-    ended 0 && printed '"inherited"'
+    ended 0
+    printed '"inherited"'
   done
 }
 
@@ -296,7 +303,8 @@ obey='(display "ready\n") (force-output)
 @test "a script with arguments" {
   echo '(write (cdr (command-line))) (define ran (length (command-line)))' > script.scm
   run --separate-stderr bounded cs-run "$STORE" script.scm a b < /dev/null
-  ended 0 && printed '("a" "b")'
+  ended 0
+  printed '("a" "b")'
   answers 3 '(write ran)'
 }
 
@@ -320,14 +328,16 @@ obey='(display "ready\n") (force-output)
   same_as_guile -e main -s script.scm x y
   printed '("x" "y")'
   run --separate-stderr bounded cs-run "$STORE" -e main -c 1 z < /dev/null
-  ended 0 && printed '("z")'
+  ended 0
+  printed '("z")'
 }
 
 @test "-l loads files in order, before -c" {
   echo '(define a 1)' > a.scm
   echo '(define b (+ a 1))' > b.scm
   run --separate-stderr bounded cs-run "$STORE" -l a.scm -l b.scm -c '(write (list a b))' < /dev/null
-  ended 0 && printed '(1 2)'
+  ended 0
+  printed '(1 2)'
   answers '(1 2)' '(write (list a b))'
 }
 
@@ -342,9 +352,11 @@ obey='(display "ready\n") (force-output)
 
 @test "--use-srfi, --r6rs, -x and -- are understood" {
   run --separate-stderr bounded cs-run "$STORE" --use-srfi=1 -c '(write (take (list 1 2 3) 2))' < /dev/null
-  ended 0 && printed '(1 2)'
+  ended 0
+  printed '(1 2)'
   run --separate-stderr bounded cs-run "$STORE" --r7rs -c '(write 1)' < /dev/null
-  ended 0 && printed 1
+  ended 0
+  printed 1
 }
 
 @test "the REPL reads a pipe, and its definitions are there next time" {
@@ -396,7 +408,8 @@ obey='(display "ready\n") (force-output)
   local before
   before=$(digest)
   run --separate-stderr bounded cs-run --ephemeral "$STORE" -c '(set! x 2) (define big (iota 100000)) (gc) (write x)' < /dev/null
-  ended 0 && printed 2
+  ended 0
+  printed 2
   [ "$(digest)" = "$before" ]
   run --separate-stderr bounded cs-run --ephemeral "$STORE" -c '(set! x 2) (exit 5)' < /dev/null
   ended 5
@@ -408,13 +421,15 @@ obey='(display "ready\n") (force-output)
   persist '(define x 1)'
   chmod 400 "$STORE"
   run --separate-stderr bounded cs-run --ephemeral "$STORE" -c '(set! x (1+ x)) (write x)' < /dev/null
-  ended 0 && printed 2
+  ended 0
+  printed 2
 }
 
 @test "--no-save drops what the run changed" {
   persist '(define x 1)'
   run --separate-stderr bounded cs-run --no-save "$STORE" -c '(set! x 2) (write x)' < /dev/null
-  ended 0 && printed 2
+  ended 0
+  printed 2
   answers 1 '(write x)'
 }
 
@@ -443,7 +458,8 @@ obey='(display "ready\n") (force-output)
   local i
   for i in 1 2 3; do
     run --separate-stderr bounded cs-run --ephemeral "$STORE" -c '(write x)' < /dev/null
-    ended 0 && printed 1
+    ended 0
+    printed 1
   done
   exec {to}>&-
   wait "$runner"
@@ -742,7 +758,8 @@ E
   local before
   before=$(digest)
   run --separate-stderr bounded cs-run --no-save "$STORE" -c '(write (list (status:exit-val (system "exit 3")) (status:exit-val (system* "sh" "-c" "exit 4")) (let* ((p (open-input-pipe "echo out")) (l (read-line p))) (list l (status:exit-val (close-pipe p))))))' < /dev/null
-  ended 0 && printed '(3 4 ("out" 0))'
+  ended 0
+  printed '(3 4 ("out" 0))'
   answers '(3 4 ("out" 0))' '(set! x 2) (write (list (status:exit-val (system "exit 3")) (status:exit-val (system* "sh" "-c" "exit 4")) (let* ((p (open-input-pipe "echo out")) (l (read-line p))) (list l (status:exit-val (close-pipe p))))))'
   answers '(2 "again")' '(write (list x (let* ((p (open-input-pipe "echo again")) (l (read-line p))) (close-pipe p) l)))'
   [ -n "$before" ]

@@ -46,11 +46,14 @@ repl ()
   echo '(display "script ") (rollback! (quote (write (cdr (program-arguments)))))' > s.scm
   persist '(use-modules (coldstore))'
   run --separate-stderr bounded cs-run "$STORE" -l l.scm -s s.scm one two < /dev/null
-  ended 0 && printed 'loaded script ("one" "two")'
+  ended 0
+  printed 'loaded script ("one" "two")'
   run --separate-stderr bounded cs-run "$STORE" -l l.scm -c "(begin (display \"c \") (rollback! '(write (cdr (program-arguments)))))" three < /dev/null
-  ended 0 && printed 'loaded c ("three")'
+  ended 0
+  printed 'loaded c ("three")'
   run --separate-stderr bounded cs-run "$STORE" -e list s.scm one two < /dev/null
-  ended 0 && printed 'script ("one" "two")'
+  ended 0
+  printed 'script ("one" "two")'
 }
 
 @test "switches that set up Guile are given again" {
@@ -58,13 +61,15 @@ repl ()
   echo '(define-module (here)) (define-public here 8)' > lib/here.scm
   persist '(use-modules (coldstore))'
   run --separate-stderr bounded cs-run "$STORE" --no-auto-compile -L lib -c "(rollback! '(begin (use-modules (here)) (write here)))" < /dev/null
-  ended 0 && printed 8
+  ended 0
+  printed 8
 }
 
 @test "options of cs-run hold again" {
   persist '(begin (use-modules (coldstore)) (define x 1) (define (deep n) (if (zero? n) 0 (+ 1 (deep (- n 1))))))'
   run --separate-stderr bounded cs-run --no-save --stack-size 64M "$STORE" -c "(begin (set! x 2) (rollback! '(begin (write x) (set! x 5) (write (workspace-saved?)))))" < /dev/null
-  ended 0 && printed '1#f'
+  ended 0
+  printed '1#f'
   answers 1 '(write x)'
 }
 
@@ -116,7 +121,8 @@ repl ()
 @test "an ephemeral workspace goes back to where it began" {
   persist '(begin (use-modules (coldstore)) (define x 1))'
   run --separate-stderr bounded cs-run --ephemeral "$STORE" -c "(begin (set! x 2) (rollback! '(begin (write x) (write (workspace-saved?)))))" < /dev/null
-  ended 0 && printed '1#f'
+  ended 0
+  printed '1#f'
   answers 1 '(write x)'
 }
 
@@ -124,10 +130,12 @@ repl ()
   persist '(begin (use-modules (coldstore)) (define x 1))'
   persist '(set! x 2)'
   run --separate-stderr bounded cs-run --generation=2 "$STORE" -c "(begin (set! x 5) (rollback! '(write (list x (workspace-generation)))))" < /dev/null
-  ended 0 && printed '(1 2)'
+  ended 0
+  printed '(1 2)'
   # shellcheck disable=SC2016
   run --separate-stderr bounded cs-run --ephemeral "$STORE" -c "(begin (system \"cs-run $STORE -c '(set! x 3)'\") (set! x 7) (rollback! '(write (list x (workspace-generation)))))" < /dev/null
-  ended 0 && printed '(2 3)'
+  ended 0
+  printed '(2 3)'
   answers 3 '(write x)'
 }
 
@@ -160,7 +168,8 @@ repl ()
 @test "signals that cs-run was to ignore still are" {
   persist '(use-modules (coldstore))'
   run --separate-stderr bounded env --ignore-signal=TERM cs-run "$STORE" -c "(rollback! '(begin (kill (getpid) SIGTERM) (usleep 100000) (display 'alive)))" < /dev/null
-  ended 0 && printed alive
+  ended 0
+  printed alive
 }
 
 @test "the environment, the current folder and the umask stay" {
@@ -168,7 +177,8 @@ repl ()
   mkdir sub
   cp --sparse=always "$STORE" a.store
   run --separate-stderr bounded cs-run a.store -c "(begin (setenv \"HOLD\" \"yes\") (chdir \"sub\") (umask #o27) (rollback! '(write (list (getenv \"HOLD\") (basename (getcwd)) (umask)))))" < /dev/null
-  ended 0 && printed '("yes" "sub" 23)'
+  ended 0
+  printed '("yes" "sub" 23)'
 }
 
 @test "the name of the store is what it was, if it still leads there" {
@@ -176,13 +186,16 @@ repl ()
   mkdir sub
   cp --sparse=always "$STORE" a.store
   run --separate-stderr bounded cs-run a.store -c "(rollback! '(display (workspace-file)))" < /dev/null
-  ended 0 && printed a.store
+  ended 0
+  printed a.store
   run --separate-stderr bounded cs-run a.store -c "(begin (chdir \"sub\") (rollback! '(display (workspace-file))))" < /dev/null
-  ended 0 && printed "$(realpath a.store)"
+  ended 0
+  printed "$(realpath a.store)"
   # Another store has its name there.
   cp --sparse=always "$PRISTINE" sub/a.store
   run --separate-stderr bounded cs-run a.store -c "(begin (define x 1) (checkpoint!) (chdir \"sub\") (rollback! '(begin (display (workspace-file)) (display x))))" < /dev/null
-  ended 0 && printed "$(realpath a.store)1"
+  ended 0
+  printed "$(realpath a.store)1"
 }
 
 @test "a store that was renamed is found, one that was removed is not" {
@@ -207,7 +220,8 @@ repl ()
 @test "timers and signals are as before when it fails" {
   persist '(use-modules (coldstore))'
   run_in "$STORE" '(begin (sigaction SIGHUP SIG_IGN) (setitimer ITIMER_REAL 0 0 100 0) (catch (quote misc-error) (lambda () (rollback! (make-string 3000000 #\a))) (lambda args #t)) (kill (getpid) SIGHUP) (write (< 90 (car (cadr (getitimer ITIMER_REAL))))))'
-  ended 0 && printed '#t'
+  ended 0
+  printed '#t'
 }
 
 @test "a forked child cannot, and its parent can" {
@@ -330,5 +344,6 @@ repl ()
   complained 'not a regular file'
   # Another file: the store is opened, and locked, as ever.
   run --separate-stderr bounded cs-run --inherit=5 "$STORE" -c '(write 1)' < /dev/null 5<> other
-  ended 0 && printed 1
+  ended 0
+  printed 1
 }

@@ -28,7 +28,8 @@ forked='(define (forked thunk) (let ((pid (primitive-fork))) (if (zero? pid) (be
   persist "$forked (define x 1)"
   answers '0' "(write (forked (lambda () (execlp \"cs-run\" \"cs-run\" \"other.store\" \"-c\" \"(define y 2)\"))))"
   run_in other.store '(write y)'
-  ended 0 && printed 2
+  ended 0
+  printed 2
   answers 1 '(write x)'
 }
 
@@ -63,7 +64,8 @@ forked='(define (forked thunk) (let ((pid (primitive-fork))) (if (zero? pid) (be
 @test "exec without a fork ends the workspace: the last checkpoint stands" {
   persist '(define x 1)'
   run_in "$STORE" '(set! x 2) (execl "/bin/sh" "sh" "-c" "echo replaced; exit 3")'
-  ended 3 && printed replaced
+  ended 3
+  printed replaced
   answers 1 '(write x)'
 }
 
@@ -147,7 +149,8 @@ limited ()
   run --separate-stderr bash -c 'ulimit -S -v 130000; exec timeout -k 5 60 cs-run "$1" -c "(set! x -1) ((@ (coldstore) checkpoint!)) (kill (getpid) SIGKILL)" < /dev/null 3>&-' - "$STORE"
   [ "$status" -eq 137 ] || show
   limited 130000 '(write x)'
-  ended 0 && printed -1
+  ended 0
+  printed -1
 }
 
 @test "little address space for much work: an error of Guile's, or none" {
@@ -186,9 +189,11 @@ limited ()
   [[ $output == *50000* ]] || show
   bounded cs-create small.store
   run_in small.store '(write 1)'
-  ended 0 && printed 1
+  ended 0
+  printed 1
   run --separate-stderr bounded cs-run --stack-size=256K "$STORE" -c '(write (deep 100000))' < /dev/null
-  ended 0 && printed 100000
+  ended 0
+  printed 100000
 }
 
 # Run a script in a mount namespace of its own, with /proc hidden.
@@ -213,7 +218,8 @@ without_proc ()
   [ "$(grep -v ' ok$' checked)" = 'CHECKED     FOUND' ]
   answers 3 '(write x)'
   run_in other.store '(write 2)'
-  ended 0 && printed 2
+  ended 0
+  printed 2
   [ -z "$(find /tmp /dev/shm /var/tmp -maxdepth 1 -name 'coldstore-??????' 2> /dev/null)" ]
 }
 
@@ -239,7 +245,8 @@ without_proc ()
     run --separate-stderr env "$name=xx_YY.UTF-8" timeout 60 cs-create --force other.store < /dev/null
     [ "$status" -eq 0 ] || show
     run_in other.store '(write 1)'
-    ended 0 && printed 1
+    ended 0
+    printed 1
   done
   answers '2' '(write (string-length s))'
 }

@@ -240,5 +240,6 @@ at_system_calls ()
   run --separate-stderr bounded env --block-signal=PWR --block-signal=XCPU cs-run "$STORE" -c \
     '(let ((t ((@ (ice-9 threads) call-with-new-thread) (lambda () (do ((n 0 (1+ n))) ((= n 200) n) (make-vector 10000))))))
        (gc) (gc) (write ((@ (ice-9 threads) join-thread) t)))' < /dev/null
-  ended 0 && printed 200
+  ended 0
+  printed 200
 }

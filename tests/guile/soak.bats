@@ -4,7 +4,7 @@
 # files, foreign functions and an extension, is saved, and goes on until it is
 # killed, or leaves.  Nothing may be lost, and nothing may grow.
 #
-# SOAK_CYCLES is the number of lives (80); `make soak` does 1,000.
+# SOAK_CYCLES is the number of lives (40); `make soak` does 1,000.
 #
 # A leak is what comes back in each life, so it shows as a difference between
 # early and late lives that gets larger with their number.  What is compared is
@@ -12,8 +12,8 @@
 # heap has its size: pages of the store on disk, as a life leaves it that is not
 # killed (then the log is there, too), and resident pages, seen at the same place
 # of each life.  One page a life is allowed, and 2,048 besides, by which the heap
-# varies from one collection to the next; machine code that is never freed (64
-# pages a life) is found in the short run, too.  Guile itself keeps what it
+# varies from one collection to the next: slow leaks are found by many lives
+# only.  Guile itself keeps what it
 # compiles for good, less than a page each, every tenth life.  Numbers that
 # collections do not change may not grow: descriptors, mappings (but for what
 # they are split by), threads, kept generations (but for the one that is being
@@ -21,7 +21,7 @@
 
 load helper
 
-: "${SOAK_CYCLES:=80}"
+: "${SOAK_CYCLES:=40}"
 
 setup_file ()
 {

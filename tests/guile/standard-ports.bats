@@ -45,7 +45,8 @@ killed ()
   for how in '' '(use-modules (coldstore)) (checkpoint!) (kill (getpid) SIGKILL)'; do
     run --separate-stderr bounded cs-run "$STORE" -c "(read) (unread-string \"back\" (current-input-port)) $how" < in
     run --separate-stderr bounded cs-run "$STORE" -c '(write (read))' <<< 'new'
-    ended 0 && printed new
+    ended 0
+    printed new
   done
 }
 
@@ -54,7 +55,8 @@ killed ()
   LC_ALL=C.UTF-8 run --separate-stderr bounded cs-run "$STORE" -c "(set-port-conversion-strategy! (current-input-port) 'error) (read-char)" < in
   ended 0
   LC_ALL=C.UTF-8 run --separate-stderr bounded cs-run "$STORE" -c '(write (read))' <<< 'new'
-  ended 0 && printed new
+  ended 0
+  printed new
 }
 
 @test "what was written is written by the process that wrote it" {
