@@ -279,14 +279,12 @@ visit (struct walk *w, enum cs_value_kind kind, uint64_t addr,
       return 2 * word;
     case CS_VALUE_SYMBOL:
     case CS_VALUE_STRING:
+    case CS_VALUE_HASH_TABLE:
+    case CS_VALUE_ARRAY:
       push_words (w, addr, 1, 2);
       return 4 * word;
     case CS_VALUE_FRACTION:
       push_words (w, addr, 1, 3);
-      return 4 * word;
-    case CS_VALUE_HASH_TABLE:
-    case CS_VALUE_ARRAY:
-      push_words (w, addr, 1, 2);
       return 4 * word;
     case CS_VALUE_SYNTAX:
       push_words (w, addr, 1, 5);

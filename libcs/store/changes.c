@@ -84,8 +84,8 @@ is_same (struct search *s, uint64_t off)
   s->same_end = off + CS_STORE_PAGE_LEN;
 }
 
-/* Detached pages that this process does not have are zeros.  They can be part of a
-   run of pages that are the same, but do not begin one.  */
+/* Detached pages that this process does not have are zeros.  They can be
+   part of a run of pages that are the same, but do not begin one.  */
 static int
 look_at_absent (struct search *s, uint64_t off, uint64_t end)
 {
