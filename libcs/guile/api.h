@@ -147,6 +147,7 @@
   F (register_long_link)                                                \
   F (register_my_thread)                                                \
   F (set_all_interior_pointers)                                         \
+  F (set_finalizer_notifier)                                            \
   F (set_min_bytes_allocd)                                              \
   F (set_on_collection_event)                                           \
   F (size)                                                              \

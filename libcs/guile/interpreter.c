@@ -9,7 +9,7 @@
    its list (cs_process_weed).
 
    Leaving: exit() of the interpreter arrives in leaving() below.  It flushes
-   the ports, stops the finalizer thread, keeps the dynamic state, and jumps
+   the ports, keeps the dynamic state, ends the finalizer thread, and jumps
    back to where the workspace thread entered Guile; the frames in between
    are not needed any more.  The thread then leaves Guile like any other.  */
 
@@ -27,6 +27,7 @@
 #include "guile/applier.h"
 #include "guile/dynamic-state.h"
 #include "guile/failure.h"
+#include "guile/finalizers.h"
 #include "guile/inspect.h"
 #include "guile/interpreter.h"
 #include "guile/mutex.h"
@@ -147,6 +148,8 @@ cs_interpreter_replacement (const char *name)
     return register_my_thread;
   if (strcmp (name, "guile:unregister_my_thread") == 0)
     return unregister_my_thread;
+  if (cs_finalizers_replacement (name))
+    return cs_finalizers_replacement (name);
   return cs_mutex_replacement (name) ? cs_mutex_replacement (name)
                                      : cs_pointers_replacement (name);
 }
@@ -330,18 +333,15 @@ flush_ports (void *only_files)
   return NULL;
 }
 
-/* In Guile mode: keep the workspace thread's dynamic state (another thread
-   that exits keeps what the last run left), and stop the finalizer
-   thread.  */
+/* In Guile mode: keep the workspace thread's dynamic state.  Another thread
+   that exits keeps what the last run left.  */
 static void *
-settle (void *unused)
+keep_dynamic_state (void *unused)
 {
-  (void) unused;
   if (cs_interpreter_is_workspace_thread ())
     workspace.image->dynamic_state
       = bits_of (cs_dynamic_state_outermost (scm.current_thread ()));
-  scm.set_automatic_finalization_enabled (0);
-  return NULL;
+  return unused;
 }
 
 /* Once more what ports on files hold: other threads may have written to them
@@ -368,7 +368,8 @@ quiesce (void)
 {
   cs_module_keep_settings (&workspace.image->module);
   cs_signals_hold ();
-  scm.with_guile (settle, NULL);
+  scm.with_guile (keep_dynamic_state, NULL);
+  cs_finalizers_hold ();
   scm.with_guile (park_others, NULL);
   scm.with_guile (record_ports, NULL);
 }
@@ -471,7 +472,7 @@ take_up (void *unused)
                          workspace.params->argc, workspace.params->argv);
   reset_engine ();
   cs_signals_follow ();
-  scm.set_automatic_finalization_enabled (1);
+  cs_finalizers_begin ();
   if (cs_interpreter_will_save ())
     cs_signals_begin (scm_of (workspace.image->module.answer_signals),
                       workspace.params->checkpoint_ms,
@@ -747,7 +748,7 @@ cs_interpreter_checkpoint (struct cs_err *err)
   cs_threads_release ();
   cs_signals_release ();
   unblock_asyncs ();
-  scm.set_automatic_finalization_enabled (1);
+  cs_finalizers_release ();
   if (code != 0)
     {
       cs_failure_note (CS_FAILURE_COMMIT, err);

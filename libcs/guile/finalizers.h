@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* finalizers.h -- the interpreter's finalizer thread, around a save.
+
+   An image says that the thread does not run and that its pipe is closed:
+   the next process starts it again when there is something to finalize.  */
+#ifndef CS_FINALIZERS_H
+#define CS_FINALIZERS_H
+
+/* The function that a `replace` rule names "guile:set_finalizer_notifier",
+   for libgc's; else NULL.  */
+void *cs_finalizers_replacement (const char *name);
+
+/* End the finalizer thread, and let nobody start or wake it until it is
+   released on this thread.  Waits for another thread's hold.  A thread that
+   leaves for good need not release it.  */
+void cs_finalizers_hold (void);
+
+/* From a resume on, and after a hold: finalizers run again.  In Guile mode.  */
+void cs_finalizers_begin (void);
+void cs_finalizers_release (void);
+
+#endif
