@@ -9,6 +9,7 @@
 struct cs_guile_api scm;
 struct cs_guile_data scm_data;
 struct cs_gc_api gc;
+struct cs_gc_data gc_data;
 
 struct wanted
 {
@@ -26,6 +27,9 @@ static const struct wanted wanted[] = {
 #define F(name) { "GC_" #name, &gc.name },
   CS_GC_FUNCTIONS (F)
 #undef F
+#define F(name) { "GC_" #name, &gc_data.name },
+  CS_GC_VARIABLES (F)
+#undef F
 };
 
 #define NR_WANTED (sizeof wanted / sizeof *wanted)
@@ -39,6 +43,7 @@ static const char names[] =
 #undef F
 #define F(name) "GC_" #name "\n"
   CS_GC_FUNCTIONS (F)
+  CS_GC_VARIABLES (F)
 #undef F
   ;
 

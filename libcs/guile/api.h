@@ -156,6 +156,10 @@
   F (unregister_long_link)                                              \
   F (unregister_my_thread)
 
+/* Variables of type int: each is called GC_NAME in libgc.  */
+#define CS_GC_VARIABLES(F)                                              \
+  F (dont_gc)
+
 struct cs_guile_api
 {
 #define F(name) __typeof__ (&scm_##name) name;
@@ -177,9 +181,19 @@ struct cs_gc_api
 #undef F
 };
 
+/* The header calls its declaration deprecated: there is no other way to set
+   it.  */
+struct cs_gc_data
+{
+#define F(name) int *name;
+  CS_GC_VARIABLES (F)
+#undef F
+};
+
 extern struct cs_guile_api scm;
 extern struct cs_guile_data scm_data;
 extern struct cs_gc_api gc;
+extern struct cs_gc_data gc_data;
 
 /* What a store keeps of it, in section "guile".  A carried library has one
    address for the life of the store, so its functions need be looked up

@@ -122,6 +122,22 @@ enable_collector (void)
   cs_process_allow_stop ();
 }
 
+/* gc-disable and gc-enable of a program, which may take any time between
+   them.  */
+static SCM
+gc_disable (void)
+{
+  gc.disable ();
+  return SCM_UNSPECIFIED;
+}
+
+static SCM
+gc_enable (void)
+{
+  gc.enable ();
+  return SCM_UNSPECIFIED;
+}
+
 /* The collector lets go of its lock in here and counts who is at it; before
    a fork, and before an image is written, it waits until nobody is (libgc
    8.2.2, mallocx.c; pthread_support.c, wait_for_reclaim_atfork).  */
@@ -144,6 +160,10 @@ cs_interpreter_replacement (const char *name)
     return disable_collector;
   if (strcmp (name, "guile:enable_collector") == 0)
     return enable_collector;
+  if (strcmp (name, "guile:gc_disable") == 0)
+    return gc_disable;
+  if (strcmp (name, "guile:gc_enable") == 0)
+    return gc_enable;
   if (strcmp (name, "guile:register_my_thread") == 0)
     return register_my_thread;
   if (strcmp (name, "guile:unregister_my_thread") == 0)
@@ -629,6 +649,9 @@ admit_collector (void)
   cs_process_unblock_signal (gc.get_thr_restart_signal ());
 }
 
+/* Whoever has disabled the collector in the last process, a program or a
+   thread that could not be stopped in time, does not enable it any more: it
+   works in each process from its beginning.  */
 void
 cs_interpreter_resume (void)
 {
@@ -639,6 +662,7 @@ cs_interpreter_resume (void)
   /* A thread of the last process may have had this one's number.  */
   if (gc.thread_is_registered ())
     gc.unregister_my_thread ();
+  *gc_data.dont_gc = 0;
   atomic_store (&cs_process.collector_ready, true);
   gc.set_on_collection_event (on_collection);
   cs_threads_weed (&workspace.image->threads);

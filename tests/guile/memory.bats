@@ -48,6 +48,26 @@ EOF
     }' <<< "$mappings"
 }
 
+@test "a collector that was disabled works in the next process" {
+  persist '(gc-disable)'
+  answers '#t' '(begin (do ((i 0 (1+ i))) ((= i 1000)) (make-vector 20000 i))
+    (write (< (assq-ref (gc-stats) (quote heap-size)) 80000000)))'
+}
+
+# A checkpoint waits for nobody who only has no wish to be collected.
+@test "a thread that has disabled the collector can be stopped for a checkpoint" {
+  killed << 'EOF'
+(begin
+  (use-modules (ice-9 threads))
+  (define disabled #f)
+  (call-with-new-thread
+    (lambda () (gc-disable) (set! disabled #t) (let loop () (loop))))
+  (let loop () (unless disabled (loop))))
+EOF
+  [ -z "$stderr" ] || show
+  answers '#t' '(write disabled)'
+}
+
 # Print the protections of what is mapped in section "code", in the maps(5) on
 # standard input, each once.
 code_protections ()
