@@ -339,7 +339,8 @@ void cs_process_take_signals (void);
 /* stop.c: make every other thread that works in the interpreter wait until
    it is released, with none of the interpreter's locks in its hands.  Signal
    ALSO (none if it is 0) gets through to them meanwhile.  Returns how many
-   did not obey within a second: they go on.  */
+   did not obey within a second, or ten if they work or lack only a processor:
+   they go on.  */
 unsigned cs_process_stop_threads (int also);
 void cs_process_release_threads (void);
 

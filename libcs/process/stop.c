@@ -40,6 +40,7 @@
 
 #define YIELDS 100              /* looks before the first millisecond */
 #define POLLS 1000              /* milliseconds, then go on without */
+#define POLLS_RUNNING 10000     /* for those that lack only a processor */
 #define RESEND 8                /* milliseconds between signals to one thread */
 
 __thread struct cs_stop_thread cs_stop_self;
@@ -301,6 +302,21 @@ install (int also)
   sigaction (stop_signal (), &action, NULL);
 }
 
+/* Is one of those that are not stopped yet working, or would if it got a
+   processor?  Then it soon comes to where it may be stopped.  */
+static bool
+any_runs (unsigned now)
+{
+  bool runs = false;
+
+  lock_list ();
+  for (struct cs_stop_thread *t = list; t && !runs; t = t->next)
+    runs = t != &cs_stop_self && atomic_load (&t->stopped_in) != now
+           && cs_process_thread_runs ((uint32_t) t->tid);
+  unlock_list ();
+  return runs;
+}
+
 /* Threads that are not stopped yet; each gets the signal if SEND.  */
 static unsigned
 count_running (unsigned now, bool send)
@@ -366,7 +382,9 @@ wait_for_stop (unsigned now)
       sched_yield ();
       running = count_running (now, false);
     }
-  for (int i = 1; running > 0 && i < POLLS; i++)
+  for (int i = 1; running > 0
+                  && (i < POLLS || (i < POLLS_RUNNING && any_runs (now)));
+       i++)
     {
       poll (NULL, 0, 1);
       running = count_running (now, i % RESEND == 0);
