@@ -74,10 +74,13 @@ bounded ()
   timeout -k 5 "$CS_TEST_TIMEOUT" "$@" 3>&-
 }
 
-# Print what the last run left, for the reader of a failed case.
+# Print what the last run left, for the reader of a failed case; the last line
+# of an error first, as that says what it was.
 show ()
 {
-  printf '%s\n' "status: $status" "stdout: $output" "stderr: $stderr"
+  printf '%s\n' "status: $status" "error: ${stderr##*$'\n'}" \
+    "generation: $(cs-inspect "$STORE" 2>&1 | grep -i generation)" \
+    "stdout: $output" "stderr: $stderr"
   return 1
 }
 

@@ -301,7 +301,7 @@ afterwards ()
     [ "$status" -eq 137 ] || { echo "process $i"; show; }
     [ -z "$stderr" ] || show
   done
-  answers done "(define h (make-guardian)) (h (list 1 2)) (until (begin (gc) (h))) (display 'done)"
+  answers finalized "(define h (make-guardian)) (h (list 1 2)) (until (begin (gc) (h))) (display 'finalized)"
 }
 
 # What a thread may be doing.
@@ -352,9 +352,11 @@ kinds='(use-modules (system foreign) (system foreign-library))
       rm -rf "$STORE"-*
       # Descriptors are of one process.
       run_in "$STORE" "$prelude $kinds (define ts (list (start '$kind) (start '$kind))) (until (equal? begun 2)) (usleep 2000) $end"
-      [ "$status" -eq "$([ -z "$end" ] && echo 0 || echo 137)" ] || { echo "$kind $end"; show; }
-      answers '((#t #t) 2)' '(gc) (write (list (map thread-exited? ts) begun))' || { echo "$kind $end"; return 1; }
-      answers '((() ()) #t (1 2 3))' '(gc) (write (list (map (lambda (t) (call-with-values (lambda () (join-thread t)) list)) ts) (and (try-mutex held) (try-mutex m)) (par-map 1+ (list 0 1 2))))' || { echo "$kind $end"; return 1; }
+      echo "$kind $end"
+      [ "$status" -eq "$([ -z "$end" ] && echo 0 || echo 137)" ] || show
+      [ -z "$stderr" ] || show
+      answers '((#t #t) 2)' '(gc) (write (list (map thread-exited? ts) begun))'
+      answers '((() ()) #t (1 2 3))' '(gc) (write (list (map (lambda (t) (call-with-values (lambda () (join-thread t)) list)) ts) (and (try-mutex held) (try-mutex m)) (par-map 1+ (list 0 1 2))))'
     done
   done
 }
