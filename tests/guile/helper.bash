@@ -68,10 +68,11 @@ store_fresh ()
 }
 
 # Run a command that must end in time, without the descriptor bats keeps
-# for itself.
+# for itself.  One that does not is told of on stderr: it may have to be
+# killed, as others kill themselves.
 bounded ()
 {
-  timeout -k 5 "$CS_TEST_TIMEOUT" "$@" 3>&-
+  timeout --verbose -k 5 "$CS_TEST_TIMEOUT" "$@" 3>&-
 }
 
 # Print what the last run left, for the reader of a failed case; the last line
@@ -149,7 +150,8 @@ fails ()
 killed ()
 {
   run_in "$STORE" "$(expression "$@") ((@ (coldstore) checkpoint!)) (kill (getpid) SIGKILL)"
-  ended 137
+  ended 137 || return 1
+  [ "$stderr" = "${stderr#*timeout: sending}" ] || show
 }
 
 survives ()
