@@ -48,7 +48,9 @@ static struct
   sigjmp_buf start;             /* where leaving() jumps to */
   int status;
   bool unknown;                 /* Guile's objects are laid out otherwise */
+  bool entered;                 /* Guile runs the program */
   bool left;                    /* exit() was called: a hook may call it again */
+  bool exiting;                 /* ... of libc itself: there is no way back */
   bool discarded;               /* nothing is to be saved any more */
   bool broken_pipe;             /* a port's reader had gone by then */
 } workspace;
@@ -413,7 +415,7 @@ unblock_asyncs (void)
 static void
 leaving (int status)
 {
-  bool on_workspace = cs_interpreter_is_workspace_thread ();
+  bool jumps = cs_interpreter_is_workspace_thread () && !workspace.exiting;
   bool again = workspace.left;
 
   workspace.left = true;
@@ -430,10 +432,23 @@ leaving (int status)
   if (cs_interpreter_will_save () || !workspace.params)
     quiesce ();
   status = cs_signals_status (status);
-  if (!on_workspace)
+  if (!jumps)
     workspace.finish (status);
   workspace.status = status;
   siglongjmp (workspace.start, 1);
+}
+
+/* Foreign code has called exit(), which knows nothing of us: the workspace is
+   left all the same.  What then calls exit() once more goes on with the
+   handlers that remain (atexit(3), NOTES).  */
+static void
+on_libc_exit (int status, void *unused)
+{
+  (void) unused;
+  if (!workspace.entered || workspace.left)
+    return;
+  workspace.exiting = true;
+  leaving (status);
 }
 
 static void *
@@ -569,6 +584,7 @@ workspace_thread (void *unused)
         }
       if (workspace.params)
         scm.with_guile (take_up, NULL);
+      workspace.entered = workspace.params != NULL;
       scm.with_guile (workspace.params ? run_shell : boot_body, NULL);
       /* Both leave by exit(), unless an error ended them: then plain Guile
          exits with 1 (libguile/init.c, scm_boot_guile).  */
@@ -679,6 +695,8 @@ cs_interpreter_run (const struct cs_run_params *params,
   workspace.params = params;
   workspace.finish = finish;
   cs_process.leaving = leaving;
+  if (on_exit (on_libc_exit, NULL) != 0)
+    return cs_err_sys (err, ENOMEM, "register with the C library");
   if (params->stack_len > 0)
     code = run_thread (params->stack_len, err);
   else

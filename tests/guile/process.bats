@@ -672,6 +672,65 @@ E
   answers '(5 #t)' '(write (list x (thread-exited? hard-one)))'
 }
 
+# Foreign code that leaves: exit() of libc itself, and a library that calls it.
+leaver ()
+{
+  c_library leaver << 'E'
+#include <pthread.h>
+#include <stdlib.h>
+void leave (int status) { exit (status); }
+static void *body (void *status) { exit ((int) (long) status); }
+void leave_on_thread (int status)
+{
+  pthread_t thread;
+  pthread_create (&thread, 0, body, (void *) (long) status);
+  pthread_join (thread, 0);
+}
+E
+  leaves="(use-modules (coldstore) (system foreign) (ice-9 threads))
+    (define (c-call name library status)
+      (display (quote said))
+      ((pointer->procedure void (dynamic-func name library) (list int)) status))"
+}
+
+@test "exit() of foreign code saves and flushes, with its status" {
+  local call n=0
+
+  leaver
+  for call in '"exit" (dynamic-link)' \
+    "\"leave\" (dynamic-link \"$PWD/libleaver\")" \
+    "\"leave_on_thread\" (dynamic-link \"$PWD/libleaver\")"
+  do
+    n=$((n + 1))
+    run_in "$STORE" "$leaves (define here $n) (define seen #f)
+      (add-hook! before-checkpoint-hook (lambda () (set! seen here)))
+      (c-call $call 3)"
+    [ "$status" -eq 3 ]
+    printed said
+    [ -z "$stderr" ] || show
+    answers "($n $n)" '(write (list here seen))'
+    run_in "$STORE" "$leaves (define here 'thread)
+      (join-thread (call-with-new-thread (lambda () (c-call $call 4))))"
+    [ "$status" -eq 4 ]
+    printed said
+    answers thread '(write here)'
+  done
+}
+
+@test "exit() of foreign code in a forked child, or with nothing to save" {
+  leaver
+  answers 'said(0 parent)' "$leaves (define here 'parent)
+    (let ((pid (primitive-fork)))
+      (when (zero? pid) (set! here 'child) (c-call \"exit\" (dynamic-link) 0))
+      (write (list (status:exit-val (cdr (waitpid pid))) here)))"
+  answers parent '(write here)'
+  run --separate-stderr bounded cs-run --no-save "$STORE" -c \
+    "(set! here 'lost) (c-call \"exit\" (dynamic-link) 5)" < /dev/null
+  [ "$status" -eq 5 ]
+  printed said
+  answers parent '(write here)'
+}
+
 @test "a forked child that exits does not save, its parent does" {
   persist '(define x 1)'
   answers '(3)' <<'E'
