@@ -29,7 +29,10 @@
        begins needs no sync, as only who has synced the log's end cuts it
        off.
    L7  A commit is made in a file whose name is on stable storage: who gave
-       it the name (new-file.c) may have been killed before the sync.  */
+       it the name (new-file.c) may have been killed before the sync.
+   L8  Where the image grows over an older log, that is cut off, and the end
+       of the file synced, before there is a record of such an image: of
+       what is not synced, a power failure may keep any part.  */
 
 #include <errno.h>
 #include <inttypes.h>
@@ -61,8 +64,7 @@ cs_log_start (uint64_t committed)
 
 /* Wherever one of the slots says it begins, there is no log.  What was left
    of older logs is cut off last, as the image will read as zeros where nothing
-   was written to it; the next sync makes that certain before anybody looks
-   there.  */
+   was written to it (L8).  */
 static int
 move (const struct cs_store *store, const struct cs_superblock_disk *sb)
 {
@@ -72,7 +74,7 @@ move (const struct cs_store *store, const struct cs_superblock_disk *sb)
     return r;
   return cs_sys.ftruncate (store->fd, (off_t) (cs_store_image_off (sb)
                                                + sb->committed)) < 0
-         ? -errno : 0;
+         || cs_sys.fdatasync (store->fd) < 0 ? -errno : 0;
 }
 
 int

@@ -308,7 +308,7 @@ fail_in_a_while (int fd)
 static void
 move_fails (void)
 {
-  for (int nth = 1; nth <= 3; nth++)
+  for (int nth = 1; nth <= 4; nth++)
     {
       struct cs_store *store;
       char *heap = grow_into_log (&store);
@@ -389,6 +389,29 @@ watch_syncs (void)
   is_unsynced = true;
   cs_sys.pwrite = write_what_is_synced;
   cs_sys.fdatasync = sync_and_count;
+}
+
+static int
+cut_off_unsynced (int fd, off_t len)
+{
+  is_unsynced = true;
+  return ftruncate (fd, len);
+}
+
+/* A power failure that keeps a record, but not what came before it: the image
+   of that record would reach over what an older log has left.  */
+static void
+growth_is_synced (void)
+{
+  struct cs_store *store;
+
+  grow_into_log (&store);
+  is_unsynced = false;
+  cs_sys.ftruncate = cut_off_unsynced;
+  cs_sys.pwrite = write_what_is_synced;
+  cs_sys.fdatasync = sync_and_count;
+  commit_number (store, 4);
+  CHECK (!is_unsynced);
 }
 
 static int
@@ -568,6 +591,8 @@ main (void)
     { "H2: the same, and the history is removed", cut_off_and_removed },
     { "H1: syncs that a killed process left out", syncs_left_out },
     { "a heap that grows to where the log was is empty", growth },
+    { "L8: what older logs left is cut off before there is a record",
+      growth_is_synced },
     { "L5: the log is not used after it could not be moved", move_fails },
     { "L6: the end of a log that a killed process did not sync",
       end_left_out },
