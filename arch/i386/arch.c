@@ -34,5 +34,7 @@ const struct cs_arch cs_arch_i386 = {
   .reloc_name = cs_i386_reloc_name,
   .trampoline_len = 32,
   .stub_off = 16,
-  .encode_trampoline = cs_i386_encode_trampoline
+  .encode_trampoline = cs_i386_encode_trampoline,
+  .decode_plt_got = cs_i386_decode_plt_got,
+  .encode_plt_got = cs_i386_encode_plt_got
 };

@@ -10,5 +10,9 @@ const char *cs_i386_reloc_name (uint32_t type);
 int cs_i386_encode_trampoline (void *code, uint64_t addr,
                                uint64_t slot_addr, uint64_t handler_addr,
                                uint32_t index);
+size_t cs_i386_decode_plt_got (const void *code, size_t len, uint64_t addr,
+                               uint64_t got, uint64_t *word_addr);
+int cs_i386_encode_plt_got (void *code, size_t len, uint64_t addr,
+                            uint64_t word_addr);
 
 #endif

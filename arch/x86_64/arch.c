@@ -27,5 +27,7 @@ const struct cs_arch cs_arch_x86_64 = {
   .reloc_name = cs_x86_64_reloc_name,
   .trampoline_len = 32,
   .stub_off = 16,
-  .encode_trampoline = cs_x86_64_encode_trampoline
+  .encode_trampoline = cs_x86_64_encode_trampoline,
+  .decode_plt_got = cs_x86_64_decode_plt_got,
+  .encode_plt_got = cs_x86_64_encode_plt_got
 };

@@ -10,5 +10,9 @@ const char *cs_x86_64_reloc_name (uint32_t type);
 int cs_x86_64_encode_trampoline (void *code, uint64_t addr,
                                  uint64_t slot_addr, uint64_t handler_addr,
                                  uint32_t index);
+size_t cs_x86_64_decode_plt_got (const void *code, size_t len, uint64_t addr,
+                                 uint64_t got, uint64_t *word_addr);
+int cs_x86_64_encode_plt_got (void *code, size_t len, uint64_t addr,
+                              uint64_t word_addr);
 
 #endif

@@ -63,6 +63,23 @@ struct cs_arch
      Returns 0, or -ERANGE if a displacement does not fit the encoding.  */
   int (*encode_trampoline) (void *code, uint64_t addr, uint64_t slot_addr,
                             uint64_t handler_addr, uint32_t index);
+
+  /* An entry of section .plt.got: a jump through a word of the GOT.  The
+     linker makes one for a function that a library calls and whose address
+     its code takes: one word serves both.
+
+     decode_plt_got() looks at the LEN bytes at CODE, at address ADDR of a
+     library with DT_PLTGOT at GOT (0 if it has none).  Returns the length of
+     the entry they begin with, and in *WORD_ADDR the address of its word; 0
+     if they are no entry that is known.
+
+     encode_plt_got() has such an entry, to be executed at address ADDR, jump
+     through the word at WORD_ADDR.  Returns 0, or -EINVAL if it is none, or
+     -ERANGE if the word is out of reach; then nothing is changed.  */
+  size_t (*decode_plt_got) (const void *code, size_t len, uint64_t addr,
+                            uint64_t got, uint64_t *word_addr);
+  int (*encode_plt_got) (void *code, size_t len, uint64_t addr,
+                         uint64_t word_addr);
 };
 
 /* The calling convention of the handler that stubs jump to: its index comes

@@ -45,6 +45,13 @@ cs_intern_stub (const struct cs_table_disk *table, uint32_t i)
   return cs_intern_trampoline (table, i) + table_arch (table)->stub_off;
 }
 
+uint64_t
+cs_intern_slot (const struct cs_table_disk *table, uint32_t i)
+{
+  return table->slots_addr
+    + (1 + (uint64_t) i) * table_arch (table)->word_len;
+}
+
 long
 cs_intern_at (const struct cs_table_disk *table, uint64_t addr)
 {
@@ -154,8 +161,7 @@ encode_all (const struct cs_arch *arch, struct cs_table_disk *table)
     {
       int r = arch->encode_trampoline (code + i * arch->trampoline_len,
                                        cs_intern_trampoline (table, i),
-                                       table->slots_addr
-                                       + (1 + (uint64_t) i) * arch->word_len,
+                                       cs_intern_slot (table, i),
                                        table->slots_addr, i);
 
       if (r < 0)

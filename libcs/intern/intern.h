@@ -38,9 +38,10 @@ int cs_intern_open (struct cs_store *store, struct cs_table_disk **table,
 int cs_intern_attach (struct cs_store *store, struct cs_table_disk **table,
                       struct cs_err *err);
 
-/* Address of entry I's trampoline, and of its missing stub.  */
+/* Address of entry I's trampoline, of its missing stub, and of its slot.  */
 uint64_t cs_intern_trampoline (const struct cs_table_disk *table, uint32_t i);
 uint64_t cs_intern_stub (const struct cs_table_disk *table, uint32_t i);
+uint64_t cs_intern_slot (const struct cs_table_disk *table, uint32_t i);
 
 /* The entry whose trampoline ADDR is in, or -ENOENT.  */
 long cs_intern_at (const struct cs_table_disk *table, uint64_t addr);

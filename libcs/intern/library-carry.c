@@ -15,6 +15,7 @@
 
 #include "intern/intern.h"
 #include "intern/library-private.h"
+#include "intern/plt-got.h"
 
 /* Where the libraries lie in the region, and the distance between them: more
    than any p_align in use, so that ld.so's alignment changes nothing (glibc
@@ -430,6 +431,18 @@ place_extension (struct carry *c, struct plan *plan, struct cs_err *err)
   return claim (c, plan, err);
 }
 
+/* The slot of the trampoline at ADDR.  */
+static uint64_t
+find_slot (void *closure, uint64_t addr)
+{
+  const struct cs_table_disk *table = closure;
+  long i = cs_intern_at (table, addr);
+
+  if (i < 0 || cs_intern_trampoline (table, (uint32_t) i) != addr)
+    return 0;
+  return cs_intern_slot (table, (uint32_t) i);
+}
+
 static int
 rebase_all (struct carry *c, struct cs_err *err)
 {
@@ -442,6 +455,10 @@ rebase_all (struct carry *c, struct cs_err *err)
                         &c->plans[i].rebased, err);
       if (code == 0)
         code = c->code;
+      if (code == 0)
+        code = cs_plt_got_direct (c->current->elf, c->current->addr,
+                                  find_slot, c->with->table,
+                                  &c->plans[i].rebased, err);
       if (c->unnamed)
         code = cs_err_set (err, CS_E_MISUSE, "'%s' is replaced, and its"
                            " address is taken in %s: a rule must intern it",

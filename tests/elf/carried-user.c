@@ -8,6 +8,7 @@
 
 extern int carried_count;
 extern int carried_add (int n);
+extern int carried_next (int n);
 
 int user_calls;
 static int (*keep) (int);
@@ -35,4 +36,15 @@ void *
 user_allocate (size_t len)
 {
   return malloc (len);
+}
+
+int (*user_get_next (void)) (int)
+{
+  return carried_next;
+}
+
+int
+user_call_next (int n)
+{
+  return carried_next (n);
 }

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int carried_count = 1;
 static int hidden = 10;
@@ -71,4 +72,51 @@ int
 carried_call_twice (int n)
 {
   return carried_twice (n);
+}
+
+/* Called, and their addresses taken by code, so that the linker makes one
+   word for both: inside, inside and replaced, outside.  */
+int
+carried_next (int n)
+{
+  return n + 1;
+}
+
+int (*carried_get_next (void)) (int)
+{
+  return carried_next;
+}
+
+int
+carried_call_next (int n)
+{
+  return carried_next (n);
+}
+
+int
+carried_thrice (int n)
+{
+  return 3 * n;
+}
+
+int (*carried_get_thrice (void)) (int)
+{
+  return carried_thrice;
+}
+
+int
+carried_call_thrice (int n)
+{
+  return carried_thrice (n);
+}
+
+pid_t (*carried_get_parent (void)) (void)
+{
+  return getppid;
+}
+
+int
+carried_call_parent (int n)
+{
+  return n + (int) getppid ();
 }

@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 
+#include "intern/plt-got.h"
 #include "intern/policy.h"
 #include "intern/rebase.h"
 #include "intern/table.h"
@@ -51,6 +52,14 @@ resolve (void *closure, const struct cs_elf_symbol *symbol,
   return symbol->name[0] % 2;
 }
 
+/* The slot of the trampoline that each of those symbols has.  */
+static uint64_t
+find_slot (void *closure, uint64_t addr)
+{
+  (void) closure;
+  return addr == 0x10000000 ? 0x20000000 : 0;
+}
+
 /* The copy is a library again (rebase.h).  */
 static void
 rebase (const struct cs_elf *elf, cs_rebase_resolver *resolver)
@@ -66,6 +75,7 @@ rebase (const struct cs_elf *elf, cs_rebase_resolver *resolver)
     return;
   for (size_t i = 1; i < copy.nr_slots; i++)
     REQUIRE (copy.slots[i].addr >= copy.slots[i - 1].addr);
+  REQUIRE (cs_plt_got_direct (elf, base, find_slot, NULL, &copy, &err) == 0);
   fuzz_answer (cs_elf_open_memory ("copy", copy.data, copy.len, &again, &err),
                &err);
   if (err.code < 0)

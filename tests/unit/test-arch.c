@@ -219,6 +219,172 @@ run_stubs (void **state)
     }
 }
 
+/* -- Entries of section .plt.got.  */
+
+static const struct
+{
+  const struct cs_arch *arch;
+  size_t len, field;            /* field: where the displacement is */
+  uint8_t before[16], after[16];
+} entries[] = {
+  { &cs_arch_x86_64, 8, 2,
+    { 0xff, 0x25, 0x04, 0x03, 0x02, 0x01, 0x66, 0x90 },
+    { 0xff, 0x25, 0xfa, 0xff, 0xff, 0xff, 0x66, 0x90 } },
+  { &cs_arch_x86_64, 8, 3,
+    { 0xf2, 0xff, 0x25, 0x04, 0x03, 0x02, 0x01, 0x90 },
+    { 0xf2, 0xff, 0x25, 0xf9, 0xff, 0xff, 0xff, 0x90 } },
+  { &cs_arch_x86_64, 16, 6,
+    { 0xf3, 0x0f, 0x1e, 0xfa, 0xff, 0x25, 0x04, 0x03, 0x02, 0x01,
+      0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00 },
+    { 0xf3, 0x0f, 0x1e, 0xfa, 0xff, 0x25, 0xf6, 0xff, 0xff, 0xff,
+      0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00 } },
+  { &cs_arch_x86_64, 16, 7,
+    { 0xf3, 0x0f, 0x1e, 0xfa, 0xf2, 0xff, 0x25, 0x04, 0x03, 0x02, 0x01,
+      0x0f, 0x1f, 0x44, 0x00, 0x00 },
+    { 0xf3, 0x0f, 0x1e, 0xfa, 0xf2, 0xff, 0x25, 0xf5, 0xff, 0xff, 0xff,
+      0x0f, 0x1f, 0x44, 0x00, 0x00 } },
+  { &cs_arch_i386, 8, 2,
+    { 0xff, 0xa3, 0x04, 0x03, 0x02, 0x01, 0x66, 0x90 },
+    { 0xff, 0x25, 0x00, 0x00, 0x20, 0x00, 0x66, 0x90 } },
+  { &cs_arch_i386, 16, 6,
+    { 0xf3, 0x0f, 0x1e, 0xfb, 0xff, 0xa3, 0x04, 0x03, 0x02, 0x01,
+      0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00 },
+    { 0xf3, 0x0f, 0x1e, 0xfb, 0xff, 0x25, 0x00, 0x00, 0x20, 0x00,
+      0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00 } }
+};
+
+enum { NR_ENTRIES = sizeof entries / sizeof *entries };
+
+/* The library's GOT at 0x1000; the entry at 0x200000, and so is the word that
+   it is to jump through.  */
+static void
+plt_got_bytes (void **state)
+{
+  uint64_t addr = 0x200000, got = 0x1000, word, expected;
+  uint8_t bytes[16];
+
+  (void) state;
+  for (size_t i = 0; i < NR_ENTRIES; i++)
+    {
+      const struct cs_arch *arch = entries[i].arch;
+
+      expected = 0x1020304
+                 + (arch == &cs_arch_i386 ? got : addr + entries[i].field + 4);
+      memcpy (bytes, entries[i].before, sizeof bytes);
+      assert_int_equal (arch->decode_plt_got (bytes, sizeof bytes, addr, got,
+                                              &word), entries[i].len);
+      assert_int_equal (word, expected);
+      assert_int_equal (arch->encode_plt_got (bytes, sizeof bytes, addr,
+                                              addr), 0);
+      assert_memory_equal (bytes, entries[i].after, sizeof bytes);
+    }
+}
+
+/* A displacement is signed.  */
+static void
+plt_got_negative (void **state)
+{
+  static const uint8_t wide[8]
+    = { 0xff, 0x25, 0xf0, 0xff, 0xff, 0xff, 0x66, 0x90 };
+  static const uint8_t narrow[8]
+    = { 0xff, 0xa3, 0xf0, 0xff, 0xff, 0xff, 0x66, 0x90 };
+  uint64_t word;
+
+  (void) state;
+  assert_int_equal (cs_arch_x86_64.decode_plt_got (wide, 8, 0x200000, 0,
+                                                   &word), 8);
+  assert_int_equal (word, 0x200006 - 16);
+  assert_int_equal (cs_arch_i386.decode_plt_got (narrow, 8, 0x200000, 0x1000,
+                                                 &word), 8);
+  assert_int_equal (word, 0x1000 - 16);
+}
+
+/* Each byte but the displacement's counts; so does the length; on i386, that
+   there is a GOT.  */
+static void
+plt_got_others (void **state)
+{
+  uint8_t bytes[16];
+  uint64_t word;
+
+  (void) state;
+  for (size_t i = 0; i < NR_ENTRIES; i++)
+    {
+      const struct cs_arch *arch = entries[i].arch;
+
+      memcpy (bytes, entries[i].before, sizeof bytes);
+      for (size_t k = 0; k < entries[i].len; k++)
+        {
+          bytes[k] ^= 0x40;
+          assert_int_equal (arch->decode_plt_got (bytes, sizeof bytes, 0, 1,
+                                                  &word) != 0,
+                            k - entries[i].field < 4);
+          bytes[k] ^= 0x40;
+        }
+      for (size_t len = 0; len < entries[i].len; len++)
+        assert_int_equal (arch->decode_plt_got (bytes, len, 0, 1, &word), 0);
+      if (arch == &cs_arch_i386)
+        assert_int_equal (arch->decode_plt_got (bytes, sizeof bytes, 0, 0,
+                                                &word), 0);
+      bytes[0] ^= 0x40;
+      assert_int_equal (arch->encode_plt_got (bytes, sizeof bytes, 0, 0),
+                        -EINVAL);
+    }
+}
+
+static void
+plt_got_reach (void **state)
+{
+  uint64_t addr = 0x200000000000, from = addr + 6;
+  uint8_t bytes[16];
+
+  (void) state;
+#define ENCODE(i, word) \
+  (memcpy (bytes, entries[i].before, sizeof bytes), \
+   entries[i].arch->encode_plt_got (bytes, sizeof bytes, addr, (word)))
+  assert_int_equal (ENCODE (0, from + INT32_MAX), 0);
+  assert_int_equal (ENCODE (0, from - 0x80000000u), 0);
+  assert_int_equal (ENCODE (0, from + 0x80000000u), -ERANGE);
+  assert_memory_equal (bytes, entries[0].before, sizeof bytes);
+  assert_int_equal (ENCODE (0, from - 0x80000001u), -ERANGE);
+  assert_int_equal (ENCODE (4, 0xfffffffc), 0);
+  assert_int_equal (ENCODE (4, 0xfffffffd), -ERANGE);
+  assert_int_equal (ENCODE (4, 0x100000000), -ERANGE);
+  assert_memory_equal (bytes, entries[4].before, sizeof bytes);
+#undef ENCODE
+}
+
+/* As the machine sees it.  */
+static void
+run_plt_got (void **state)
+{
+  const struct cs_arch *arch = cs_arch_native ();
+  long page_len = arch->page_len;
+  int (*call_snprintf) (char *, size_t, const char *, ...) = entry (0, 0);
+  char text[64];
+  size_t nr = 0;
+
+  (void) state;
+  words[1] = 0;
+  words[2] = (uintptr_t) snprintf;
+  for (size_t i = 0; i < NR_ENTRIES; i++)
+    {
+      if (entries[i].arch != arch)
+        continue;
+      assert_int_equal (mprotect (code, page_len, PROT_READ | PROT_WRITE), 0);
+      memcpy (code, entries[i].before, entries[i].len);
+      assert_int_equal (arch->encode_plt_got (code, entries[i].len,
+                                              (uintptr_t) code,
+                                              (uintptr_t) &words[2]), 0);
+      assert_int_equal (mprotect (code, page_len, PROT_READ | PROT_EXEC), 0);
+      assert_int_equal (call_snprintf (text, sizeof text, "%d %.2f %s", 7,
+                                       1.25, "x"), 8);
+      assert_string_equal (text, "7 1.25 x");
+      nr++;
+    }
+  assert_true (nr > 0);
+}
+
 /* -- The rest.  */
 
 static void
@@ -355,6 +521,11 @@ main (void)
     cmocka_unit_test (reach_i386),
     cmocka_unit_test_setup_teardown (run_trampolines, map_code, unmap_code),
     cmocka_unit_test_setup_teardown (run_stubs, map_code, unmap_code),
+    cmocka_unit_test (plt_got_bytes),
+    cmocka_unit_test (plt_got_negative),
+    cmocka_unit_test (plt_got_others),
+    cmocka_unit_test (plt_got_reach),
+    cmocka_unit_test_setup_teardown (run_plt_got, map_code, unmap_code),
     cmocka_unit_test (find_machines),
     cmocka_unit_test (classify_relocs),
     cmocka_unit_test (reserve_region)

@@ -24,7 +24,8 @@ static const char policy_text[] =
   "optional intern function * in rebound\n"
   "replace malloc with test:malloc\n"
   "replace free with test:free\n"
-  "replace carried_twice with test:twice in persistent\n";
+  "replace carried_twice with test:twice in persistent\n"
+  "replace carried_thrice with test:twice in persistent\n";
 
 /* What each process has.  */
 static struct cs_store *store;
@@ -263,6 +264,36 @@ check_calls (void)
   CHECK (twice (4) == 9 && function_at (0, "carried_twice") (4) == 8);
 }
 
+typedef function *getter (void);
+
+static function *
+taken (int i, const char *name)
+{
+  return ((getter *) at (i, name)) ();
+}
+
+/* Functions that are called and whose addresses are taken, by the same
+   library.  */
+static void
+check_shared_words (void)
+{
+  function *parent = taken (0, "carried_get_parent");
+
+  CHECK (has_trampoline (FIRST, "carried_next",
+                         (void *) taken (0, "carried_get_next")));
+  CHECK (taken (0, "carried_get_next") == taken (1, "user_get_next"));
+  CHECK (taken (1, "user_get_next") (4) == 5);
+  CHECK (function_at (0, "carried_call_next") (4) == 5);
+  CHECK (function_at (1, "user_call_next") (4) == 5);
+  CHECK (has_trampoline (FIRST, "carried_thrice",
+                         (void *) taken (0, "carried_get_thrice")));
+  CHECK (taken (0, "carried_get_thrice") (4) == 9);
+  CHECK (function_at (0, "carried_call_thrice") (4) == 9);
+  CHECK (cs_intern_at (table, (uintptr_t) parent) >= 0);
+  CHECK (((pid_t (*) (void)) (uintptr_t) parent) () == getppid ());
+  CHECK (function_at (0, "carried_call_parent") (3) == getppid () + 3);
+}
+
 static void
 new_store (void)
 {
@@ -475,6 +506,131 @@ too_many (void)
                           NULL, &policy, &err) == 0);
   carrying.policy = policy;
   CHECK (cs_library_carry (store, &carrying, &err) == -CS_E_REFUSED);
+}
+
+/* From now on the trampolines can be told, but not be jumped to.  */
+static void
+lock_trampolines (void)
+{
+  size_t len;
+  void *code = cs_store_section (store, "code", &len);
+
+  CHECK (code && mprotect (code, len, PROT_NONE) == 0);
+}
+
+static void
+call_directly (void)
+{
+  resume ();
+  check_shared_words ();
+  lock_trampolines ();
+  CHECK (function_at (0, "carried_call_next") (4) == 5);
+  CHECK (function_at (1, "user_call_next") (4) == 5);
+  CHECK (function_at (0, "carried_call_thrice") (4) == 9);
+  CHECK (function_at (0, "carried_call_parent") (3) == getppid () + 3);
+}
+
+static void
+call_by_trampoline (void)
+{
+  resume ();
+  check_shared_words ();
+  lock_trampolines ();
+  function_at (0, "carried_call_next") (4);
+}
+
+static void
+call_taken (void)
+{
+  resume ();
+  lock_trampolines ();
+  taken (0, "carried_get_next") (4);
+}
+
+static void
+make_and_leave (void)
+{
+  begin ();
+  check_shared_words ();
+  save_and_leave ();
+}
+
+static void
+direct_calls (void)
+{
+  CHECK (in_child (make_and_leave) == 0);
+  CHECK (in_child (call_directly) == 0);
+  CHECK (in_child (call_taken) == 128 + SIGSEGV);
+}
+
+/* Carry a copy of the first library without section headers instead.  */
+static void
+strip_first (void)
+{
+  static char data[1 << 18];
+  ElfW (Ehdr) *header = (ElfW (Ehdr) *) data;
+  FILE *file = fopen (first_path, "rb");
+  size_t len;
+
+  CHECK (file);
+  len = fread (data, 1, sizeof data, file);
+  CHECK (len > sizeof *header && len < sizeof data && fclose (file) == 0);
+  header->e_shoff = 0;
+  header->e_shnum = header->e_shstrndx = 0;
+  file = fopen ("stripped.so", "wb");
+  CHECK (file && fwrite (data, 1, len, file) == len && fclose (file) == 0);
+  snprintf (first_path, sizeof first_path, "stripped.so");
+}
+
+static void
+without_sections (void)
+{
+  strip_first ();
+  CHECK (in_child (make_and_leave) == 0);
+  CHECK (in_child (call_by_trampoline) == 128 + SIGSEGV);
+}
+
+static jmp_buf escape;
+static uint32_t missed;
+
+CS_ARCH_HANDLER static void
+note_missing (uint32_t index)
+{
+  missed = index;
+  longjmp (escape, 1);
+}
+
+/* A call that does not touch a trampoline is not lost to its stub.  */
+static void
+missing_function (void)
+{
+  long i;
+
+  begin ();
+  i = cs_intern_at (table, (uintptr_t) taken (0, "carried_get_parent"));
+  CHECK (i >= 0);
+  cs_intern_set_handler (table, note_missing);
+  cs_intern_bind (table, (uint32_t) i, 0);
+  missed = UINT32_MAX;
+  if (setjmp (escape) == 0)
+    function_at (0, "carried_call_parent") (3);
+  CHECK (missed == (uint32_t) i);
+}
+
+/* Nothing is interned, so that addresses are what they are.  */
+static void
+nothing_interned (void)
+{
+  struct cs_err err;
+
+  CHECK (carry ("policy 1\nrebind *\npersist libcs-carried*\n", &err) == 0);
+  load_ok (false);
+  CHECK (table->count == 0);
+  CHECK ((void *) taken (0, "carried_get_next") == at (0, "carried_next"));
+  CHECK (taken (0, "carried_get_next") == taken (1, "user_get_next"));
+  CHECK (function_at (0, "carried_call_next") (4) == 5);
+  CHECK (function_at (0, "carried_call_thrice") (4) == 12);
+  CHECK (function_at (0, "carried_call_parent") (3) == getppid () + 3);
 }
 
 static void
@@ -698,6 +854,10 @@ static const struct test_case cases[] = {
     replacement_without_name },
   { "a store that wants a replacement we lack", other_release },
   { "too many libraries are refused", too_many },
+  { "calls that share a word with an address make no detour", direct_calls },
+  { "without section headers they make it", without_sections },
+  { "a call of what is missing goes to its stub", missing_function },
+  { "where nothing is interned there is no trampoline", nothing_interned },
   { "a store without the section", no_section },
   { "finding a library by its name", finding },
   { "damaged counts, offsets and addresses", damaged_heads },

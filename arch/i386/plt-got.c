@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* plt-got.c -- i386: entries of section .plt.got.
+
+     +0   ff a3 OFF32         jmp   *off(%ebx)
+     +6   66 90               xchg  %ax, %ax
+
+     +0   f3 0f 1e fb         endbr32
+     +4   ff a3 OFF32         jmp   *off(%ebx)
+     +10  66 0f 1f 44 00 00   nopw  0(%eax,%eax,1)
+
+   As GNU ld makes them for libraries (binutils 2.40, bfd/elf32-i386.c,
+   elf_i386_pic_non_lazy_plt_entry and elf_i386_pic_non_lazy_ibt_plt_entry).
+   Callers have the address of the GOT in %ebx (i386 psABI 1.1, "Procedure
+   Linkage Table").  An entry that is changed jumps through an absolute
+   address instead, `ff 25 ADDR32`, which is as long.  */
+
+#include <errno.h>
+#include <string.h>
+
+#include "machine-code.h"
+
+enum { FIELD_LEN = 4, WORD_LEN = 4 };
+enum { MOD_RM_EBX = 0xa3, MOD_RM_ABSOLUTE = 0x25 };
+
+static const struct shape
+{
+  uint8_t len, field;           /* field: offset of OFF32 */
+  uint8_t bytes[16];
+} shapes[] = {
+  { 8, 2, { 0xff, MOD_RM_EBX, 0, 0, 0, 0, 0x66, 0x90 } },
+  { 16, 6, { 0xf3, 0x0f, 0x1e, 0xfb, 0xff, MOD_RM_EBX, 0, 0, 0, 0,
+             0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00 } }
+};
+
+/* Are the LEN bytes at CODE, or the first of them, of this shape?  */
+static bool
+has_shape (const struct shape *shape, const uint8_t *code, size_t len)
+{
+  size_t after = shape->field + FIELD_LEN;
+
+  return len >= shape->len && memcmp (code, shape->bytes, shape->field) == 0
+         && memcmp (code + after, shape->bytes + after, shape->len - after)
+              == 0;
+}
+
+static const struct shape *
+find_shape (const uint8_t *code, size_t len)
+{
+  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+    if (has_shape (&shapes[i], code, len))
+      return &shapes[i];
+  return NULL;
+}
+
+size_t
+cs_i386_decode_plt_got (const void *code, size_t len, uint64_t addr,
+                        uint64_t got, uint64_t *word_addr)
+{
+  const struct shape *shape = find_shape (code, len);
+  const uint8_t *bytes = code;
+  uint32_t off = 0;
+
+  (void) addr;
+  if (!shape || got == 0)
+    return 0;
+  for (int i = 0; i < FIELD_LEN; i++)
+    off |= (uint32_t) bytes[shape->field + i] << (8 * i);
+  *word_addr = (uint32_t) (got + off);
+  return shape->len;
+}
+
+int
+cs_i386_encode_plt_got (void *code, size_t len, uint64_t addr,
+                        uint64_t word_addr)
+{
+  const struct shape *shape = find_shape (code, len);
+  uint8_t *bytes = code;
+
+  (void) addr;
+  if (!shape)
+    return -EINVAL;
+  if (word_addr > UINT32_MAX - (WORD_LEN - 1))
+    return -ERANGE;
+  bytes[shape->field - 1] = MOD_RM_ABSOLUTE;
+  for (int i = 0; i < FIELD_LEN; i++)
+    bytes[shape->field + i] = (uint8_t) (word_addr >> (8 * i));
+  return 0;
+}
