@@ -15,13 +15,31 @@
 #include <elf.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "intern/intern.h"
 #include "intern/library-private.h"
 #include "report.h"
 
-/* What missing variables are.  */
-static char zeros[65536] __attribute__ ((aligned (CS_STORE_PAGE_LEN)));
+#define ZEROS_LEN 65536
+
+/* What missing variables are, made for the first of them; 0 without memory.
+   It is not among our own data, which the collector takes for roots and goes
+   through each time (libgc 8.2.2, dyn_load.c,
+   GC_register_dynlib_callback).  */
+static uintptr_t
+zeros (void)
+{
+  static void *addr;
+
+  if (!addr)
+    addr = mmap (NULL, ZEROS_LEN, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (addr != MAP_FAILED)
+    return (uintptr_t) addr;
+  addr = NULL;
+  return 0;
+}
 
 /* ELF32_ST_INFO and ELF64_ST_INFO are the same (elf.h).  */
 static void
@@ -99,7 +117,8 @@ is_function (const struct cs_elf_symbol *symbol,
          || symbol->kind == CS_SYMBOL_FUNCTION;
 }
 
-/* The stub of function SYMBOL, or what a variable of that name is.  */
+/* The stub of function SYMBOL, or what a variable of that name is; 0 if there
+   is no room for it.  */
 static uintptr_t
 substitute (const struct binder *b, const struct cs_elf_symbol *symbol,
             const struct cs_elf_reloc *reloc)
@@ -112,7 +131,7 @@ substitute (const struct binder *b, const struct cs_elf_symbol *symbol,
   long i;
 
   if (!is_function (symbol, reloc))
-    return (uintptr_t) zeros;
+    return zeros ();
   i = cs_table_add (table, library, symbol->name, symbol->version, &fields);
   return i < 0 ? 0 : (uintptr_t) cs_intern_stub (table, (uint32_t) i);
 }

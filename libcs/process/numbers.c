@@ -13,14 +13,30 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "private.h"
 
 #define WORD_BITS 64
 
-static atomic_uint_least64_t words[CS_DESCRIPTORS_END / WORD_BITS];
+static atomic_uint_least64_t *words;    /* a bit for each number */
 static atomic_int end;          /* no number from here on is marked */
+
+/* Not among our own data, which the collector takes for roots and goes
+   through each time (libgc 8.2.2, dyn_load.c,
+   GC_register_dynlib_callback).  */
+int
+cs_numbers_start (void)
+{
+  if (!words)
+    words = mmap (NULL, CS_DESCRIPTORS_END / 8, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (words != MAP_FAILED)
+    return 0;
+  words = NULL;
+  return -errno;
+}
 
 static bool
 is_standard (int fd)

@@ -207,6 +207,7 @@ void cs_foreign_release (void);
 
 /* numbers.c: calls of libguile that give descriptors by number; the marked
    numbers, and one above the highest of them.  */
+int cs_numbers_start (void);
 int cs_numbers_open (const char *path, int flags, ...);
 int cs_numbers_openat (int folder, const char *path, int flags, ...);
 int cs_numbers_dup (int fd);

@@ -21,6 +21,9 @@ start (struct cs_store *store, struct cs_table_disk *table,
   cs_process.store = store;
   cs_process.table = table;
   cs_process.image->epoch++;
+  code = cs_numbers_start ();
+  if (code != 0)
+    return cs_err_sys (err, -code, "cannot keep a record of descriptors");
   code = cs_handlers_start ();
   if (code == 0)
     code = cs_keys_start ();
