@@ -2,7 +2,8 @@
 ;; garbage.scm -- trees, strings, tables and closures made and dropped; the
 ;; collector's benchmark.
 (define-module (bench garbage)
-  #:export (run grow))
+  #:use-module (system foreign)
+  #:export (run grow roomy))
 
 (define (make-tree depth)
   (if (zero? depth)
@@ -53,3 +54,12 @@
       (if (= i n)
           (list (count long-lived) (length kept) last)
           (loop (+ i 1) (cons (iota 40000) kept) (one-round))))))
+
+;; As `run', in a heap that has been made so large that the collector does not
+;; enlarge it: it runs equally often in both.
+(define (roomy n)
+  (let ((expand (pointer->procedure int
+                                    (dynamic-func "GC_expand_hp" (dynamic-link))
+                                    (list size_t))))
+    (expand (* 40 1024 1024))
+    (run n)))
