@@ -34,6 +34,21 @@ fixture_path (const char *name, const char *machine, char *path)
   return right;
 }
 
+/* The real path of fixture NAME for this machine in PATH (4096 bytes).  False,
+   and said so, if it was not built.  */
+static inline bool
+find_fixture (const char *name, char *path)
+{
+  char found[4096];
+
+  if (fixture_path (name, cs_arch_native ()->name, found)
+      && realpath (found, path))
+    return true;
+  fprintf (stderr, "no library '%s': set CS_TEST_ELF_DIR to where"
+                   " tests/elf/build.sh has put them\n", found);
+  return false;
+}
+
 /* A group's setup: without the fixtures no test would test anything.  */
 static inline int
 need_fixtures (void **state)
