@@ -79,13 +79,13 @@ static void
 show_gone (struct run *run, const struct cs_gone_thread *thread)
 {
   const struct cs_weeded_disk *record = thread->record;
-  char since[64], when[64];
+  char since[64], when[64], name[512];
 
   if (!run->json)
     {
-      printf ("%10" PRIu32 "  %-23s  %10" PRIu64 "  %s\n", record->tid,
+      printf ("%10" PRIu32 "  %-23s  %10" PRIu64 "  %-23s  %s\n", record->tid,
               time_text (since, record->since), record->generation,
-              time_text (when, record->when));
+              time_text (when, record->when), visible (name, thread->name));
       for (size_t i = 0; i < thread->nr_frames; i++)
         print_frame (&thread->frames[i]);
       return;
@@ -95,6 +95,7 @@ show_gone (struct run *run, const struct cs_gone_thread *thread)
   cs_json_signed (run->json, "since", record->since);
   cs_json_number (run->json, "generation", record->generation);
   cs_json_signed (run->json, "weeded", record->when);
+  cs_json_string (run->json, "name", thread->name);
   put_frames (run, thread->frames, thread->nr_frames);
   cs_json_end (run->json);
 }
@@ -119,8 +120,8 @@ show_list (struct run *run, const struct cs_thread_list *list)
   else if (list->nr_gone > 0)
     {
       begin_table (run);
-      printf ("%10s  %-23s  %10s  %s\n", "WEEDED", "SINCE", "GENERATION",
-              "TIME");
+      printf ("%10s  %-23s  %10s  %-23s  %s\n", "WEEDED", "SINCE",
+              "GENERATION", "TIME", "NAME");
     }
   for (size_t i = 0; i < list->nr_gone; i++)
     show_gone (run, &list->gone[i]);

@@ -153,11 +153,15 @@ process_counts_fit (const struct cs_store *store,
                         CS_PROCESS_STRINGS_MAX, err);
 }
 
-const struct cs_process_disk *
-cs_inspect_process (const struct cs_store *store, struct cs_err *err)
+/* The version that it says is that of "threads" too, and decides how long they
+   are.  */
+static const struct cs_process_disk *
+find_process (const struct cs_store *store, struct cs_err *err)
 {
   const struct cs_process_disk *p
-    = find_section (store, "process", sizeof *p, CS_PROCESS_MAGIC, err);
+    = find_section (store, "process",
+                    offsetof (struct cs_process_disk, strings_len),
+                    CS_PROCESS_MAGIC, err);
 
   if (p && p->version != CS_PROCESS_VERSION)
     {
@@ -166,6 +170,14 @@ cs_inspect_process (const struct cs_store *store, struct cs_err *err)
                   p->version, CS_PROCESS_VERSION);
       return NULL;
     }
+  return p ? find_section (store, "process", sizeof *p, NULL, err) : NULL;
+}
+
+const struct cs_process_disk *
+cs_inspect_process (const struct cs_store *store, struct cs_err *err)
+{
+  const struct cs_process_disk *p = find_process (store, err);
+
   return p && process_counts_fit (store, p, err) ? p : NULL;
 }
 
@@ -173,7 +185,8 @@ const struct cs_threads_disk *
 cs_inspect_threads (const struct cs_store *store, struct cs_err *err)
 {
   const struct cs_threads_disk *t
-    = find_section (store, "threads", sizeof *t, NULL, err);
+    = find_process (store, err)
+      ? find_section (store, "threads", sizeof *t, NULL, err) : NULL;
 
   return t && count_fits (store, "threads", t->count, CS_PROCESS_THREADS_MAX,
                           err) ? t : NULL;

@@ -25,6 +25,9 @@
    scm_i_alloc_primitive_code_with_instrumentation).  */
 #define PRIMITIVE_WORDS_MAX 64
 
+/* So near to the beginning of its stack a thread has its SRFI 18 name.  */
+#define NAME_WORDS_MAX 1024
+
 /* Frames: distances from the frame pointer, in words.  */
 enum { RETURN_ADDRESS = 1, DYNAMIC_LINK = 2, FRAME_LEN = 3 };
 
@@ -302,44 +305,63 @@ is_named (const struct cs_heap *heap, uint64_t value, uint64_t handle,
          && cs_heap_print (heap, text, name, len);
 }
 
-/* It is a free variable of the procedures that such a thread is in.  */
-static bool
+/* It is a free variable of the procedures that such a thread begins with, or
+   one of their arguments.  */
+static void
 find_srfi_name (const struct cs_heap *heap, const struct stack *s,
                 uint64_t handle, char *name, size_t len)
 {
-  uint64_t value, flags, code, variable;
+  uint64_t at = s->top, value, flags, code, variable;
 
-  for (uint64_t at = s->fp; at < s->top; at += 8)
+  for (int words = 0; words < NAME_WORDS_MAX && at - s->fp >= 8; words++)
     {
-      if (!cs_heap_word (heap, at, 0, &value))
-        return false;
-      if (is_named (heap, value, handle, name, len))
-        return true;
+      at -= 8;
+      if (!cs_heap_word (heap, at, 0, &value)
+          || is_named (heap, value, handle, name, len))
+        return;
       if (!procedure_words (heap, value, &flags, &code))
         continue;
       for (uint64_t i = 0; i < flags >> 16 && i < 64; i++)
         if (cs_heap_word (heap, value, 2 + i, &variable)
             && is_named (heap, variable, handle, name, len))
-          return true;
+          return;
     }
-  return false;
+}
+
+void
+cs_thread_list_name (const struct cs_heap *heap,
+                     const struct cs_thread_disk *record, char *name,
+                     size_t len)
+{
+  struct stack s;
+  uint64_t handle;
+
+  name[0] = '\0';
+  if (read_stack (heap, record->value, &s)
+      && cs_heap_word (heap, s.thread + heap->threads.handle, 0, &handle))
+    find_srfi_name (heap, &s, handle, name, len);
+}
+
+/* As Guile prints a thread.  */
+static void
+print_thread (char *name, size_t len, uint64_t pthread, uint64_t value)
+{
+  snprintf (name, len, "#<thread %" PRIu64 " (%" PRIx64 ")>", pthread, value);
 }
 
 static void
-read_name (const struct reader *r, const struct stack *s,
-           struct cs_guile_thread *t)
+read_name (const struct reader *r, struct cs_guile_thread *t)
 {
-  uint64_t handle = 0;
+  const struct cs_thread_disk *record = t->record;
 
-  if (t->record->kind == CS_THREAD_OF_WORKSPACE)
+  if (record->kind == CS_THREAD_OF_WORKSPACE)
     strcpy (t->name, "workspace");
-  else if (t->record->kind == CS_THREAD_OF_SERVICE)
+  else if (record->kind == CS_THREAD_OF_SERVICE)
     strcpy (t->name, "signals");
-  else if (!s || !cs_heap_word (r->heap, s->thread + r->heap->threads.handle,
-                                0, &handle)
-           || !find_srfi_name (r->heap, s, handle, t->name, sizeof t->name))
-    snprintf (t->name, sizeof t->name, "#<thread %" PRIu64 " (%" PRIx64 ")>",
-              t->record->pthread, t->record->value);
+  else
+    cs_thread_list_name (r->heap, record, t->name, sizeof t->name);
+  if (!t->name[0])
+    print_thread (t->name, sizeof t->name, record->pthread, record->value);
 }
 
 static int
@@ -355,7 +377,7 @@ read_thread (const struct reader *r, const struct cs_thread_disk *record,
   t->frames = calloc (CS_THREAD_FRAMES_MAX, sizeof *t->frames);
   if (!t->frames)
     return -ENOMEM;
-  read_name (r, sound ? &s : NULL, t);
+  read_name (r, t);
   if (sound)
     {
       read_state (r, &s, t);
@@ -378,6 +400,19 @@ read_threads (struct reader *r, const struct cs_threads_disk *records,
     if (record->value != 0 && record->key == r->heap->threads.key)
       code = read_thread (r, record, &list->threads[list->nr_threads++]);
   return code;
+}
+
+static void
+read_gone_name (struct cs_gone_thread *gone)
+{
+  const struct cs_weeded_disk *record = gone->record;
+
+  if (record->name[0])
+    snprintf (gone->name, sizeof gone->name, "%.*s",
+              (int) sizeof record->name, record->name);
+  else
+    print_thread (gone->name, sizeof gone->name, record->pthread,
+                  record->value);
 }
 
 /* Where a thread was that is gone, without the place where it waited for the
@@ -412,6 +447,7 @@ read_gone (struct reader *r, const struct cs_threads_disk *records,
     {
       gone = &list->gone[list->nr_gone++];
       gone->record = &records->weeded[n % CS_PROCESS_WEEDED_MAX];
+      read_gone_name (gone);
       read_gone_frames (r, gone);
     }
   return 0;

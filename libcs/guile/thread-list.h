@@ -33,6 +33,7 @@ struct cs_guile_thread
 struct cs_gone_thread
 {
   const struct cs_weeded_disk *record;
+  char name[96];
   struct cs_frame frames[CS_PROCESS_CODE_MAX];
   size_t nr_frames;
 };
@@ -52,5 +53,12 @@ int cs_thread_list_read (const struct cs_heap *heap,
                          const struct cs_threads_disk *records,
                          struct cs_thread_list *list);
 void cs_thread_list_fini (struct cs_thread_list *list);
+
+/* The name that SRFI 18 gave the thread of RECORD, as Guile prints it, in LEN
+   bytes at NAME; "" if there is none.  Of HEAP only the store, the length of
+   words and the layout of threads are needed.  */
+void cs_thread_list_name (const struct cs_heap *heap,
+                          const struct cs_thread_disk *record, char *name,
+                          size_t len);
 
 #endif

@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "guile/api.h"
+#include "guile/thread-list.h"
 #include "guile/threads.h"
 #include "process/process.h"
 
@@ -249,16 +250,30 @@ forget_wait (scm_thread *t)
 }
 
 static void
+note_weeded (const scm_thread *t, const struct cs_thread_disk *record)
+{
+  const struct cs_heap heap = {
+    .store = cs_process.store, .word_len = sizeof (scm_t_bits),
+    .threads = *gone.layout
+  };
+  uint64_t code[CS_PROCESS_CODE_MAX];
+  uint32_t nr_code = find_code (t, code);
+  char name[CS_PROCESS_NAME_LEN];
+
+  cs_thread_list_name (&heap, record, name, sizeof name);
+  cs_process_note_weeded (record, name, code, nr_code);
+}
+
+static void
 prepare_weeding (void *unused, const struct cs_thread_disk *record)
 {
   scm_thread *t = (scm_thread *) (uintptr_t) record->value;
-  uint64_t code[CS_PROCESS_CODE_MAX];
 
   (void) unused;
   if (record->key != gone.layout->key)
     return;
   if (record->kind == CS_THREAD_OF_PROGRAM)
-    cs_process_note_weeded (record, code, find_code (t, code));
+    note_weeded (t, record);
   forget_wait (t);
   if (SCM_UNPACK (t->handle) != 0 && SCM_NIMP (t->handle))
     keep_handle (t->handle);

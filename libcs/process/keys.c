@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,6 +30,9 @@ static __thread void *values[CS_PROCESS_KEYS_MAX];
 /* The first so many records are those of threads that are gone; what this
    process records comes after them.  */
 static uint64_t nr_stale;
+
+/* How many have been noted as weeded in this process, and not told of.  */
+static uint64_t nr_noted;
 
 /* Numbers deleted in this process: other threads may still have values under
    them, so they are not given out again.  */
@@ -249,7 +253,8 @@ cs_process_each_stale (size_t len, cs_process_visit_stale *visit,
 
 void
 cs_process_note_weeded (const struct cs_thread_disk *thread,
-                        const uint64_t *code, uint32_t nr_code)
+                        const char *name, const uint64_t *code,
+                        uint32_t nr_code)
 {
   struct cs_threads_disk *threads = cs_process.threads;
   struct cs_weeded_disk *w
@@ -258,19 +263,48 @@ cs_process_note_weeded (const struct cs_thread_disk *thread,
   *w = (struct cs_weeded_disk) {
     .generation = cs_store_superblock (cs_process.store)->generation,
     .when = (int64_t) time (NULL), .since = thread->since,
-    .tid = thread->tid, .nr_code = nr_code
+    .tid = thread->tid, .nr_code = nr_code,
+    .value = thread->value, .pthread = thread->pthread
   };
   memcpy (w->code, code, nr_code * sizeof *code);
+  snprintf (w->name, sizeof w->name, "%s", name);
   threads->nr_weeded++;
+  nr_noted++;
 }
 
-/* Tell how many of the program's threads have gone: those that have a value
-   under the key that most have one under.  */
+/* The names of those noted in this process, for the end of a line: "" if none
+   has one.  What does not fit is cut, as the line is.  */
+static void
+list_names (const struct cs_threads_disk *threads, char *text, size_t len)
+{
+  uint64_t nr = nr_noted < CS_PROCESS_WEEDED_MAX ? nr_noted
+                                                 : CS_PROCESS_WEEDED_MAX;
+  const char *before = ", among them ";
+  const char *name;
+  size_t used = 0;
+
+  text[0] = '\0';
+  for (uint64_t n = threads->nr_weeded - nr;
+       n < threads->nr_weeded && used < len; n++)
+    {
+      name = threads->weeded[n % CS_PROCESS_WEEDED_MAX].name;
+      if (!name[0])
+        continue;
+      used += (size_t) snprintf (text + used, len - used, "%s%s", before,
+                                 name);
+      before = ", ";
+    }
+  nr_noted = 0;
+}
+
+/* Tell how many of the program's threads have gone, those that have a value
+   under the key that most have one under, and which of them had names.  */
 static void
 report_stale (const struct cs_threads_disk *threads)
 {
   uint64_t of_key[CS_PROCESS_KEYS_MAX] = { 0 };
   uint64_t nr = 0;
+  char names[CS_REPORT_TEXT_LEN];
 
   for (uint64_t i = 0; i < nr_stale; i++)
     {
@@ -280,9 +314,10 @@ report_stale (const struct cs_threads_disk *threads)
           && ++of_key[t->key] > nr)
         nr = of_key[t->key];
     }
+  list_names (threads, names, sizeof names);
   if (nr > 0)
-    cs_report (CS_REPORT_WEEDED, "threads: %" PRIu64 " of the last process",
-               nr);
+    cs_report (CS_REPORT_WEEDED, "threads: %" PRIu64 " of the last process%s",
+               nr, names);
 }
 
 /* Destructors may set keys of the calling thread: those records come after

@@ -165,31 +165,41 @@ begin_report (struct cs_store *store, struct cs_err *err)
   return code;
 }
 
+/* The version first: it says how long the sections are.  */
+static int
+find_sections (struct cs_store *store, struct cs_err *err)
+{
+  size_t image_len = 0, threads_len = 0;
+  const struct cs_process_disk *image
+    = cs_process.image = cs_store_section (store, "process", &image_len);
+
+  cs_process.threads = cs_store_section (store, "threads", &threads_len);
+  if (image && image_len >= offsetof (struct cs_process_disk, strings_len)
+      && memcmp (image->magic, CS_PROCESS_MAGIC, sizeof image->magic) == 0
+      && image->version != CS_PROCESS_VERSION)
+    return cs_err_set (err, CS_E_INCOMPATIBLE,
+                       "'%s': process section of version %u, expected %d",
+                       cs_store_path (store), image->version,
+                       CS_PROCESS_VERSION);
+  if (!image || image_len < sizeof *image
+      || !cs_process.threads || threads_len < sizeof *cs_process.threads
+      || memcmp (image->magic, CS_PROCESS_MAGIC, sizeof image->magic) != 0
+      || cs_process.threads->count > CS_PROCESS_THREADS_MAX
+      || !counts_fit (image) || !entries_fit (store, image))
+    return cs_err_set (err, CS_E_DAMAGED,
+                       "'%s': the process section is missing or damaged",
+                       cs_store_path (store));
+  return 0;
+}
+
 int
 cs_process_open (struct cs_store *store, struct cs_table_disk *table,
                  struct cs_err *err)
 {
-  size_t image_len, threads_len;
-  int code;
+  int code = find_sections (store, err);
 
-  cs_process.image = cs_store_section (store, "process", &image_len);
-  cs_process.threads = cs_store_section (store, "threads", &threads_len);
-  if (!cs_process.image || image_len < sizeof *cs_process.image
-      || !cs_process.threads || threads_len < sizeof *cs_process.threads
-      || memcmp (cs_process.image->magic, CS_PROCESS_MAGIC,
-                 sizeof cs_process.image->magic) != 0
-      || cs_process.threads->count > CS_PROCESS_THREADS_MAX
-      || !counts_fit (cs_process.image)
-      || !entries_fit (store, cs_process.image))
-    return cs_err_set (err, CS_E_DAMAGED,
-                       "'%s': the process section is missing or damaged",
-                       cs_store_path (store));
-  if (cs_process.image->version != CS_PROCESS_VERSION)
-    return cs_err_set (err, CS_E_INCOMPATIBLE,
-                       "'%s': process section of version %u, expected %d",
-                       cs_store_path (store), cs_process.image->version,
-                       CS_PROCESS_VERSION);
-  code = begin_report (store, err);
+  if (code == 0)
+    code = begin_report (store, err);
   if (code == 0)
     code = start (store, table, err);
   return code == 0 ? cs_descriptors_resume (err) : code;

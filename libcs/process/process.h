@@ -54,7 +54,7 @@
 #include "store/store.h"
 
 #define CS_PROCESS_MAGIC "ColdPro"      /* 8 bytes with its NUL */
-#define CS_PROCESS_VERSION 4
+#define CS_PROCESS_VERSION 5    /* of "threads" too */
 
 #define CS_PROCESS_KEYS_MAX 64
 #define CS_PROCESS_ONCES_MAX 64
@@ -197,6 +197,7 @@ struct cs_thread_disk
 /* A thread of the program that ended with its process.  */
 #define CS_PROCESS_WEEDED_MAX 64
 #define CS_PROCESS_CODE_MAX 8
+#define CS_PROCESS_NAME_LEN 80  /* with its NUL */
 
 struct cs_weeded_disk
 {
@@ -207,6 +208,8 @@ struct cs_weeded_disk
   uint32_t nr_code;
   uint64_t code[CS_PROCESS_CODE_MAX];   /* where in the interpreter's code it
                                            was: addresses, innermost first */
+  uint64_t value, pthread;      /* as in its entry of `threads' */
+  char name[CS_PROCESS_NAME_LEN];       /* that it was given; "" for none */
 };
 
 struct cs_threads_disk
@@ -384,9 +387,12 @@ typedef void cs_process_visit_stale (void *closure,
 void cs_process_each_stale (size_t len, cs_process_visit_stale *visit,
                             void *closure);
 
-/* keys.c: keep in the store that THREAD is gone, and where it was.  */
+/* keys.c: keep in the store that THREAD is gone, what its name was ("" if it
+   had none) and where it was.  Before cs_process_weed(), which tells the
+   names.  */
 void cs_process_note_weeded (const struct cs_thread_disk *thread,
-                             const uint64_t *code, uint32_t nr_code);
+                             const char *name, const uint64_t *code,
+                             uint32_t nr_code);
 
 /* keys.c: run the destructors of threads that are gone (all recorded ones),
    and forget them.  On a thread that the interpreter does not know.  */

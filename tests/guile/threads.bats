@@ -494,7 +494,7 @@ E
   run --separate-stderr cs-inspect --threads "$STORE"
   [ "$status" -eq 0 ] && [ -z "$stderr" ]
   echo "$output"
-  grep -A 99 '^ *WEEDED  SINCE  *GENERATION  TIME$' <<< "$output" > weeded
+  grep -A 99 '^ *WEEDED  SINCE  *GENERATION  TIME  *NAME$' <<< "$output" > weeded
   [ "$(grep -c "UTC  *$generation  20" weeded)" -eq 2 ]
   grep -A 1 ' lock-mutex$' weeded | grep ' take-it  program.scm:6:2$'
   grep ' turn-round  program.scm:[0-9]*:' weeded
@@ -516,7 +516,26 @@ E
   grep -E '"name": "#<thread [0-9]+ \([0-9a-f]+\)>", "state": "in sleep", "value": "0x[0-9a-f]+", "pthread": "0x[0-9a-f]+", "frames": \[\{"address": "0x[0-9a-f]+", "procedure": "sleep", "file": null, "line": 0, "column": 0\}' out.json
   grep '"weeded_threads": \[\]' out.json
   persist 1
-  cs-inspect --threads --json "$STORE" | grep -A 1 '"weeded_threads": \[' | grep -E '"generation": 2, "weeded": [0-9]+, "frames": \[\{"address": "0x[0-9a-f]+", "procedure": "sleep"'
+  cs-inspect --threads --json "$STORE" | grep -A 1 '"weeded_threads": \[' | grep -E '"generation": 2, "weeded": [0-9]+, "name": "#<thread [0-9]+ \([0-9a-f]+\)>", "frames": \[\{"address": "0x[0-9a-f]+", "procedure": "sleep"'
+}
+
+@test "those that are gone keep their names, in cs-inspect and in the report" {
+  local begin="$prelude (use-modules ((srfi srfi-18) #:prefix s:)) (define n 0) (define (named name) (s:thread-start! (s:make-thread (lambda () (set! n (1+ n)) (spin)) name)))"
+  afterwards \
+    "$begin (define (deep i) (if (= i 0) (begin (set! n (1+ n)) (sleep 1000)) (1+ (deep (1- i)))))
+     (s:thread-start! (s:make-thread (lambda () (deep 100000)) \"clock\")) (until (= n 1)) (named 'worker) (until (= n 2)) (go (sleep 1000)) (usleep 5000)" \
+    "(use-modules (coldstore)) (write (car (resume-report)))" \
+    '(weeded . "threads: 3 of the last process, among them \"clock\", worker")'
+  cs-inspect --threads "$STORE" | grep -A 99 WEEDED > weeded
+  cat weeded
+  grep -E 'UTC  "clock"$' weeded
+  grep -E 'UTC  worker$' weeded
+  grep -E 'UTC  #<thread [0-9]+ \([0-9a-f]+\)>$' weeded
+  cs-inspect --threads --json "$STORE" | grep -E '"weeded": [0-9]+, "name": "\\"clock\\"", "frames": \['
+  # The names of many are cut.
+  run_in "$STORE" "$begin (for-each (lambda (i) (named (make-string 70 #\\x))) (iota 10)) (until (= n 10)) (checkpoint!) (kill (getpid) SIGKILL)"
+  [ "$status" -eq 137 ] || show
+  answers '("threads: 10 of" 487 "...")' '(use-modules (coldstore)) (let ((text (cdar (resume-report)))) (write (list (string-take text 14) (string-length text) (string-take-right text 3))))'
 }
 
 @test "cs-inspect --threads: a hundred threads, and no more than 64 that are gone" {

@@ -80,6 +80,24 @@ missing (void)
   CHECK (strstr (err.text, "process section"));
 }
 
+/* Another version's sections may have another length.  */
+static void
+other_version (void)
+{
+  struct cs_store *store = create (false);
+  struct cs_err err = CS_ERR_INIT;
+  const struct cs_process_disk head = {
+    .magic = CS_PROCESS_MAGIC, .version = CS_PROCESS_VERSION - 1
+  };
+  void *section;
+
+  CHECK (cs_store_section_create (store, "process", PAGE,
+                                  PROT_READ | PROT_WRITE, &section) == 0);
+  memcpy (section, &head, offsetof (struct cs_process_disk, strings_len));
+  CHECK (cs_process_open (store, NULL, &err) == -CS_E_INCOMPATIBLE);
+  CHECK (strstr (err.text, "process section of version"));
+}
+
 /* Damage: each changes one field of a sound section.  */
 
 static void
@@ -210,6 +228,7 @@ static const struct test_case cases[] = {
   { "replacements are found by name", replacements },
   { "the sections are made once", made_twice },
   { "a store without the sections", missing },
+  { "sections of another version", other_version },
   { "a damaged section is refused", damaged },
 };
 
