@@ -17,15 +17,21 @@
    thread, which may be started in a routine, too, if that allocates, has
    ended by itself when an image is written.
 
+   The thread's pipe is closed when another thread finds that nobody else is
+   left (3.0.8, libguile/threads.c, on_thread_exit), whoever has its number by
+   then: at a resume the two ends become numbers that nobody has.
+
    A control whose routine runs is never in an image: another process would
    wait for its end (glibc 2.36, nptl/pthread_once.c).  */
 
 #include <string.h>
+#include <unistd.h>
 
 #include "private.h"
 
 static __thread void (*current_routine) (void);
 static __thread pthread_once_t *current_control;
+static __thread int *current_pipe;      /* the first one of the routine's */
 static __thread unsigned threads_created;
 static __thread bool ending_in_this_thread;
 
@@ -47,11 +53,13 @@ remember (const pthread_once_t *control, void *(*body) (void *))
     return;
   if (once == image->onces + image->nr_onces)
     {
-      *once = (struct cs_once_disk) { (uintptr_t) control, 0 };
+      *once = (struct cs_once_disk) { .control = (uintptr_t) control };
       image->nr_onces++;
     }
   if (body)
     once->body = (uintptr_t) body;
+  if (current_pipe)
+    once->pipe = (uintptr_t) current_pipe;
 }
 
 static void
@@ -70,15 +78,29 @@ cs_once_run (pthread_once_t *control, void (*routine) (void))
 {
   void (*outer_routine) (void) = current_routine;
   pthread_once_t *outer_control = current_control;
+  int *outer_pipe = current_pipe;
   int code;
 
   current_routine = routine;
   current_control = control;
+  current_pipe = NULL;
   cs_process_defer_stop ();
   code = pthread_once (control, run_routine);
   cs_process_allow_stop ();
   current_routine = outer_routine;
   current_control = outer_control;
+  current_pipe = outer_pipe;
+  return code;
+}
+
+int
+cs_once_pipe2 (int ends[2], int flags)
+{
+  int code = pipe2 (ends, flags);
+
+  if (code == 0 && current_control && !current_pipe
+      && cs_store_contains (cs_process.store, ends))
+    current_pipe = ends;
   return code;
 }
 
@@ -103,6 +125,13 @@ cs_once_thread_ended (void *(*body) (void *))
       image->onces[i].body = 0;
 }
 
+static void
+forget_pipe (int *ends)
+{
+  if (ends)
+    ends[0] = ends[1] = -1;
+}
+
 void
 cs_once_rearm (void)
 {
@@ -113,6 +142,7 @@ cs_once_rearm (void)
     {
       memcpy ((void *) (uintptr_t) image->onces[i].control, &armed,
               sizeof armed);
+      forget_pipe ((int *) (uintptr_t) image->onces[i].pipe);
       if (image->onces[i].body)
         bodies[nr_bodies++] = image->onces[i].body;
     }

@@ -120,6 +120,7 @@ int cs_thread_create (pthread_t *thread, const pthread_attr_t *attr,
 
 /* once.c */
 int cs_once_run (pthread_once_t *control, void (*routine) (void));
+int cs_once_pipe2 (int ends[2], int flags);
 /* A thread is about to be started.  Is that done under a control?  */
 bool cs_once_starts_thread (void *(*body) (void *), const void *argument);
 /* What cs_once_starts_thread() was told of has ended, or did not start.  */

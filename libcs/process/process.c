@@ -100,7 +100,9 @@ entries_fit (const struct cs_store *store,
              const struct cs_process_disk *image)
 {
   for (uint32_t i = 0; i < image->nr_onces; i++)
-    if (!in_region (store, image->onces[i].control, sizeof (pthread_once_t)))
+    if (!in_region (store, image->onces[i].control, sizeof (pthread_once_t))
+        || (image->onces[i].pipe
+            && !in_region (store, image->onces[i].pipe, 2 * sizeof (int))))
       return false;
   for (uint32_t i = 0; i < image->nr_locks; i++)
     if (!in_region (store, image->locks[i], sizeof (pthread_mutex_t)))
@@ -276,6 +278,7 @@ static const struct replacement replacements[] = {
   { "process:open", cs_numbers_open },
   { "process:openat", cs_numbers_openat },
   { "process:opendir", cs_directory_open },
+  { "process:pipe2", cs_once_pipe2 },
   { "process:poll", cs_stop_poll },
   { "process:pthread_cond_timedwait", cs_locks_timedwait },
   { "process:pthread_cond_wait", cs_locks_wait },

@@ -85,6 +85,8 @@ struct cs_once_disk             /* a control that acquired a thread */
   uint64_t control;             /* address of the pthread_once_t */
   uint64_t body;                /* what the thread runs, if it is one without
                                    an argument that has not ended; or 0 */
+  uint64_t pipe;                /* address of the two numbers of the pipe
+                                   that the routine made; or 0 */
 };
 
 struct cs_atfork_disk

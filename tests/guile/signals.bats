@@ -52,6 +52,18 @@ wait_for='(define (wait-for thunk) (let loop ((i 0)) (or (thunk) (and (< i 10000
   answers '#t' '(kill (getpid) SIGUSR2) (wait-for (lambda () got)) (write (eq? got (current-thread)))'
 }
 
+# libguile closes the pipe of the thread that delivers signals when only one
+# other thread is left, and 3.0.8 does not know that it was an earlier process's
+# (libguile/threads.c, on_thread_exit).
+@test "the pipe for signals of an earlier process is not closed in this one" {
+  local leave
+  for leave in persist killed; do
+    store_fresh
+    $leave '(system* "true")'
+    answers 40 "(use-modules (ice-9 threads)) (define generation ((@ (coldstore) workspace-generation))) (define ports (map (lambda (i) (open-input-file \"/dev/null\")) (iota 40))) (join-thread (call-with-new-thread (lambda () 1))) (kill (getpid) SIGUSR1) (do ((i 0 (1+ i))) ((or (> ((@ (coldstore) workspace-generation)) generation) (= i 2000))) (usleep 5000)) (usleep 50000) (write (apply + (map (lambda (p) (if (false-if-exception (eof-object? (read-char p))) 1 0)) ports)))"
+  done
+}
+
 @test "a signal that arrives at any moment of a start waits for its handler" {
   command -v strace > /dev/null || skip "no strace"
   strace -o trace true || skip "strace does not work here"

@@ -10,6 +10,12 @@ control (int i)
   return (pthread_once_t *) &words->word[8 + i];
 }
 
+static int *
+pipe_of_once (void)
+{
+  return (int *) &words->word[20];
+}
+
 static unsigned nr_plain, nr_starting, nr_outer;
 
 static void
@@ -30,6 +36,8 @@ starting_routine (void)
   pthread_t thread;
 
   nr_starting++;
+  CHECK (cs_once_pipe2 (pipe_of_once (), 0) == 0);
+  CHECK (cs_once_pipe2 (pipe_of_once () + 2, 0) == 0);
   CHECK (cs_thread_create (&thread, NULL, nothing, NULL) == 0);
   CHECK (pthread_join (thread, NULL) == 0);
 }
@@ -64,6 +72,7 @@ first (void)
   run_all ();
   CHECK (nr_plain == 1 && nr_starting == 1);
   CHECK (cs_process.image->nr_onces == 1);
+  CHECK (pipe_of_once ()[0] >= 0 && pipe_of_once ()[1] >= 0);
   save_and_leave ();
 }
 
@@ -72,6 +81,9 @@ later (void)
 {
   resume ();
   CHECK (cs_process.image->nr_onces == 0);
+  /* The routine's first pipe is the thread's; it has ended.  */
+  CHECK (pipe_of_once ()[0] == -1 && pipe_of_once ()[1] == -1);
+  CHECK (pipe_of_once ()[2] >= 0 && pipe_of_once ()[3] >= 0);
   run_all ();
   run_all ();
   CHECK (nr_plain == 0 && nr_starting == 1);
