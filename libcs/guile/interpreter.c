@@ -32,6 +32,7 @@
 #include "guile/interpreter.h"
 #include "guile/mutex.h"
 #include "guile/signals.h"
+#include "guile/system.h"
 #include "guile/thread-list.h"
 #include "guile/threads.h"
 #include "intern/imports.h"
@@ -170,6 +171,8 @@ cs_interpreter_replacement (const char *name)
     return register_my_thread;
   if (strcmp (name, "guile:unregister_my_thread") == 0)
     return unregister_my_thread;
+  if (strcmp (name, "guile:system") == 0)
+    return cs_system_run;
   if (cs_finalizers_replacement (name))
     return cs_finalizers_replacement (name);
   return cs_mutex_replacement (name) ? cs_mutex_replacement (name)

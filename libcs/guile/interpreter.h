@@ -99,7 +99,7 @@ void cs_interpreter_release (void);
 /* The function that a `replace` rule names: those of process.h, and
      guile:register_my_thread, guile:unregister_my_thread,
      guile:disable_collector, guile:enable_collector, guile:malloc_many
-   for the functions of libgc that do so.  */
+   for the functions of libgc that do so, and guile:system (system.h).  */
 void *cs_interpreter_replacement (const char *name);
 
 /* cs_policy_load(), and see that each replacement in the policy is one that

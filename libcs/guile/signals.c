@@ -92,6 +92,13 @@ is_pending (void)
          || atomic_load (&requests.save);
 }
 
+bool
+cs_signals_is_asked (void)
+{
+  return is_pending () && !cs_process.child
+         && pthread_equal (pthread_self (), requests.workspace);
+}
+
 /* A workspace thread that is in read(2) or the like looks for asyncs only
    when the call was interrupted (libguile/fports.c, fport_read).  The signal
    itself has interrupted it before the async was marked, so it is

@@ -9,6 +9,8 @@
 #ifndef CS_SIGNALS_H
 #define CS_SIGNALS_H
 
+#include <stdbool.h>
+
 #include <libguile.h>
 
 #include "err.h"
@@ -39,6 +41,9 @@ void cs_signals_release (void);
 void cs_signals_end (void);
 void cs_signals_begin_again (void);
 void cs_signals_arrive (void);
+
+/* Is the calling thread the one to answer, and is there something to?  */
+bool cs_signals_is_asked (void);
 
 /* In Guile mode: do what has been asked for since the last call.  */
 void cs_signals_answer (void);

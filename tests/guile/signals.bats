@@ -174,6 +174,87 @@ garbage='(let loop ((l (quote ())) (i 1)) (set! n i) (if (= i 1000) (begin (disp
   done
 }
 
+# Guile's own `system' goes on waiting.  The command ends when the test lets
+# it, and says how: no time is measured.
+@test "SIGUSR1 while a command runs: saved at once, its status is not lost" {
+  local n
+  mkfifo go
+  persist '(define x 0)'
+  start cs-run "$STORE" -c '(set! x 1) (define status (system "echo ready; read line < go; exit 7")) (write (list x (status:exit-val status))) (newline) (force-output) (kill (getpid) SIGKILL)'
+  heard ready
+  for n in 2 3; do
+    kill -USR1 "$runner"
+    wait_until_generation $((n + 1))
+  done
+  echo > go
+  heard '(1 7)'
+  ends 137
+  answers 1 '(write x)'
+}
+
+# Wait until the store's generation is at least $1.
+wait_until_generation ()
+{
+  local i
+
+  for ((i = 0; i < 500; i++)); do
+    [ "$(cs-inspect "$STORE" | awk '$1 == "generation" { print $2 }')" -lt "$1" ] || return 0
+    sleep 0.02
+  done
+  echo "no generation $1"
+  return 1
+}
+
+@test "SIGTERM and SIGHUP while a command runs: saved, then ended; it goes on" {
+  local sig
+  mkfifo go
+  persist '(define x 0)'
+  for sig in TERM HUP; do
+    rm -f done
+    start cs-run "$STORE" -c '(set! x (1+ x)) (system "echo ready; read line < go; : > done")'
+    heard ready
+    kill -"$sig" "$runner"
+    ends $((128 + $(kill -l "$sig")))
+    [ ! -s err ] || cat err
+    [ ! -e done ]
+    bounded sh -c 'echo > go; until [ -e done ]; do sleep 0.01; done'
+  done
+  answers 2 '(write x)'
+  # It is also left in the middle of a hook, and of another one's command.
+  start cs-run "$STORE" -c '(use-modules (coldstore) (ice-9 threads)) (define t (call-with-new-thread (lambda () (system "read line < go")))) (add-hook! before-checkpoint-hook (lambda () (set! x (status:exit-val (system "exit 9"))))) (system "echo ready; read line < go")'
+  heard ready
+  kill -TERM "$runner"
+  ends 143
+  bounded sh -c 'echo > go'
+  answers '(9 #t)' '(use-modules (ice-9 threads)) (write (list x (thread-exited? t)))'
+}
+
+@test "a second SIGTERM while a command runs ends the run at once" {
+  mkfifo go
+  persist '(define x 0) (use-modules (coldstore)) (define (wait) (display "leaving\n") (force-output) (sleep 1000))'
+  start cs-run "$STORE" -c '(set! x 1) (add-hook! before-checkpoint-hook wait) (system "echo ready; read line < go")'
+  heard ready
+  kill -TERM "$runner"
+  heard leaving
+  kill -TERM "$runner"
+  ends 143
+  bounded sh -c 'echo > go'
+  answers 0 '(write x)'
+}
+
+@test "system ignores SIGINT and SIGQUIT for the command only, as in guile" {
+  local expr='(define (ignored) (system "grep -E \"SigIgn|SigBlk\" /proc/self/status"))'
+  INPUT=/dev/null same_as_guile -c "$expr (sigaction SIGUSR2 SIG_IGN) (ignored) (sigaction SIGINT SIG_IGN) (ignored)"
+  same_as_guile -c '(write (list (system) (status:exit-val (system "exit 300")) (status:term-sig (system "kill -9 $$")) (status:exit-val (system "no-such-command 2> /dev/null"))))'
+  # What was ignored is so in the next process, too.
+  store_fresh
+  # The shell gets them, Guile does not, and afterwards does.
+  same_as_guile -c '(write (status:exit-val (system "kill -INT $PPID; kill -QUIT $PPID; exit 4"))) (force-output) (kill (getpid) SIGINT) (sleep 5)'
+  # Those of two threads overlap.
+  mkfifo go
+  same_as_guile -c '(use-modules (ice-9 threads)) (define t (call-with-new-thread (lambda () (status:exit-val (system "read line < go; exit 3"))))) (write (status:exit-val (system "kill -INT $PPID; echo > go; exit 4"))) (write (join-thread t)) (force-output) (kill (getpid) SIGINT) (sleep 5)'
+}
+
 @test "SIGUSR1 again and again in a loop that allocates, then a kill" {
   persist '(define n 0)'
   start cs-run "$STORE" -c "$garbage"

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* system.h -- system(3) as libguile calls it, during which requests to the
+   workspace are answered.  */
+#ifndef CS_SYSTEM_H
+#define CS_SYSTEM_H
+
+/* In Guile mode.  What system(3) does and returns, but a request that arrives
+   while COMMAND runs is answered at once (signals.h): the workspace is saved,
+   or left, and then this does not return and COMMAND goes on by itself.  */
+int cs_system_run (const char *command);
+
+#endif
