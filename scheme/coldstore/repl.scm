@@ -93,8 +93,12 @@ Show the workspace: file, generation, size, history."
 ;;; was loaded.  What it has told the extension is kept at a checkpoint and
 ;;; told again; the history is read as if the module began.  Its names are
 ;;; those of Guile 3.0.8 to 3.0.11.
+;;;
+;;; Where libreadline is missing there is no line editor.  What would call it
+;;; raises an error that says so, and lines are read as without a terminal.
 
 (define readline-settings #f)           ; options, and the completion function
+(define activate-readline #f)           ; the module's, while it is lost
 
 ;; The value of NAME in (ice-9 readline), or #f.
 (define (readline-value name)
@@ -102,20 +106,49 @@ Show the workspace: file, generation, size, history."
     (and module (module-variable module name) (module-ref module name))))
 
 (define (keep-readline!)
-  (when (readline-value 'readline-options-interface)
+  (when (and (readline-value 'readline-options-interface)
+             (not activate-readline))
     (set! readline-settings
           (list ((readline-value 'readline-options-interface))
                 (readline-value '*readline-completion-function*)))))
 
+;; The file, or the copy that the workspace carries.
+(define (readline-library)
+  (or (false-if-exception (dynamic-link "guile-readline"))
+      (dynamic-link "guile-readline.so.0")))
+
+;; Raises an error if libreadline is missing; it has no history yet.
 (define (begin-readline!)
   (let ((module (resolve-module '(ice-9 readline) #f #:ensure #f)))
     (save-module-excursion
      (lambda ()
        (set-current-module module)
-       (load-extension "guile-readline" "scm_init_readline")))
+       (dynamic-call "scm_init_readline" (readline-library))))
     ((readline-value 'readline-options-interface) (car readline-settings))
     (module-set! module '*readline-completion-function*
-                 (cadr readline-settings))))
+                 (cadr readline-settings))
+    ((readline-value 'clear-history))
+    (when activate-readline
+      (module-set! module 'activate-readline activate-readline)
+      (set! activate-readline #f))))
+
+;; The module's exit hook writes the history that it is told to, and clears
+;; it.  What is replaced here is defined again when the extension begins.
+(define (lose-readline! key args)
+  (define module (resolve-module '(ice-9 readline) #f #:ensure #f))
+  (define (fail . ignored)
+    (apply throw key args))
+  (define (do-nothing . ignored)
+    #f)
+  (define (options . new)
+    (if (null? new) (car readline-settings) (fail)))
+  (unless activate-readline
+    (set! activate-readline (module-ref module 'activate-readline)))
+  (for-each (lambda (name procedure)
+              (module-set! module name procedure))
+            '(%readline add-history read-history write-history clear-history
+              readline-options-interface activate-readline)
+            (list fail fail fail do-nothing do-nothing options do-nothing)))
 
 (define (read-history!)
   (when (and (readline-value 'the-readline-port)
@@ -129,14 +162,17 @@ Show the workspace: file, generation, size, history."
   (let* ((edited (readline-value 'the-readline-port))
          (plain (readline-value 'input-port))
          (active? (eq? repl-reader (readline-value 'readline-repl-reader)))
-         (terminal? (and active? (isatty? plain))))
+         (terminal? (and active? (not activate-readline) (isatty? plain))))
     (when (and active? edited)
       (set-current-input-port (if terminal? edited plain))
       (set! (using-readline?) terminal?))))
 
-;; Called in a process that has resumed.  Without the library there is no line
-;; editor, but all the rest.
+;; Called in a process that has resumed.
 (define (restart-readline!)
   (when readline-settings
-    (false-if-exception (begin (begin-readline!) (read-history!)))
+    (catch #t
+      begin-readline!
+      (lambda (key . args) (lose-readline! key args)))
+    (unless activate-readline
+      (false-if-exception (read-history!)))
     (follow-terminal!)))

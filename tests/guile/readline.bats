@@ -105,3 +105,65 @@ edits ()
   bounded script -qefc "cs-run $STORE -c '(write (list (quote said) (ask)))'" /dev/null < <(printf 'or that\001this \n') > screen
   grep -q '(said "this or that")' screen || { cat -v screen; false; }
 }
+
+# Run the rest where the libraries or folders in $hidden are empty.
+without ()
+{
+  # shellcheck disable=SC2016,SC2154  # the inner shell's; hidden is the case's
+  unshare -rm sh -c 'mount --make-rprivate / || exit 99
+    for it in $0; do
+      if [ -d "$it" ]; then from=empty; else from=/dev/null; fi
+      mount --bind "$from" "$it" || exit 99
+    done
+    exec "$@"' "$hidden" "$@"
+}
+
+# Set $hidden to the libreadline that guile-readline needs, and $folder to where
+# guile-readline itself is; skip if nothing can be hidden.
+find_libraries ()
+{
+  folder=$(bounded guile -c '(display (assq-ref %guile-build-info (quote extensiondir)))')
+  hidden=$(ldd "$folder"/guile-readline.so | sed -n 's/.*libreadline[^ ]* => \([^ ]*\) .*/\1/p')
+  hidden=$(realpath "$hidden")
+  mkdir -p empty
+  without true 2> /dev/null || skip "no mount name space"
+}
+
+@test "without libreadline the REPL reads plain lines, and readline says why" {
+  local hidden folder
+  find_libraries
+  repl "$begin"
+  types "'first" be fore
+  leave exit
+  # As a file of the user's own would have it; and again by hand.
+  start unshare -rm sh -c 'mount --make-rprivate / && mount --bind /dev/null "$0" && exec script -qefc "exec cs-run -v $1 -q" /dev/null' "$hidden" "$STORE"
+  heard "missing: library '"
+  types '(activate-readline)' be gun
+  types '(set! edited (catch #t (lambda () (readline "?")) (lambda (key . args) (list key (caddr args)))))' cau ght
+  types '(set! edited (cons (cadr (memq (quote history-length) (readline-options))) edited))' op tions
+  leave exit
+  hidden=$hidden run --separate-stderr without timeout 60 cs-run "$STORE" -c '(use-modules (ice-9 readline) (ice-9 rdelim)) (write edited) (write (read-line)) (for-each (lambda (thunk) (write (catch #t thunk (lambda (key . args) (cadr (caddr args)))))) (list (lambda () (readline "?")) (lambda () (add-history "x"))))' <<< 'plain'
+  ended 0
+  [[ $output == '(77 misc-error ("'*'" "libreadline.so.'*'"))"plain""libreadline.so.'*'""libreadline.so.'*'"' ]] || show
+  # The history is not lost, and with the library there is a line editor again.
+  [ "$(grep -c first .guile_history)" -eq 1 ]
+  repl
+  edits '6 7'
+  leave exit
+  answers '(42 77)' '(use-modules (ice-9 readline)) (write (list edited (cadr (memq (quote history-length) (readline-options)))))'
+}
+
+@test "without the file of guile-readline the workspace's copy edits lines" {
+  local hidden folder
+  find_libraries
+  repl "$begin"
+  leave exit
+  start unshare -rm sh -c 'mount --make-rprivate / && mount --bind empty "$0" && exec script -qefc "exec cs-run $1 -q" /dev/null' "$folder" "$STORE"
+  types 1 be gun
+  edits '6 7'
+  leave exit
+  answers 42 '(write edited)'
+  hidden="$folder $hidden" run --separate-stderr without timeout 60 cs-run "$STORE" -c '(use-modules (ice-9 readline)) (write edited) (catch #t (lambda () (readline "?")) (lambda (key . args) (write (cadr (caddr args)))))' < /dev/null
+  ended 0
+  [[ $output == '42"libreadline.so.'*'"' ]] || show
+}
