@@ -31,6 +31,7 @@
 
 #define NO_SYMBOL UINT32_MAX
 #define ROOM_MIN 64             /* entries of the first block */
+#define TRAIL_MAX 64            /* blocks that a smob is followed through */
 #define NUMBERS_END 0x10000     /* no memory lies so near to either end */
 
 enum kind
@@ -408,21 +409,69 @@ follow_bytevector (SCM object, uint64_t distance)
   return true;
 }
 
-static bool
-leads_to_borrowed (scm_t_bits word)
+/* What a smob leads to: the block in its first word, whatever that is, and
+   blocks of malloc's that are led to from there on.  Guile's objects are not
+   followed, as they lead everywhere.  */
+struct trail
 {
-  void *base = cs_store_contains (cs_process.store, (void *) word)
-               ? gc.base ((void *) word) : NULL;
+  int malloced;                 /* malloc's kind of blocks */
+  const void *blocks[TRAIL_MAX];
+  size_t nr;
+};
 
-  return base && cs_process_was_borrowed (base);
+static void *
+block_at (scm_t_bits word)
+{
+  return cs_store_contains (cs_process.store, (void *) word)
+         ? gc.base ((void *) word) : NULL;
 }
 
-/* Does any of LEN bytes at WORDS?  */
-static bool
-lead_to_borrowed (const scm_t_bits *words, size_t len)
+static void
+add_to_trail (struct trail *trail, const void *block)
 {
+  for (size_t i = 0; i < trail->nr; i++)
+    if (trail->blocks[i] == block)
+      return;
+  if (trail->nr < TRAIL_MAX)
+    trail->blocks[trail->nr++] = block;
+}
+
+static int
+kind_of (const void *block)
+{
+  return cs_process.collector.kind (block, NULL);
+}
+
+/* Does any of LEN bytes at WORDS lead to what was borrowed?  The rest that
+   they lead to is added to TRAIL.  */
+static bool
+lead_to_borrowed (struct trail *trail, const scm_t_bits *words, size_t len)
+{
+  const void *block;
+
   for (size_t i = 0; i < len / sizeof *words; i++)
-    if (leads_to_borrowed (words[i]))
+    {
+      block = block_at (words[i]);
+      if (block && cs_process_was_borrowed (block))
+        return true;
+      if (block && kind_of (block) == trail->malloced)
+        add_to_trail (trail, block);
+    }
+  return false;
+}
+
+static bool
+has_ended (const scm_t_bits *words)
+{
+  struct trail trail = { .malloced = kind_of (first_block ()) };
+  const void *block = block_at (words[1]);
+
+  if (lead_to_borrowed (&trail, words + 1, gc.size (words) - sizeof *words))
+    return true;
+  if (block)
+    add_to_trail (&trail, block);
+  for (size_t i = 0; i < trail.nr; i++)
+    if (lead_to_borrowed (&trail, trail.blocks[i], gc.size (trail.blocks[i])))
       return true;
   return false;
 }
@@ -431,13 +480,7 @@ lead_to_borrowed (const scm_t_bits *words, size_t len)
 static bool
 follow_smob (SCM object)
 {
-  const scm_t_bits *words = (scm_t_bits *) SCM_UNPACK_POINTER (object);
-  size_t len = gc.size (words);
-  void *block = cs_store_contains (cs_process.store, (void *) words[1])
-                ? gc.base ((void *) words[1]) : NULL;
-
-  if (!lead_to_borrowed (words + 1, len - sizeof *words)
-      && !(block && lead_to_borrowed (block, gc.size (block))))
+  if (!has_ended ((scm_t_bits *) SCM_UNPACK_POINTER (object)))
     return false;
   end (object, SCM_I_MAKINUM (SCM_SMOBNUM (object)));
   return true;

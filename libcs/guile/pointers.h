@@ -19,9 +19,12 @@
    An address that nothing lies at when its object is made is a number, and
    stays.  So is one in the first or the last 64 KiB.
 
-   An object of an extension's own type (smob) ends if it, or the block that it
-   leads to, leads to memory that a library had borrowed in an earlier process
-   (process/borrowed.c): a session of libssh, for instance.
+   An object of an extension's own type (smob) ends if it leads to memory that a
+   library had borrowed in an earlier process (process/borrowed.c), a session of
+   libssh for instance: by itself, by the block that it leads to, or by up to 63
+   more blocks that malloc gave to an extension.  Through Guile's objects it is
+   not followed.  Types with neither a mark nor a free function are not noted:
+   their objects are made without a call (libguile/smob.h, scm_new_smob).
 
    C functions that finalize such objects are called in the process that made
    them only.  Scheme procedures that do so are run by after-gc-hook, where

@@ -236,3 +236,80 @@ E
   persist "(load-extension \"$PWD/libe\" \"init_e\") (use 'set)"
   answers '(set 4)' '(write (list (value) (guile 3)))'
 }
+
+# Objects that lead to what a library of the system has, by way of N blocks of
+# the extension's own, the last of which has it at its end; or to another
+# object that does.
+chained_extension ()
+{
+  c_library state -Wl,-soname,libstate.so <<'E'
+#include <stdlib.h>
+void *state_new (void) { return calloc (1, 100); }
+E
+  extension e -L. -lstate <<'E'
+#include <stdlib.h>
+#include <libguile.h>
+void *state_new (void);
+static scm_t_bits tag;
+static void *chain (int n, void *last)
+{
+  void **block;
+  if (n == 0)
+    return last;
+  block = calloc (100, sizeof *block);
+  block[n == 1 ? 99 : 5] = chain (n - 1, last);
+  return block;
+}
+static SCM make (SCM n)
+{
+  return scm_new_smob (tag, (scm_t_bits) chain (scm_to_int (n), state_new ()));
+}
+static SCM make_own (SCM n)
+{
+  void *own = calloc (1, 100);
+  return scm_new_smob (tag, (scm_t_bits) chain (scm_to_int (n), own));
+}
+/* In the third word. */
+static SCM make_double (SCM n)
+{
+  return scm_new_double_smob (tag, 0, (scm_t_bits) chain (scm_to_int (n), state_new ()), 0);
+}
+static SCM wrap (SCM x) { return scm_new_smob (tag, SCM_UNPACK (x)); }
+static SCM wrap_far (SCM x)
+{
+  void **block = scm_gc_malloc (sizeof *block, "block");
+  *block = SCM_UNPACK_POINTER (x);
+  return scm_new_smob (tag, (scm_t_bits) block);
+}
+static size_t release (SCM x) { (void) x; return 0; }
+static SCM is_alive (SCM x) { return scm_from_bool (SCM_SMOB_PREDICATE (tag, x)); }
+void init_e (void)
+{
+  tag = scm_make_smob_type ("chain", 0);
+  scm_set_smob_free (tag, release);
+  scm_c_define_gsubr ("make", 1, 0, 0, make);
+  scm_c_define_gsubr ("make-own", 1, 0, 0, make_own);
+  scm_c_define_gsubr ("make-double", 1, 0, 0, make_double);
+  scm_c_define_gsubr ("wrap", 1, 0, 0, wrap);
+  scm_c_define_gsubr ("wrap-far", 1, 0, 0, wrap_far);
+  scm_c_define_gsubr ("alive?", 1, 0, 0, is_alive);
+}
+E
+}
+
+@test "objects end that lead to a library's memory over several blocks" {
+  local leave
+  chained_extension
+  for leave in persist killed; do
+    store_fresh
+    $leave "(load-extension \"$PWD/libe\" \"init_e\")
+      (define kinds (append (map make '(0 1 2 3 5 20)) (map make-double '(0 1 2 5))))
+      (define own (append (map make-own '(0 1 2 5)) (list (wrap 'x))))
+      (define both (list (wrap (list (car kinds))) (wrap-far (list (caddr kinds)))))"
+    # Guile's objects are not followed: what they refer to has ended by itself.
+    answers '((#f #f #f #f #f #f #f #f #f #f) (#t #t #t #t #t) (#t #t))' \
+      '(gc) (write (map (lambda (l) (map alive? l)) (list kinds own both)))'
+    answers '(#t #f)' '(gc) (define m (map make (list 3))) (write (list (alive? (car m)) (alive? (car kinds))))'
+    answers '#f' '(write (alive? (car m)))'
+  done
+}
