@@ -56,7 +56,9 @@ cs_source_open (const char *text, struct cs_store **store,
                 struct cs_err *err)
 {
   struct cs_source source = cs_source_parse (text);
+  int code = cs_store_open_at (source.path, CS_STORE_READ, source.generation,
+                               store, err);
 
-  return cs_store_open_at (source.path, CS_STORE_READ, source.generation,
-                           store, err);
+  free (source.path);
+  return code;
 }

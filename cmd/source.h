@@ -14,8 +14,8 @@ struct cs_source
   uint64_t generation;          /* CS_STORE_NEWEST, or what was asked for */
 };
 
-/* Take TEXT apart.  Ends the process if there is no memory.  PATH is kept
-   until the process ends.  */
+/* Take TEXT apart.  Ends the process if there is no memory.  PATH is to be
+   freed.  */
 struct cs_source cs_source_parse (const char *text);
 
 /* Open it with CS_STORE_READ.  The errors are those of cs_store_open_at().  */

@@ -25,6 +25,7 @@
 #include <sys/mman.h>
 
 #include "guile/api.h"
+#include "guile/attempt.h"
 #include "guile/pointers.h"
 #include "process/process.h"
 #include "report.h"
@@ -552,41 +553,21 @@ mentions_ended (SCM object, int depth)
   return is_ended (object);
 }
 
-struct attempt
-{
-  SCM procedure;
-  SCM key, args;                /* of the error */
-  bool failed;
-};
-
 static SCM
 call_procedure (void *attempt)
 {
-  return scm.call_0 (((struct attempt *) attempt)->procedure);
-}
-
-static SCM
-note_failure (void *attempt, SCM key, SCM args)
-{
-  struct attempt *a = attempt;
-
-  a->failed = true;
-  a->key = key;
-  a->args = args;
-  return SCM_UNSPECIFIED;
+  return scm.call_0 (((struct cs_attempt *) attempt)->object);
 }
 
 /* Call PROCEDURE until it does without one, but not for ever.  */
 static void
 run_after_gc (SCM procedure)
 {
-  struct attempt attempt;
+  struct cs_attempt attempt = { .object = procedure };
 
   for (int i = 0; i < 1000; i++)
     {
-      attempt = (struct attempt) { .procedure = procedure };
-      scm.internal_catch (SCM_BOOL_T, call_procedure, &attempt, note_failure,
-                          &attempt);
+      cs_attempt (&attempt, call_procedure);
       if (!attempt.failed)
         return;
       if (!mentions_ended (attempt.args, 8))

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "guile/api.h"
+#include "guile/attempt.h"
 #include "guile/ports.h"
 #include "process/process.h"
 
@@ -51,36 +52,17 @@ cs_ports_make (struct cs_ports_disk *image, cs_ports_print *print_lost)
 
 /* Flushing.  */
 
-/* A call that may fail, and how it did.  */
-struct attempt
-{
-  SCM port;
-  SCM key, args;                /* of the error */
-  bool failed;
-};
-
 static SCM
 flush (void *attempt)
 {
-  scm.flush (((struct attempt *) attempt)->port);
-  return SCM_UNSPECIFIED;
-}
-
-static SCM
-note_failure (void *attempt, SCM key, SCM args)
-{
-  struct attempt *a = attempt;
-
-  a->failed = true;
-  a->key = key;
-  a->args = args;
+  scm.flush (((struct cs_attempt *) attempt)->object);
   return SCM_UNSPECIFIED;
 }
 
 static void *
 fail_again (void *attempt)
 {
-  struct attempt *a = attempt;
+  struct cs_attempt *a = attempt;
 
   scm.throw (a->key, a->args);
   return NULL;
@@ -98,9 +80,9 @@ is_pending (int signum)
 static void
 flush_port (SCM port)
 {
-  struct attempt attempt = { .port = port };
+  struct cs_attempt attempt = { .object = port };
 
-  scm.internal_catch (SCM_BOOL_T, flush, &attempt, note_failure, &attempt);
+  cs_attempt (&attempt, flush);
   if (attempt.failed && !is_pending (SIGPIPE))
     scm.with_guile (fail_again, &attempt);
 }
@@ -190,7 +172,7 @@ rule_of (SCM symbol)
 static SCM
 ask_position (void *attempt)
 {
-  return scm.seek (((struct attempt *) attempt)->port, scm.from_int32 (0),
+  return scm.seek (((struct cs_attempt *) attempt)->object, scm.from_int32 (0),
                    scm.from_int32 (SEEK_CUR));
 }
 
@@ -199,14 +181,13 @@ ask_position (void *attempt)
 static int64_t
 position_of (SCM port)
 {
-  struct attempt attempt = { .port = port };
+  struct cs_attempt attempt = { .object = port };
   int64_t position;
   SCM answer;
 
   if (lseek (SCM_FPORT_FDES (port), 0, SEEK_CUR) < 0)
     return -1;
-  answer = scm.internal_catch (SCM_BOOL_T, ask_position, &attempt,
-                               note_failure, &attempt);
+  answer = cs_attempt (&attempt, ask_position);
   if (attempt.failed)
     return -1;
   position = scm.to_int64 (answer);
@@ -273,7 +254,7 @@ cs_ports_print_lost (SCM port, SCM out, scm_print_state *state)
 static SCM
 close_it (void *attempt)
 {
-  return scm.close_port (((struct attempt *) attempt)->port);
+  return scm.close_port (((struct cs_attempt *) attempt)->object);
 }
 
 /* Names of files are any bytes.  */
@@ -290,7 +271,7 @@ to_string (const char *text)
 static void
 lose (const struct cs_ports_disk *image, SCM port)
 {
-  struct attempt attempt = { .port = port };
+  struct cs_attempt attempt = { .object = port };
   scm_t_bits bits = SCM_CELL_WORD_0 (port);
   int fd = SCM_FPORT_FDES (port);
   const struct cs_descriptor_now *now = cs_process_descriptor (fd);
@@ -301,7 +282,7 @@ lose (const struct cs_ports_disk *image, SCM port)
     scm.hashq_set_x (scm_of (image->held), port, scm.from_int32 (fd));
   SCM_SET_CELL_WORD_0 (port, bits & ~(scm_t_bits) SCM_WRTNG);
   cs_process.weeding = true;
-  scm.internal_catch (SCM_BOOL_T, close_it, &attempt, note_failure, &attempt);
+  cs_attempt (&attempt, close_it);
   cs_process.weeding = false;
   SCM_SET_CELL_WORD_0 (port, bits & ~(scm_t_bits) SCM_OPN);
   SCM_SETSTREAM (port, SCM_UNPACK (to_string (text)));
@@ -364,7 +345,7 @@ buffering (int fd)
 static SCM
 drain (void *attempt)
 {
-  return scm.drain_input (((struct attempt *) attempt)->port);
+  return scm.drain_input (((struct cs_attempt *) attempt)->object);
 }
 
 /* Forget what PORT has read ahead.  It takes some time to begin to evaluate
@@ -372,9 +353,9 @@ drain (void *attempt)
 static void
 forget_input (const struct cs_ports_disk *image, SCM port)
 {
-  struct attempt attempt = { .port = port };
+  struct cs_attempt attempt = { .object = port };
 
-  scm.internal_catch (SCM_BOOL_T, drain, &attempt, note_failure, &attempt);
+  cs_attempt (&attempt, drain);
   if (attempt.failed)
     scm.call_1 (scm_of (image->empty), port);
 }
