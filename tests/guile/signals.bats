@@ -210,14 +210,14 @@ wait_until_generation ()
   mkfifo go
   persist '(define x 0)'
   for sig in TERM HUP; do
-    rm -f done
-    start cs-run "$STORE" -c '(set! x (1+ x)) (system "echo ready; read line < go; : > done")'
+    rm -f ended
+    start cs-run "$STORE" -c '(set! x (1+ x)) (system "echo ready; read line < go; : > ended")'
     heard ready
     kill -"$sig" "$runner"
     ends $((128 + $(kill -l "$sig")))
-    [ ! -s err ] || cat err
-    [ ! -e done ]
-    bounded sh -c 'echo > go; until [ -e done ]; do sleep 0.01; done'
+    [ ! -s err ] || { cat err; false; }
+    [ ! -e ended ]
+    bounded sh -c 'echo > go; until [ -e ended ]; do sleep 0.01; done'
   done
   answers 2 '(write x)'
   # It is also left in the middle of a hook, and of another one's command.
