@@ -26,7 +26,7 @@
 #define PRIMITIVE_WORDS_MAX 64
 
 /* So near to the beginning of its stack a thread has its SRFI 18 name.  */
-#define NAME_WORDS_MAX 1024
+#define NAME_WORDS_MAX 256
 
 /* Frames: distances from the frame pointer, in words.  */
 enum { RETURN_ADDRESS = 1, DYNAMIC_LINK = 2, FRAME_LEN = 3 };
@@ -285,7 +285,8 @@ read_state (const struct reader *r, struct stack *s,
 /* Names.  */
 
 /* SRFI 18 keeps the name in a record: the thread, its name, and more
-   (module/srfi/srfi-18.scm).  */
+   (module/srfi/srfi-18.scm).  Of most values one word is looked at: at a
+   resume this is done for each thread that is gone.  */
 static bool
 is_named (const struct cs_heap *heap, uint64_t value, uint64_t handle,
           char *name, size_t len)
@@ -293,7 +294,8 @@ is_named (const struct cs_heap *heap, uint64_t value, uint64_t handle,
   uint64_t prim, vtable, type_name, text;
   char type[16];
 
-  return cs_heap_kind (heap, value) == CS_VALUE_RECORD
+  return cs_heap_word (heap, value, 1, &prim) && prim == handle
+         && cs_heap_kind (heap, value) == CS_VALUE_RECORD
          && cs_heap_slot (heap, value, 0, &prim) && prim == handle
          && cs_heap_word (heap, value, 0, &vtable)
          && cs_heap_word (heap, vtable - scm_tc3_struct,
@@ -305,26 +307,44 @@ is_named (const struct cs_heap *heap, uint64_t value, uint64_t handle,
          && cs_heap_print (heap, text, name, len);
 }
 
-/* It is a free variable of the procedures that such a thread begins with, or
-   one of their arguments.  */
+/* Has VALUE the name in a free variable, if it is a procedure?  */
+static bool
+closes_over_name (const struct cs_heap *heap, uint64_t value,
+                  uint64_t handle, char *name, size_t len)
+{
+  uint64_t flags, variable;
+
+  if (!cs_heap_word (heap, value, 0, &flags)
+      || (flags & 0x7f) != scm_tc7_program)
+    return false;
+  for (uint64_t i = 0; i < flags >> 16 && i < 64; i++)
+    if (cs_heap_word (heap, value, 2 + i, &variable)
+        && cs_value_is_object (variable)
+        && is_named (heap, variable, handle, name, len))
+      return true;
+  return false;
+}
+
+/* It is an argument of the procedures that such a thread begins with, or what
+   they close over.  */
 static void
 find_srfi_name (const struct cs_heap *heap, const struct stack *s,
                 uint64_t handle, char *name, size_t len)
 {
-  uint64_t at = s->top, value, flags, code, variable;
+  uint64_t n = (s->top - s->fp) / 8;
+  const unsigned char *elements;
+  uint64_t value = 0;           /* little-endian, of either length */
 
-  for (int words = 0; words < NAME_WORDS_MAX && at - s->fp >= 8; words++)
+  if (n > NAME_WORDS_MAX)
+    n = NAME_WORDS_MAX;
+  elements = cs_heap_view (heap, s->top - 8 * n, 8 * n);
+  while (elements && n-- > 0)
     {
-      at -= 8;
-      if (!cs_heap_word (heap, at, 0, &value)
-          || is_named (heap, value, handle, name, len))
+      memcpy (&value, elements + 8 * n, heap->word_len);
+      if (cs_value_is_object (value)
+          && (is_named (heap, value, handle, name, len)
+              || closes_over_name (heap, value, handle, name, len)))
         return;
-      if (!procedure_words (heap, value, &flags, &code))
-        continue;
-      for (uint64_t i = 0; i < flags >> 16 && i < 64; i++)
-        if (cs_heap_word (heap, value, 2 + i, &variable)
-            && is_named (heap, variable, handle, name, len))
-          return;
     }
 }
 
