@@ -3,12 +3,13 @@
 #ifndef CS_CRC_H
 #define CS_CRC_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
-/* Under arch/MACHINE: can this processor do it?  If so, what zlib's crc32()
-   gives for the 4096 bytes at PAGE, many times as fast.  */
-bool cs_arch_has_page_crc (void);
-uint32_t cs_arch_page_crc (const void *page);
+/* What zlib's crc32() gives for the 4096 bytes at PAGE, many times as fast.  */
+typedef uint32_t cs_page_crc (const void *page);
+
+/* Under arch/MACHINE: the Nth of those that this processor can do, the fastest
+   first.  NULL: it can do no more than N.  */
+cs_page_crc *cs_arch_page_crc (unsigned int n);
 
 #endif

@@ -20,20 +20,28 @@ _Static_assert (sizeof (struct cs_record_disk) == 168, "record");
 _Static_assert (offsetof (struct cs_record_disk, superblock) == 32, "");
 _Static_assert (offsetof (struct cs_record_disk, crc) == 164, "");
 
+static uint32_t
+plain_crc (const void *page)
+{
+  return (uint32_t) crc32 (0, page, CS_STORE_PAGE_LEN);
+}
+
 uint32_t
 cs_page_sum (const char *page)
 {
-  static atomic_int fast;       /* 1: yes, -1: no, 0: not known */
+  static cs_page_crc *_Atomic best;     /* NULL: not known yet */
+  cs_page_crc *crc = atomic_load_explicit (&best, memory_order_relaxed);
   uint32_t sum;
 
   if (cs_page_is_zero (page))
     return 0;
-  if (atomic_load_explicit (&fast, memory_order_relaxed) == 0)
-    atomic_store (&fast, cs_arch_has_page_crc () ? 1 : -1);
-  if (atomic_load_explicit (&fast, memory_order_relaxed) > 0)
-    sum = cs_arch_page_crc (page);
-  else
-    sum = (uint32_t) crc32 (0, (const Bytef *) page, CS_STORE_PAGE_LEN);
+  if (!crc)
+    {
+      crc = cs_arch_page_crc (0);
+      crc = crc ? crc : plain_crc;
+      atomic_store_explicit (&best, crc, memory_order_relaxed);
+    }
+  sum = crc (page);
   return sum ? sum : 1;
 }
 
