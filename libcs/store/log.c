@@ -42,7 +42,10 @@
 #include "store/history.h"
 #include "store/sys.h"
 
-#define BUF_LEN ((uint64_t) 512 << 10)
+/* Copied before it is written: what fits into the cache.  What is written
+   before the disk is told to begin: sync_file_range(2) takes some time.  */
+#define BUF_LEN ((uint64_t) 128 << 10)
+#define BEGIN_LEN ((uint64_t) 512 << 10)
 #define MIB ((uint64_t) 1 << 20)
 
 /* How far behind the image the log begins at least: the space is never
@@ -267,13 +270,23 @@ page_at (const struct cs_store *store, uint64_t page)
   return store->image + page * CS_STORE_PAGE_LEN;
 }
 
+/* Let the disk begin while we go on.  */
+static void
+let_begin (const struct cs_store *store, uint64_t off, uint64_t end)
+{
+  cs_sys.sync_file_range (store->fd, (off_t) off, (off_t) (end - off),
+                          SYNC_FILE_RANGE_WRITE);
+}
+
 /* The data: copies of all changed pages, and the sums of the copies.  From
    a page that somebody changes meanwhile, against the rule, comes one that
    was never there as a whole, but not a record that does not hold.  */
 static int
 write_data (const struct cs_store *store, struct cs_entry_disk *index,
-            uint64_t nr, uint64_t off, char *buf)
+            uint64_t nr, uint64_t off)
 {
+  uint64_t start = off, begun = off;
+  char *buf = store->copies;
   size_t used = 0;
   int r = 0;
 
@@ -290,11 +303,13 @@ write_data (const struct cs_store *store, struct cs_entry_disk *index,
       if (used == BUF_LEN)
         {
           r = cs_file_write (store->fd, buf, used, off);
-          /* Let the disk begin while we go on.  */
-          cs_sys.sync_file_range (store->fd, (off_t) off, (off_t) used,
-                                  SYNC_FILE_RANGE_WRITE);
           off += used;
           used = 0;
+          if (off - begun >= BEGIN_LEN || begun == start)
+            {
+              let_begin (store, begun, off);
+              begun = off;
+            }
         }
     }
   return r < 0 ? r : cs_file_write (store->fd, buf, used, off);
@@ -303,14 +318,14 @@ write_data (const struct cs_store *store, struct cs_entry_disk *index,
 /* The head is written last: before, there is no record.  0 or -errno.  */
 static int
 write_record (const struct cs_store *store, struct cs_record *record,
-              uint64_t nr, char *buf)
+              uint64_t nr)
 {
   struct cs_record_disk *head = &record->head;
   int r;
 
   head->nr = nr;
   r = write_data (store, record->index, nr,
-                  record->off + cs_record_data (head), buf);
+                  record->off + cs_record_data (head));
   cs_record_seal (head, record->index, nr);
   if (r == 0)
     r = cs_file_write (store->fd, record->index,
@@ -331,7 +346,6 @@ cs_log_append (struct cs_store *store, const struct cs_superblock_disk *sb,
     .head = { .from = store->superblock.generation, .superblock = *sb },
     .index = index
   };
-  char *buf;
   int r = cs_file_sync_names (store);   /* L7 */
 
   /* Who may not read the folder cannot have made a name there.  */
@@ -340,9 +354,9 @@ cs_log_append (struct cs_store *store, const struct cs_superblock_disk *sb,
   r = cs_log_settle (store, err);       /* L6 */
   if (r < 0)
     return r;
-  buf = cs_scratch_map (BUF_LEN);
-  r = buf ? write_record (store, &record, nr, buf) : -ENOMEM;
-  cs_scratch_unmap (buf, BUF_LEN);
+  if (!store->copies)
+    store->copies = cs_scratch_map (BUF_LEN);
+  r = store->copies ? write_record (store, &record, nr) : -ENOMEM;
   if (r < 0)
     {
       cs_log_wipe (store, record.off);
@@ -362,4 +376,11 @@ cs_log_append (struct cs_store *store, const struct cs_superblock_disk *sb,
   store->log.len += cs_record_len (&record.head);
   store->superblock = *sb;
   return 0;
+}
+
+void
+cs_log_free (struct cs_store *store)
+{
+  cs_scratch_unmap (store->copies, BUF_LEN);
+  store->copies = NULL;
 }

@@ -102,6 +102,9 @@ struct cs_store
   struct cs_patch *patches;     /* patch.c; NULL: none */
   struct cs_patch_data *patch_data;     /* the same: what they lie in */
   struct cs_watch watch;
+  char *copies;                 /* of pages on their way to the log (log.c);
+                                   kept, as it costs to be given memory;
+                                   NULL: not yet */
   char *view;                   /* the file again (changes.c) */
   uint64_t view_len;            /* 0: none */
   uint64_t *detached;           /* detached.c; NULL unless WRITE */
@@ -206,13 +209,13 @@ int cs_file_punch (int fd, uint64_t off, uint64_t len);
 int cs_file_open_again (const struct cs_store *store);
 
 /* Have a page that is going to be looked at come into the cache meanwhile: the
-   processor does not look ahead from one page to the next.  PAGE may be
-   anything.  */
+   processor goes on by itself in a page, but does not look ahead to the next.
+   Asking for all of it takes longer than waiting.  PAGE may be anything.  */
 static inline void
 cs_page_prefetch (const char *page)
 {
-  for (size_t i = 0; i < CS_STORE_PAGE_LEN; i += 64)
-    __builtin_prefetch (page + i);
+  __builtin_prefetch (page);
+  __builtin_prefetch (page + 64);
 }
 
 /* lock.c */
@@ -399,6 +402,9 @@ int cs_log_settle (struct cs_store *store, struct cs_err *err);
    that cannot be cut off does no harm; one whose end may not be on stable
    storage is not cut off, or the next would not know (L6).  */
 void cs_log_cut_off (const struct cs_store *store);
+
+/* Give back the memory of cs_log_append().  */
+void cs_log_free (struct cs_store *store);
 
 /* Write zeros over the head at OFF.  0 or -errno.  */
 int cs_log_wipe (const struct cs_store *store, uint64_t off);

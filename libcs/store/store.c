@@ -56,6 +56,7 @@ cs_store_free (struct cs_store *store)
   cs_file_close (&store->inherited);
   cs_file_close (&store->watch.fd);
   cs_patch_free (store);
+  cs_log_free (store);
   cs_changes_forget_view (store);
   cs_detached_end (store);
   pthread_mutex_destroy (&store->mutex);
