@@ -42,8 +42,9 @@
 #include "store/history.h"
 #include "store/sys.h"
 
-/* Copied before it is written: what fits into the cache.  What is written
-   before the disk is told to begin: sync_file_range(2) takes some time.  */
+/* So much is copied, to fit into the cache, and written at a time: from one
+   multiple of it in the file to the next, as the page cache is faster with
+   such pieces.  The disk is told of more at a time, as that takes time too.  */
 #define BUF_LEN ((uint64_t) 128 << 10)
 #define BEGIN_LEN ((uint64_t) 512 << 10)
 #define MIB ((uint64_t) 1 << 20)
@@ -270,12 +271,34 @@ page_at (const struct cs_store *store, uint64_t page)
   return store->image + page * CS_STORE_PAGE_LEN;
 }
 
-/* Let the disk begin while we go on.  */
-static void
-let_begin (const struct cs_store *store, uint64_t off, uint64_t end)
+/* Data on its way into a file.  */
+struct output
 {
-  cs_sys.sync_file_range (store->fd, (off_t) off, (off_t) (end - off),
-                          SYNC_FILE_RANGE_WRITE);
+  int fd;
+  char *buf;
+  size_t used;                  /* bytes in it */
+  uint64_t off;                 /* where they go */
+  uint64_t begun;               /* the disk was told of what is before */
+  uint64_t due;                 /* to be told of so much at a time */
+};
+
+/* Write what is in the buffer, and let the disk begin while we go on.  */
+static int
+write_out (struct output *out)
+{
+  int r = cs_file_write (out->fd, out->buf, out->used, out->off);
+
+  out->off += out->used;
+  out->used = 0;
+  if (out->off - out->begun >= out->due)
+    {
+      cs_sys.sync_file_range (out->fd, (off_t) out->begun,
+                              (off_t) (out->off - out->begun),
+                              SYNC_FILE_RANGE_WRITE);
+      out->begun = out->off;
+      out->due = BEGIN_LEN;
+    }
+  return r;
 }
 
 /* The data: copies of all changed pages, and the sums of the copies.  From
@@ -285,34 +308,26 @@ static int
 write_data (const struct cs_store *store, struct cs_entry_disk *index,
             uint64_t nr, uint64_t off)
 {
-  uint64_t start = off, begun = off;
-  char *buf = store->copies;
-  size_t used = 0;
+  struct output out = { .fd = store->fd, .buf = store->copies, .off = off,
+                        .begun = off, .due = BUF_LEN };
   int r = 0;
 
   for (uint64_t i = 0; i < nr && r == 0; i++)
     {
+      char *copy = out.buf + out.used;
+
       if (i + 1 < nr)
         cs_page_prefetch (page_at (store, index[i + 1].page));
       if (index[i].sum == 0)
         continue;
-      memcpy (buf + used, page_at (store, index[i].page), CS_STORE_PAGE_LEN);
-      index[i].sum = cs_page_sum (buf + used);
+      memcpy (copy, page_at (store, index[i].page), CS_STORE_PAGE_LEN);
+      index[i].sum = cs_page_sum (copy);
       if (index[i].sum)
-        used += CS_STORE_PAGE_LEN;
-      if (used == BUF_LEN)
-        {
-          r = cs_file_write (store->fd, buf, used, off);
-          off += used;
-          used = 0;
-          if (off - begun >= BEGIN_LEN || begun == start)
-            {
-              let_begin (store, begun, off);
-              begun = off;
-            }
-        }
+        out.used += CS_STORE_PAGE_LEN;
+      if ((out.off + out.used) % BUF_LEN == 0 && out.used > 0)
+        r = write_out (&out);
     }
-  return r < 0 ? r : cs_file_write (store->fd, buf, used, off);
+  return r < 0 ? r : write_out (&out);
 }
 
 /* The head is written last: before, there is no record.  0 or -errno.  */
