@@ -204,7 +204,7 @@ static int
 write_record (void *buf, struct cs_store *store,
               const struct cs_record *record, struct cs_err *err)
 {
-  uint64_t off = record->off + cs_record_data (&record->head), run;
+  uint64_t off = record->off + CS_RECORD_DATA, run;
   const struct cs_entry_disk *e = record->index;
   int r = 0;
 

@@ -28,8 +28,6 @@
 #include "store/sys.h"
 #include "store/watch.h"
 
-#define TO_BE_READ 1            /* a sum that is not known yet */
-
 /* A run of detached pages is mapped from the file again if it has this many
    pages: each run can cost the kernel two mappings more, of which a process
    can have 65530.  */
@@ -39,19 +37,12 @@ struct search
 {
   struct cs_store *store;
   struct cs_changes *changes;
+  struct cs_append *append;
   const struct cs_extent_disk *extent;
   bool detached;                /* the stretch looked at */
   uint64_t next;                /* offset behind the pages looked at */
   uint64_t same, same_end;      /* run of pages that are as committed */
 };
-
-static void
-add (struct search *s, uint64_t page, uint32_t sum)
-{
-  struct cs_changes *c = s->changes;
-
-  c->index[c->nr++] = (struct cs_entry_disk) { (uint32_t) page, sum };
-}
 
 /* Give back the run of pages that are as the image says.  A failure only
    means that they are looked at again next time.  */
@@ -103,7 +94,7 @@ look_at_absent (struct search *s, uint64_t off, uint64_t end)
       for (uint64_t i = 0; i < nr && r == 0; i++)
         {
           if (sums[i])
-            add (s, page + i, 0);
+            r = cs_append_page (s->append, page + i, 0);
           same = same && !sums[i] && !cs_patch_exists (s->store, page + i);
         }
       if (same)
@@ -128,10 +119,11 @@ committed_page (struct search *s, uint64_t off, int *r)
   return *r == 0 ? s->changes->buf : NULL;
 }
 
-/* Is the page at OFF, whose sum is SUM, as in the last commit?  1, 0 or
-   -errno.  */
+/* Is COPY, whose sum is SUM, what the last commit has for the page at OFF?  1, 0
+   or -errno.  */
 static int
-is_as_committed (struct search *s, uint64_t off, uint32_t sum)
+is_as_committed (struct search *s, uint64_t off, const char *copy,
+                 uint32_t sum)
 {
   const char *then;
   uint32_t sum_then;
@@ -140,10 +132,12 @@ is_as_committed (struct search *s, uint64_t off, uint32_t sum)
   if (r < 0 || sum != sum_then || sum == 0)
     return r < 0 ? r : sum == sum_then;
   then = committed_page (s, off, &r);
-  return then ? memcmp (s->store->image + off, then, CS_STORE_PAGE_LEN) == 0
-              : r;
+  return then ? memcmp (copy, then, CS_STORE_PAGE_LEN) == 0 : r;
 }
 
+/* Looked at is what will be written, a copy: from a page that somebody changes
+   meanwhile, against the rule, comes one that was never there as a whole, but
+   not a record that does not hold.  */
 static int
 compare (struct search *s, uint64_t off, uint64_t len)
 {
@@ -153,15 +147,16 @@ compare (struct search *s, uint64_t off, uint64_t len)
   for (; off < end && r >= 0; off += CS_STORE_PAGE_LEN)
     {
       uint64_t page = off / CS_STORE_PAGE_LEN;
-      const char *now = s->store->image + off;
+      char *copy = cs_append_room (s->append);
       uint32_t sum;
 
       if (off + CS_STORE_PAGE_LEN < end)
-        cs_page_prefetch (now + CS_STORE_PAGE_LEN);
-      sum = cs_page_sum (now);
-      r = is_as_committed (s, off, sum);
+        cs_page_prefetch (s->store->image + off + CS_STORE_PAGE_LEN);
+      memcpy (copy, s->store->image + off, CS_STORE_PAGE_LEN);
+      sum = cs_page_sum (copy);
+      r = is_as_committed (s, off, copy, sum);
       if (r == 0)
-        add (s, page, sum ? TO_BE_READ : 0);
+        r = cs_append_page (s->append, page, sum);
       else if (r == 1 && !s->changes->dirty.watched
                && !cs_patch_exists (s->store, page))
         is_same (s, off);
@@ -262,10 +257,11 @@ look_at_free (struct search *s, uint64_t off, uint64_t end)
 }
 
 int
-cs_changes_find (struct cs_store *store, struct cs_changes *changes)
+cs_changes_find (struct cs_store *store, struct cs_changes *changes,
+                 struct cs_append *append)
 {
   const struct cs_extent_disk *table = cs_extent_table (store);
-  struct search s = { .store = store, .changes = changes };
+  struct search s = { .store = store, .changes = changes, .append = append };
   uint64_t off = 0;
   int r = 0;
 

@@ -3,15 +3,12 @@
 #ifndef CS_CHANGES_H
 #define CS_CHANGES_H
 
+#include "store/append.h"
 #include "store/dirty.h"
-#include "store/record.h"
 
 struct cs_changes
 {
-  struct cs_entry_disk *index;  /* room for all pages of the region; the sum
-                                   is 0 for zeros, 1 for what is to be read
-                                   from memory */
-  uint64_t nr;                  /* entries found */
+  struct cs_entry_disk *index;  /* room for all pages of the region */
   uint64_t len;                 /* bytes of that room */
   char *buf;                    /* room for a page */
   struct cs_dirty dirty;
@@ -26,9 +23,10 @@ void cs_changes_end (struct cs_store *store, struct cs_changes *changes,
 /* Unmap the view of the image that is kept from one commit to the next.  */
 void cs_changes_forget_view (struct cs_store *store);
 
-/* Find all pages that are not as the last commit of STORE has them, as long
-   as nobody writes to the region.  Those that are may be given back.  0 or
-   -errno.  */
-int cs_changes_find (struct cs_store *store, struct cs_changes *changes);
+/* Add to APPEND all pages that are not as the last commit of STORE has them,
+   as long as nobody writes to the region.  Those that are may be given back.
+   0 or -errno.  */
+int cs_changes_find (struct cs_store *store, struct cs_changes *changes,
+                     struct cs_append *append);
 
 #endif

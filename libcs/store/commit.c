@@ -3,9 +3,9 @@
 
    The states of a commit, and what makes each transition:
 
-     (none) --cs_changes_find--> known, in memory
-            --cs_log_append----> written, then synced: committed (L1)
-            --cs_store_apply---> in the image, at leisure (apply.c)
+     (none) --cs_changes_find---> written, in part or whole, but no record
+            --cs_append_commit--> complete, then synced: committed (L1)
+            --cs_store_apply----> in the image, at leisure (apply.c)
 
    The first commit of a store, those after the log's disk has failed (L5),
    and one that makes the image grow into a log that readers keep from being
@@ -77,16 +77,12 @@ static int
 append (struct cs_store *store, struct cs_changes *changes,
         struct cs_err *err)
 {
-  struct cs_superblock_disk sb;
-  int r = cs_changes_find (store, changes);
+  struct cs_superblock_disk sb = cs_commit_superblock (store);
+  struct cs_append append;
+  int r;
 
-  if (r < 0)
-    return cs_err_sys (err, -r, "find what has changed");
-  if (changes->nr == 0)
-    return 0;
   if (cs_patch_prepare (store) < 0)
     return 1;                   /* the address space is limited */
-  sb = cs_commit_superblock (store);
   if (sb.committed > (uint64_t) store->log.start << 20)
     {
       r = make_way (store, sb.committed, err);
@@ -94,7 +90,17 @@ append (struct cs_store *store, struct cs_changes *changes,
         return r;
       sb = cs_commit_superblock (store);
     }
-  return cs_log_append (store, &sb, changes->index, changes->nr, err);
+  r = cs_append_begin (&append, store, &sb, changes->index, err);
+  if (r < 0)
+    return r;
+  r = cs_changes_find (store, changes, &append);
+  if (r < 0)
+    {
+      cs_append_abort (&append);
+      return cs_err_sys (err, -r, append.failed ? "write to the log"
+                         : "find what has changed");
+    }
+  return append.record.head.nr > 0 ? cs_append_commit (&append, err) : 0;
 }
 
 static int

@@ -161,10 +161,10 @@ write_undo (const struct cs_store *before, int fd,
   if (r < 0)
     return r;
   cs_record_seal (&head, index, redo->head.nr);
-  r = write_data (before, fd, index, head.nr, cs_record_data (&head));
+  r = write_data (before, fd, index, head.nr, CS_RECORD_DATA);
   if (r == 0)
     r = cs_file_write (fd, index, (size_t) cs_record_index_len (&head),
-                       CS_STORE_PAGE_LEN);
+                       cs_record_index (&head));
   if (r == 0)
     r = cs_file_write (fd, &head, sizeof head, 0);
   if (r == 0 && cs_sys.fdatasync (fd) < 0)

@@ -105,8 +105,7 @@ cs_patch_map (struct cs_store *store, const struct cs_record *record,
   data->len = (size_t) (record->head.nr_data * CS_STORE_PAGE_LEN);
   data->start = cs_sys.mmap (NULL, data->len, PROT_READ, MAP_PRIVATE,
                              record->fd,
-                             (off_t) (record->off
-                                      + cs_record_data (&record->head)));
+                             (off_t) (record->off + CS_RECORD_DATA));
   if (data->start == MAP_FAILED)
     {
       int r = -errno;
@@ -125,7 +124,7 @@ cs_patch_enter (struct cs_store *store, const struct cs_record *record,
                 const char *data)
 {
   uint64_t where = data ? (uintptr_t) data | IN_MEMORY
-                   : record->off + cs_record_data (&record->head);
+                   : record->off + CS_RECORD_DATA;
 
   for (uint64_t i = 0; i < record->head.nr; i++)
     {

@@ -139,7 +139,7 @@ cs_record_load (struct cs_record *record)
   if (!record->index)
     return -ENOMEM;
   n = cs_file_read (record->fd, record->index, (size_t) len,
-                    record->off + CS_STORE_PAGE_LEN);
+                    record->off + cs_record_index (&record->head));
   r = n < 0 ? (int) n : (uint64_t) n == len && index_is_right (record);
   if (r != 1)
     cs_record_unload (record);
@@ -158,7 +158,7 @@ cs_record_verify (const struct cs_record *record)
 {
   enum { PAGES = 16 };
   char buf[PAGES * CS_STORE_PAGE_LEN] __attribute__ ((aligned (8)));
-  uint64_t off = record->off + cs_record_data (&record->head);
+  uint64_t off = record->off + CS_RECORD_DATA;
   uint64_t left = record->head.nr_data;
   size_t have = 0, at = 0;
 

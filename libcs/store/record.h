@@ -6,10 +6,12 @@
    beginning at a multiple of the page length:
 
      head      one page: struct cs_record_disk, then zeros
-     index     nr entries, ascending by page, padded with zeros to a page
      data      the pages of those entries whose sum is not 0, in order
+     index     nr entries, ascending by page, padded with zeros to a page
 
-   A page whose sum is 0 is all zeros and has no data.
+   A page whose sum is 0 is all zeros and has no data.  The index is behind
+   the data, so that data can be written before it is known how much there
+   is.
 
    R1  A record is complete if the CRC-32 of its head and of its index and
        the sums of all its pages are right.  What is not complete counts for
@@ -57,17 +59,19 @@ cs_record_index_len (const struct cs_record_disk *head)
                       CS_STORE_PAGE_LEN);
 }
 
-/* Offset of its data, and its length, from its head.  */
+/* Offsets of data and index from the head, and the length of all three.  */
+#define CS_RECORD_DATA CS_STORE_PAGE_LEN
+
 static inline uint64_t
-cs_record_data (const struct cs_record_disk *head)
+cs_record_index (const struct cs_record_disk *head)
 {
-  return CS_STORE_PAGE_LEN + cs_record_index_len (head);
+  return CS_RECORD_DATA + head->nr_data * CS_STORE_PAGE_LEN;
 }
 
 static inline uint64_t
 cs_record_len (const struct cs_record_disk *head)
 {
-  return cs_record_data (head) + head->nr_data * CS_STORE_PAGE_LEN;
+  return cs_record_index (head) + cs_record_index_len (head);
 }
 
 /* The checksum of a page: CRC-32, but 0 for, and only for, a page of zeros.

@@ -14,6 +14,7 @@
    changes.c      which pages differ from the last commit
    record.c       the form in which pages lie in log and history
    log.c          commits that are not in the image yet
+   append.c       a commit on its way to the log
    patch.c        pages to be found elsewhere than in the image
    commit.c       a new generation
    apply.c        from the log into the image
@@ -102,9 +103,8 @@ struct cs_store
   struct cs_patch *patches;     /* patch.c; NULL: none */
   struct cs_patch_data *patch_data;     /* the same: what they lie in */
   struct cs_watch watch;
-  char *copies;                 /* of pages on their way to the log (log.c);
-                                   kept, as it costs to be given memory;
-                                   NULL: not yet */
+  char *copies;                 /* room for some pages (append.c), kept as it
+                                   costs to be given memory; NULL: not yet */
   char *view;                   /* the file again (changes.c) */
   uint64_t view_len;            /* 0: none */
   uint64_t *detached;           /* detached.c; NULL unless WRITE */
@@ -378,14 +378,6 @@ int cs_log_open (struct cs_store *store, uint64_t file_len,
 /* The same up to generation LIMIT.  */
 int cs_log_scan (struct cs_store *store, uint64_t limit, struct cs_err *err);
 
-/* Append and sync a record that leads to SB (L1).  INDEX has room for zeros
-   up to the next page; a page whose sum in it is not 0 is read from memory,
-   and gets its real sum.  There is room for patches (cs_patch_prepare).  */
-int cs_log_append (struct cs_store *store,
-                   const struct cs_superblock_disk *sb,
-                   struct cs_entry_disk *index, uint64_t nr,
-                   struct cs_err *err);
-
 /* Where a log can begin behind an image of COMMITTED bytes that will grow.  */
 uint32_t cs_log_start (uint64_t committed);
 
@@ -402,9 +394,6 @@ int cs_log_settle (struct cs_store *store, struct cs_err *err);
    that cannot be cut off does no harm; one whose end may not be on stable
    storage is not cut off, or the next would not know (L6).  */
 void cs_log_cut_off (const struct cs_store *store);
-
-/* Give back the memory of cs_log_append().  */
-void cs_log_free (struct cs_store *store);
 
 /* Write zeros over the head at OFF.  0 or -errno.  */
 int cs_log_wipe (const struct cs_store *store, uint64_t off);

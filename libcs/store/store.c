@@ -19,6 +19,7 @@
 
 #include "machine.h"
 
+#include "store/append.h"
 #include "store/changes.h"
 #include "store/history.h"
 #include "store/sys.h"
@@ -56,7 +57,7 @@ cs_store_free (struct cs_store *store)
   cs_file_close (&store->inherited);
   cs_file_close (&store->watch.fd);
   cs_patch_free (store);
-  cs_log_free (store);
+  cs_append_free (store);
   cs_changes_forget_view (store);
   cs_detached_end (store);
   pthread_mutex_destroy (&store->mutex);

@@ -61,7 +61,7 @@
 #include "err.h"
 
 #define CS_STORE_MAGIC "ColdStor"       /* 8 bytes, no terminator */
-#define CS_STORE_VERSION 2
+#define CS_STORE_VERSION 3
 #define CS_STORE_LOCK_OFF 8192
 #define CS_STORE_SUMS_OFF 65536
 #define CS_STORE_PAGE_LEN 4096

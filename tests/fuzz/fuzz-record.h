@@ -115,11 +115,13 @@ fuzz_place_record (struct fuzz_input *in, const char *path, uint64_t off)
   fuzz_seal_head (&head, &r, flags);
   index_len = cs_round_up (r.nr * sizeof *r.index, CS_STORE_PAGE_LEN);
   fuzz_patch (path, off, &head, sizeof head);
-  fuzz_patch (path, off + CS_STORE_PAGE_LEN, r.index,
-              r.nr * sizeof *r.index);
-  off += CS_STORE_PAGE_LEN + index_len;
+  off += CS_RECORD_DATA;
   fuzz_patch (path, off, r.pages, r.nr_pages * CS_STORE_PAGE_LEN);
-  return off + r.nr_pages * CS_STORE_PAGE_LEN;
+  off += r.nr_pages * CS_STORE_PAGE_LEN;
+  if (index_len > 0)
+    fuzz_patch (path, off + index_len - 1, "", 1);
+  fuzz_patch (path, off, r.index, r.nr * sizeof *r.index);
+  return off + index_len;
 }
 
 /* Put the record at OFF of PATH, which must be whole, into OUT.  Returns its
@@ -145,7 +147,7 @@ fuzz_put_record (struct fuzz_output *out, const char *path, uint64_t off,
       REQUIRE (r.nr <= RECORD_ENTRIES_MAX && r.nr_pages <= RECORD_PAGES_MAX);
       memcpy (r.index, record.index, r.nr * sizeof *r.index);
       REQUIRE (pread (fd, r.pages, r.nr_pages * CS_STORE_PAGE_LEN,
-                      (off_t) (off + cs_record_data (&record.head)))
+                      (off_t) (off + CS_RECORD_DATA))
                == (ssize_t) (r.nr_pages * CS_STORE_PAGE_LEN));
       fuzz_put_byte (out, flags);
       fuzz_put (out, &record.head, sizeof record.head);

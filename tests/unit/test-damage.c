@@ -136,7 +136,7 @@ newer_slot_counts (void)
 static void
 other_version (struct cs_superblock_disk *sb)
 {
-  sb->version = 3;
+  sb->version = 4;
 }
 
 static void
@@ -173,7 +173,7 @@ other_machines (void)
   change_superblock (other_version);
   for (enum cs_store_mode m = CS_STORE_WRITE; m <= CS_STORE_READ; m++)
     CHECK (try_open (m, &err) == -CS_E_INCOMPATIBLE);
-  CHECK (strstr (err.text, "format version: expected 2, found 3"));
+  CHECK (strstr (err.text, "format version: expected 3, found 4"));
   change_superblock (other_machine);
   CHECK (try_open (CS_STORE_WRITE, &err) == -CS_E_INCOMPATIBLE);
   CHECK (strstr (err.text, "machine: expected"));

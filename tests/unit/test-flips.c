@@ -110,9 +110,9 @@ static bool
 is_padding (const struct cs_record_disk *head, uint64_t start, uint64_t off)
 {
   return is_between (off, start + sizeof *head, start + PAGE)
-         || is_between (off, start + PAGE
+         || is_between (off, start + cs_record_index (head)
                              + head->nr * sizeof (struct cs_entry_disk),
-                        start + cs_record_data (head));
+                        start + cs_record_len (head));
 }
 
 /* Is OFF in a page, or its sum, that the log has anew?  */

@@ -477,7 +477,7 @@ damaged_log (void)
   start = cs_log_off (store);
   len = store->log.len;
   cs_store_close (store);
-  for (uint64_t at = 2 * PAGE; at < len / 2; at += 997)
+  for (uint64_t at = PAGE; at < len / 2 - PAGE; at += 997)
     {
       unsigned char byte;
 

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* append.c -- a commit on its way to the log (invariants: log.c).  */
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "store/append.h"
+#include "store/sys.h"
+
+/* So much is copied, to fit into the cache, and written at a time: from one
+   multiple of it in the file to the next, as the page cache is faster with
+   such pieces.  The disk is told of more at a time, as that takes time too,
+   but early of the first.  */
+#define PIECE_LEN ((uint64_t) 128 << 10)
+#define BEGIN_LEN ((uint64_t) 512 << 10)
+
+/* What has to be on stable storage before anything is written.  */
+static int
+settle (struct cs_store *store, struct cs_err *err)
+{
+  int r = cs_file_sync_names (store);   /* L7 */
+
+  /* Who may not read the folder cannot have made a name there.  */
+  if (r < 0 && r != -EACCES && r != -EPERM)
+    return cs_err_sys (err, -r, "sync its folder");
+  return cs_log_settle (store, err);    /* L6 */
+}
+
+int
+cs_append_begin (struct cs_append *append, struct cs_store *store,
+                 const struct cs_superblock_disk *sb,
+                 struct cs_entry_disk *index, struct cs_err *err)
+{
+  *append = (struct cs_append) {
+    .store = store,
+    .record = {
+      .fd = store->fd,
+      .off = cs_log_off (store) + store->log.len,
+      .head = { .from = store->superblock.generation, .superblock = *sb },
+      .index = index
+    },
+    .due = PIECE_LEN
+  };
+  append->next = append->begun = append->record.off + CS_RECORD_DATA;
+  if (!store->copies)
+    store->copies = cs_scratch_map (PIECE_LEN);
+  return store->copies ? settle (store, err)
+         : cs_err_sys (err, ENOMEM, "write to the log");
+}
+
+char *
+cs_append_room (const struct cs_append *append)
+{
+  return append->store->copies + append->used;
+}
+
+/* Write the copies, and let the disk begin while we go on.  */
+static int
+write_copies (struct cs_append *append)
+{
+  int fd = append->record.fd;
+  int r = cs_file_write (fd, append->store->copies, append->used,
+                         append->next);
+
+  append->failed = r < 0;
+  append->next += append->used;
+  append->used = 0;
+  if (append->next - append->begun >= append->due)
+    {
+      cs_sys.sync_file_range (fd, (off_t) append->begun,
+                              (off_t) (append->next - append->begun),
+                              SYNC_FILE_RANGE_WRITE);
+      append->begun = append->next;
+      append->due = BEGIN_LEN;
+    }
+  return r;
+}
+
+int
+cs_append_page (struct cs_append *append, uint64_t page, uint32_t sum)
+{
+  struct cs_record *record = &append->record;
+
+  record->index[record->head.nr++] = (struct cs_entry_disk) {
+    (uint32_t) page, sum
+  };
+  if (sum == 0)
+    return 0;
+  record->head.nr_data++;
+  append->used += CS_STORE_PAGE_LEN;
+  return ((append->next + append->used) % PIECE_LEN == 0
+          ? write_copies (append) : 0);
+}
+
+/* The head is written last: before, there is no record.  0 or -errno.  */
+static int
+write_rest (struct cs_append *append)
+{
+  struct cs_record *record = &append->record;
+  struct cs_record_disk *head = &record->head;
+  int r = write_copies (append);
+
+  cs_record_seal (head, record->index, head->nr);
+  if (r == 0)
+    r = cs_file_write (record->fd, record->index,
+                       (size_t) cs_record_index_len (head),
+                       record->off + cs_record_index (head));
+  if (r == 0)
+    r = cs_file_write (record->fd, head, sizeof *head, record->off);
+  return r;
+}
+
+void
+cs_append_abort (const struct cs_append *append)
+{
+  if (append->next == append->record.off + CS_RECORD_DATA)
+    return;
+  cs_log_wipe (append->store, append->record.off);
+  cs_sys.ftruncate (append->record.fd, (off_t) append->record.off);
+}
+
+int
+cs_append_commit (struct cs_append *append, struct cs_err *err)
+{
+  struct cs_store *store = append->store;
+  struct cs_record *record = &append->record;
+  int r = write_rest (append);
+
+  if (r < 0)
+    {
+      cs_append_abort (append);
+      return cs_err_sys (err, -r, "write to the log");
+    }
+  if (cs_sys.fdatasync (store->fd) < 0)
+    {
+      cs_err_sys (err, errno, "sync the log");
+      store->log.broken = true; /* L5 */
+      cs_log_wipe (store, record->off);
+      return err->code;
+    }
+  cs_patch_enter (store, record, NULL);
+  if (store->log.len == 0)
+    store->log.first = record->head.superblock.generation;
+  store->log.len += cs_record_len (&record->head);
+  store->superblock = record->head.superblock;
+  return 0;
+}
+
+void
+cs_append_free (struct cs_store *store)
+{
+  cs_scratch_unmap (store->copies, PIECE_LEN);
+  store->copies = NULL;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* append.h -- a commit on its way to the log.
+
+   The pages are copied, summed and written one after the other, as they are
+   found (changes.c): the disk begins with the first while the last are still
+   looked for.  Nothing of it is a record before the end.
+
+   Runs while the world is stopped: no allocation.  */
+#ifndef CS_APPEND_H
+#define CS_APPEND_H
+
+#include "store/record.h"
+
+struct cs_append
+{
+  struct cs_store *store;
+  struct cs_record record;      /* its head counts what was added */
+  size_t used;                  /* bytes of copies that are not written yet */
+  uint64_t next;                /* where they belong in the file */
+  uint64_t begun;               /* the disk was told of what is before */
+  uint64_t due;                 /* and is to be told of so much at a time */
+  bool failed;                  /* to write */
+};
+
+/* Begin a record that leads to SB.  INDEX, zeroed, has room for all that will
+   be added, up to the next page.  0 or an error.  */
+int cs_append_begin (struct cs_append *append, struct cs_store *store,
+                     const struct cs_superblock_disk *sb,
+                     struct cs_entry_disk *index, struct cs_err *err);
+
+/* Room for a copy of the page that may be added next.  */
+char *cs_append_room (const struct cs_append *append);
+
+/* Add PAGE, with a greater number than those before: SUM is the sum of the
+   copy; 0: zeros, and no copy.  0 or -errno.  */
+int cs_append_page (struct cs_append *append, uint64_t page, uint32_t sum);
+
+/* Complete the record and sync it: it is committed (L1), and its pages are
+   patches, for which there is room (cs_patch_prepare).  0 or an error.  */
+int cs_append_commit (struct cs_append *append, struct cs_err *err);
+
+/* Take back what was written.  */
+void cs_append_abort (const struct cs_append *append);
+
+/* Free the room that STORE keeps from one commit to the next.  */
+void cs_append_free (struct cs_store *store);
+
+#endif
