@@ -33,6 +33,12 @@
    can have 65530.  */
 #define ATTACH_MIN 64
 
+/* Sums of the table read at a time.  They are read, not looked at in the view:
+   in a file system in memory a page of a hole takes memory when it is looked
+   at, and when there is none, a signal is sent.  */
+#define SUMS 1024
+#define NO_SUMS UINT64_MAX      /* not a multiple of that */
+
 struct search
 {
   struct cs_store *store;
@@ -42,6 +48,9 @@ struct search
   bool detached;                /* the stretch looked at */
   uint64_t next;                /* offset behind the pages looked at */
   uint64_t same, same_end;      /* run of pages that are as committed */
+  uint32_t sums[SUMS];          /* of the pages from SUMS_FROM on, as they lie
+                                   in the table: what was read last */
+  uint64_t sums_from;
 };
 
 /* Give back the run of pages that are as the image says.  A failure only
@@ -80,7 +89,7 @@ is_same (struct search *s, uint64_t off)
 static int
 look_at_absent (struct search *s, uint64_t off, uint64_t end)
 {
-  uint32_t sums[1024];
+  uint32_t sums[SUMS];
   int r = 0;
 
   for (uint64_t nr; off < end && r == 0; off += nr * CS_STORE_PAGE_LEN)
@@ -89,7 +98,7 @@ look_at_absent (struct search *s, uint64_t off, uint64_t end)
       bool same = s->same_end == off && s->same_end > s->same;
 
       nr = (end - off) / CS_STORE_PAGE_LEN;
-      nr = nr < 1024 ? nr : 1024;
+      nr = nr < SUMS ? nr : SUMS;
       r = cs_committed_sums (s->store, page, nr, sums);
       for (uint64_t i = 0; i < nr && r == 0; i++)
         {
@@ -119,6 +128,21 @@ committed_page (struct search *s, uint64_t off, int *r)
   return *r == 0 ? s->changes->buf : NULL;
 }
 
+/* The sum that the last commit has for PAGE: 0 or -errno.  */
+static int
+committed_sum (struct search *s, uint64_t page, uint32_t *sum)
+{
+  uint64_t from = page / SUMS * SUMS;
+  int r = 0;
+
+  if (from != s->sums_from)
+    r = cs_sums_read (s->store->fd, from, SUMS, s->sums);
+  s->sums_from = r == 0 ? from : NO_SUMS;
+  *sum = s->sums[page - from];
+  cs_patch_sum (s->store, page, sum);
+  return r;
+}
+
 /* Is COPY, whose sum is SUM, what the last commit has for the page at OFF?  1, 0
    or -errno.  */
 static int
@@ -127,7 +151,7 @@ is_as_committed (struct search *s, uint64_t off, const char *copy,
 {
   const char *then;
   uint32_t sum_then;
-  int r = cs_committed_sums (s->store, off / CS_STORE_PAGE_LEN, 1, &sum_then);
+  int r = committed_sum (s, off / CS_STORE_PAGE_LEN, &sum_then);
 
   if (r < 0 || sum != sum_then || sum == 0)
     return r < 0 ? r : sum == sum_then;
@@ -261,7 +285,8 @@ cs_changes_find (struct cs_store *store, struct cs_changes *changes,
                  struct cs_append *append)
 {
   const struct cs_extent_disk *table = cs_extent_table (store);
-  struct search s = { .store = store, .changes = changes, .append = append };
+  struct search s = { .store = store, .changes = changes, .append = append,
+                      .sums_from = NO_SUMS };
   uint64_t off = 0;
   int r = 0;
 

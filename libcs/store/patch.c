@@ -151,6 +151,13 @@ cs_patch_exists (const struct cs_store *store, uint64_t page)
   return store->patches && store->patches[page].where != 0;
 }
 
+void
+cs_patch_sum (const struct cs_store *store, uint64_t page, uint32_t *sum)
+{
+  if (cs_patch_exists (store, page))
+    *sum = store->patches[page].sum;
+}
+
 bool
 cs_patch_same (const struct cs_store *a, const struct cs_store *b,
                uint64_t page)
@@ -257,15 +264,9 @@ int
 cs_committed_sums (const struct cs_store *store, uint64_t page, uint64_t nr,
                    uint32_t *sums)
 {
-  uint64_t off = CS_STORE_SUMS_OFF + page * sizeof *sums;
-  int r = 0;
+  int r = cs_sums_read (store->fd, page, nr, sums);
 
-  if (off + nr * sizeof *sums <= store->view_len)
-    memcpy (sums, store->view + off, (size_t) nr * sizeof *sums);
-  else
-    r = cs_sums_read (store->fd, page, nr, sums);
   for (uint64_t i = 0; i < nr; i++)
-    if (cs_patch_exists (store, page + i))
-      sums[i] = store->patches[page + i].sum;
+    cs_patch_sum (store, page + i, &sums[i]);
   return r;
 }

@@ -329,6 +329,10 @@ void cs_patch_enter (struct cs_store *store, const struct cs_record *record,
 
 bool cs_patch_exists (const struct cs_store *store, uint64_t page);
 
+/* If there is one of PAGE, set *SUM to its sum.  */
+void cs_patch_sum (const struct cs_store *store, uint64_t page,
+                   uint32_t *sum);
+
 /* Is PAGE the same in A and B, two generations of one file?  False if that
    would have to be looked up.  */
 bool cs_patch_same (const struct cs_store *a, const struct cs_store *b,

@@ -55,20 +55,25 @@ commit_with_fault (struct cs_store *store, int nth, bool always)
 static bool for_good_now;
 static int call;
 
+/* So much that a part is written before the last page, which has to be made
+   readable, is looked at.  */
+#define MUCH (80 * PAGE)
+
 static void
 one_fault (void)
 {
   struct cs_store *store = open_mode (CS_STORE_WRITE);
-  char *hidden = cs_store_map (store, 3 * PAGE, RW, CS_EXTENT_HEAP);
+  char *much = cs_store_map (store, MUCH, RW, CS_EXTENT_HEAP);
+  char *hidden = much + MUCH - PAGE;
   char next[32];
 
-  CHECK (hidden);
-  memset (hidden, 1, 3 * PAGE);
-  CHECK (cs_store_protect (store, hidden + PAGE, PAGE, PROT_EXEC) == 0);
+  CHECK (much);
+  memset (much, 1, MUCH);
+  CHECK (cs_store_protect (store, hidden, PAGE, PROT_EXEC) == 0);
   if (!commit_with_fault (store, call, for_good_now))
     _exit (77);
-  CHECK (cs_store_protect (store, hidden + PAGE, PAGE, PROT_READ) == 0);
-  CHECK (hidden[PAGE + 5] == 1);
+  CHECK (cs_store_protect (store, hidden, PAGE, PROT_READ) == 0);
+  CHECK (hidden[5] == 1);
   /* The next commit succeeds, whatever happened to this one.  */
   snprintf (next, sizeof next, "%" PRIu64,
             cs_store_superblock (store)->generation + 1);
@@ -76,7 +81,7 @@ one_fault (void)
   commit_ok (store);
   CHECK (file_says (next));
   CHECK (cs_store_settle (store, &err) == 0 && file_says (next));
-  CHECK (cs_store_unmap (store, hidden, 3 * PAGE) == 0);
+  CHECK (cs_store_unmap (store, much, MUCH) == 0);
   snprintf (next, sizeof next, "%" PRIu64,
             cs_store_superblock (store)->generation + 1);
   say (store, next);

@@ -94,6 +94,28 @@ only_what_changed (void)
   CHECK (*(uint64_t *) (heap + 2999 * PAGE) == 3000);
 }
 
+/* In a file system in memory that is full, who looks at a hole of a mapped file
+   gets a signal, and the table of sums has holes.  */
+static void
+holes_are_not_looked_at (void)
+{
+  struct cs_store *store;
+  char *heap = make_and_reopen (&store);
+
+  heap[0] = 7;
+  commit_ok (store);
+  CHECK (store->view_len > 0);
+  CHECK (mprotect (store->view,
+                   (size_t) cs_store_image_off (&store->superblock),
+                   PROT_NONE) == 0);
+  heap[77 * PAGE] = 7;
+  heap[79 * PAGE] = heap[79 * PAGE];
+  CHECK (cs_store_clear (store, heap + 100 * PAGE, 9 * PAGE) == 0);
+  commit_ok (store);
+  CHECK (generation (store) == 3 && written (store) == 10);
+  settle_ok (store);
+}
+
 static bool
 is_anonymous (const void *page)
 {
@@ -829,6 +851,7 @@ main (void)
     { "applied pages are the file's again", clean_again },
     { "the same with /proc/self/pagemap", clean_by_pagemap },
     { "new heap becomes the file's", grown_heap },
+    { "a commit looks at no hole of the file", holes_are_not_looked_at },
     { "a process that is watched", watched },
     { "the same where it cannot be", unwatched },
     { "what a commit that failed had looked at is not forgotten",
