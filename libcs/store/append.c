@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 
 #include "store/append.h"
 #include "store/sys.h"
@@ -13,6 +14,9 @@
    but early of the first.  */
 #define PIECE_LEN ((uint64_t) 128 << 10)
 #define BEGIN_LEN ((uint64_t) 512 << 10)
+
+/* Of an index that is longer than this the memory is given back.  */
+#define INDEX_KEPT ((size_t) 64 << 10)
 
 /* What has to be on stable storage before anything is written.  */
 static int
@@ -26,10 +30,41 @@ settle (struct cs_store *store, struct cs_err *err)
   return cs_log_settle (store, err);    /* L6 */
 }
 
+static uint64_t
+index_len (const struct cs_store *store)
+{
+  return cs_round_up (cs_region_pages (store) * sizeof *store->index,
+                      CS_STORE_PAGE_LEN);
+}
+
+int
+cs_append_prepare (struct cs_store *store)
+{
+  if (!store->copies)
+    store->copies = cs_scratch_map (PIECE_LEN + CS_STORE_PAGE_LEN);
+  if (!store->index)
+    store->index = cs_scratch_map (index_len (store));
+  return store->copies && store->index ? 0 : -ENOMEM;
+}
+
+static void
+free_index (struct cs_store *store)
+{
+  cs_scratch_unmap (store->index, index_len (store));
+  store->index = NULL;
+}
+
+void
+cs_append_free (struct cs_store *store)
+{
+  cs_scratch_unmap (store->copies, PIECE_LEN + CS_STORE_PAGE_LEN);
+  store->copies = NULL;
+  free_index (store);
+}
+
 int
 cs_append_begin (struct cs_append *append, struct cs_store *store,
-                 const struct cs_superblock_disk *sb,
-                 struct cs_entry_disk *index, struct cs_err *err)
+                 const struct cs_superblock_disk *sb, struct cs_err *err)
 {
   *append = (struct cs_append) {
     .store = store,
@@ -37,21 +72,36 @@ cs_append_begin (struct cs_append *append, struct cs_store *store,
       .fd = store->fd,
       .off = cs_log_off (store) + store->log.len,
       .head = { .from = store->superblock.generation, .superblock = *sb },
-      .index = index
+      .index = store->index
     },
-    .due = PIECE_LEN
+    .due = 2 * PIECE_LEN
   };
   append->next = append->begun = append->record.off + CS_RECORD_DATA;
-  if (!store->copies)
-    store->copies = cs_scratch_map (PIECE_LEN);
-  return store->copies ? settle (store, err)
-         : cs_err_sys (err, ENOMEM, "write to the log");
+  return settle (store, err);
+}
+
+/* Have zeros in the index again.  */
+static void
+clear_index (const struct cs_append *append)
+{
+  size_t len = (size_t) append->record.head.nr * sizeof *append->record.index;
+
+  if (len <= INDEX_KEPT)
+    memset (append->record.index, 0, len);
+  else
+    free_index (append->store);
 }
 
 char *
 cs_append_room (const struct cs_append *append)
 {
   return append->store->copies + append->used;
+}
+
+char *
+cs_append_spare (const struct cs_append *append)
+{
+  return append->store->copies + PIECE_LEN;
 }
 
 /* Write the copies, and let the disk begin while we go on.  */
@@ -111,8 +161,9 @@ write_rest (struct cs_append *append)
 }
 
 void
-cs_append_abort (const struct cs_append *append)
+cs_append_abort (struct cs_append *append)
 {
+  clear_index (append);
   if (append->next == append->record.off + CS_RECORD_DATA)
     return;
   cs_log_wipe (append->store, append->record.off);
@@ -136,19 +187,14 @@ cs_append_commit (struct cs_append *append, struct cs_err *err)
       cs_err_sys (err, errno, "sync the log");
       store->log.broken = true; /* L5 */
       cs_log_wipe (store, record->off);
+      clear_index (append);
       return err->code;
     }
   cs_patch_enter (store, record, NULL);
+  clear_index (append);
   if (store->log.len == 0)
     store->log.first = record->head.superblock.generation;
   store->log.len += cs_record_len (&record->head);
   store->superblock = record->head.superblock;
   return 0;
-}
-
-void
-cs_append_free (struct cs_store *store)
-{
-  cs_scratch_unmap (store->copies, PIECE_LEN);
-  store->copies = NULL;
 }

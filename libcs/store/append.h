@@ -22,14 +22,21 @@ struct cs_append
   bool failed;                  /* to write */
 };
 
-/* Begin a record that leads to SB.  INDEX, zeroed, has room for all that will
-   be added, up to the next page.  0 or an error.  */
+/* Get the room that STORE keeps from one commit to the next, 0 or -ENOMEM;
+   free it.  */
+int cs_append_prepare (struct cs_store *store);
+void cs_append_free (struct cs_store *store);
+
+/* Begin a record that leads to SB.  0 or an error.  */
 int cs_append_begin (struct cs_append *append, struct cs_store *store,
                      const struct cs_superblock_disk *sb,
-                     struct cs_entry_disk *index, struct cs_err *err);
+                     struct cs_err *err);
 
 /* Room for a copy of the page that may be added next.  */
 char *cs_append_room (const struct cs_append *append);
+
+/* Room for another page, of no matter what.  */
+char *cs_append_spare (const struct cs_append *append);
 
 /* Add PAGE, with a greater number than those before: SUM is the sum of the
    copy; 0: zeros, and no copy.  0 or -errno.  */
@@ -40,9 +47,6 @@ int cs_append_page (struct cs_append *append, uint64_t page, uint32_t sum);
 int cs_append_commit (struct cs_append *append, struct cs_err *err);
 
 /* Take back what was written.  */
-void cs_append_abort (const struct cs_append *append);
-
-/* Free the room that STORE keeps from one commit to the next.  */
-void cs_append_free (struct cs_store *store);
+void cs_append_abort (struct cs_append *append);
 
 #endif

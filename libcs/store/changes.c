@@ -124,8 +124,8 @@ committed_page (struct search *s, uint64_t off, int *r)
   if (in_file + CS_STORE_PAGE_LEN <= store->view_len
       && !cs_patch_exists (store, page))
     return store->view + in_file;
-  *r = cs_committed_read (store, page, 1, s->changes->buf);
-  return *r == 0 ? s->changes->buf : NULL;
+  *r = cs_committed_read (store, page, 1, cs_append_spare (s->append));
+  return *r == 0 ? cs_append_spare (s->append) : NULL;
 }
 
 /* The sum that the last commit has for PAGE: 0 or -errno.  */
@@ -352,23 +352,13 @@ watch (struct cs_store *store, struct cs_dirty *dirty)
   dirty->since = w->since_commit;
 }
 
-int
+void
 cs_changes_begin (struct cs_store *store, struct cs_changes *changes)
 {
-  uint64_t len = cs_region_pages (store) * sizeof (struct cs_entry_disk);
-
-  *changes = (struct cs_changes) { .dirty.pagemap = -1, .len = len };
-  changes->index = cs_scratch_map (cs_round_up (len, CS_STORE_PAGE_LEN));
-  changes->buf = cs_scratch_map (CS_STORE_PAGE_LEN);
-  if (!changes->index || !changes->buf)
-    {
-      cs_changes_end (store, changes, false);
-      return -ENOMEM;
-    }
+  *changes = (struct cs_changes) { .dirty.pagemap = -1 };
   cs_dirty_open (&changes->dirty);
   watch (store, &changes->dirty);
   look_at_file (store);
-  return 0;
 }
 
 void
@@ -380,8 +370,5 @@ cs_changes_end (struct cs_store *store, struct cs_changes *changes,
   w->since_commit = committed && changes->dirty.watched;
   if (committed && w->state == CS_WATCH_NOT_YET)
     w->state = CS_WATCH_WANTED;
-  cs_scratch_unmap (changes->index,
-                    cs_round_up (changes->len, CS_STORE_PAGE_LEN));
-  cs_scratch_unmap (changes->buf, CS_STORE_PAGE_LEN);
   cs_file_close (&changes->dirty.pagemap);
 }

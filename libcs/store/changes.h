@@ -8,15 +8,12 @@
 
 struct cs_changes
 {
-  struct cs_entry_disk *index;  /* room for all pages of the region */
-  uint64_t len;                 /* bytes of that room */
-  char *buf;                    /* room for a page */
   struct cs_dirty dirty;
 };
 
-/* Get the room; end with cs_changes_end(), which is told if all that was
-   found was committed.  0 or -ENOMEM.  */
-int cs_changes_begin (struct cs_store *store, struct cs_changes *changes);
+/* Get ready to look; end with cs_changes_end(), which is told if all that was
+   found was committed.  */
+void cs_changes_begin (struct cs_store *store, struct cs_changes *changes);
 void cs_changes_end (struct cs_store *store, struct cs_changes *changes,
                      bool committed);
 

@@ -90,7 +90,7 @@ append (struct cs_store *store, struct cs_changes *changes,
         return r;
       sb = cs_commit_superblock (store);
     }
-  r = cs_append_begin (&append, store, &sb, changes->index, err);
+  r = cs_append_begin (&append, store, &sb, err);
   if (r < 0)
     return r;
   r = cs_changes_find (store, changes, &append);
@@ -114,8 +114,9 @@ commit (struct cs_store *store, struct cs_err *err)
   r = check_name (store, err);
   if (r != 0)
     return r < 0 ? r : cs_rewrite (store, err);
-  if (cs_changes_begin (store, &changes) < 0)
+  if (cs_append_prepare (store) < 0)
     return cs_rewrite (store, err);     /* the address space is limited */
+  cs_changes_begin (store, &changes);
   r = append (store, &changes, err);
   cs_changes_end (store, &changes, r == 0);
   return r == 1 ? cs_rewrite (store, err) : r;

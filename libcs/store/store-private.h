@@ -103,8 +103,10 @@ struct cs_store
   struct cs_patch *patches;     /* patch.c; NULL: none */
   struct cs_patch_data *patch_data;     /* the same: what they lie in */
   struct cs_watch watch;
-  char *copies;                 /* room for some pages (append.c), kept as it
-                                   costs to be given memory; NULL: not yet */
+  char *copies;                 /* room of commits (append.c), kept as it costs
+                                   to be given memory; NULL: not yet */
+  struct cs_entry_disk *index;  /* the same, for all pages of the region; zeros
+                                   but while there is a commit */
   char *view;                   /* the file again (changes.c) */
   uint64_t view_len;            /* 0: none */
   uint64_t *detached;           /* detached.c; NULL unless WRITE */
