@@ -352,11 +352,33 @@ watch (struct cs_store *store, struct cs_dirty *dirty)
   dirty->since = w->since_commit;
 }
 
+/* Open pagemap, or take the one that was kept: if the program has closed that
+   behind our back, its number is nobody's, or another file's.  */
+static void
+open_pagemap (struct cs_watch *w, struct cs_dirty *dirty)
+{
+  struct stat st;
+
+  dirty->pagemap = w->pagemap;
+  w->pagemap = -1;
+  if (dirty->pagemap >= 0 && cs_sys.fstat (dirty->pagemap, &st) == 0
+      && st.st_dev == w->pagemap_dev && st.st_ino == w->pagemap_ino)
+    return;
+  cs_dirty_open (dirty);
+  if (dirty->pagemap >= 0 && cs_sys.fstat (dirty->pagemap, &st) < 0)
+    cs_file_close (&dirty->pagemap);
+  if (dirty->pagemap >= 0)
+    {
+      w->pagemap_dev = st.st_dev;
+      w->pagemap_ino = st.st_ino;
+    }
+}
+
 void
 cs_changes_begin (struct cs_store *store, struct cs_changes *changes)
 {
   *changes = (struct cs_changes) { .dirty.pagemap = -1 };
-  cs_dirty_open (&changes->dirty);
+  open_pagemap (&store->watch, &changes->dirty);
   watch (store, &changes->dirty);
   look_at_file (store);
 }
@@ -370,5 +392,8 @@ cs_changes_end (struct cs_store *store, struct cs_changes *changes,
   w->since_commit = committed && changes->dirty.watched;
   if (committed && w->state == CS_WATCH_NOT_YET)
     w->state = CS_WATCH_WANTED;
-  cs_file_close (&changes->dirty.pagemap);
+  if (w->fd >= 0)
+    w->pagemap = changes->dirty.pagemap;
+  else
+    cs_file_close (&changes->dirty.pagemap);
 }

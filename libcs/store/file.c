@@ -58,7 +58,7 @@ own_descriptor (struct cs_store *store, int fd)
 {
   int *own[] = {
     &store->fd, &store->map_fd, &store->dirfd, &store->share,
-    &store->watch.fd
+    &store->watch.fd, &store->watch.pagemap
   };
 
   for (size_t i = 0; fd >= 0 && i < sizeof own / sizeof *own; i++)

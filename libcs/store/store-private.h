@@ -75,6 +75,9 @@ struct cs_watch
     CS_WATCH_BEGUN              /* or tried in vain */
   } state;
   int fd;                       /* -1: none */
+  int pagemap;                  /* of dirty.h, kept open with it; -1: none */
+  dev_t pagemap_dev;            /* what that is, */
+  ino_t pagemap_ino;            /* and not another file of its number */
   bool since_commit;            /* it has been kept since the last commit,
                                    over all that was mapped then */
 };

@@ -41,7 +41,8 @@ cs_store_new (const char *path, enum cs_store_mode mode)
     }
   store->mode = mode;
   store->fd = store->map_fd = store->dirfd = -1;
-  store->share = store->inherited = store->watch.fd = -1;
+  store->share = store->inherited = -1;
+  store->watch.fd = store->watch.pagemap = -1;
   pthread_mutex_init (&store->mutex, NULL);
   pthread_mutex_init (&store->applying, NULL);
   return store;
@@ -56,6 +57,7 @@ cs_store_free (struct cs_store *store)
   cs_file_close (&store->share);
   cs_file_close (&store->inherited);
   cs_file_close (&store->watch.fd);
+  cs_file_close (&store->watch.pagemap);
   cs_patch_free (store);
   cs_append_free (store);
   cs_changes_forget_view (store);
@@ -457,6 +459,7 @@ cs_store_disown (struct cs_store *store)
   cs_file_close (&store->map_fd);
   cs_file_close (&store->dirfd);
   cs_file_close (&store->watch.fd);
+  cs_file_close (&store->watch.pagemap);
   store->owner = 0;
   /* Another thread of the parent may have held it.  */
   pthread_mutex_init (&store->mutex, NULL);

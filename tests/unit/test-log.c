@@ -307,6 +307,32 @@ unwatched (void)
   watched ();
 }
 
+/* Descriptors are kept from one commit to the next, and the program closes all
+   but its own: from /dev/zero nothing would seem to have been written to.  */
+static void
+watched_without_descriptor (void)
+{
+  struct cs_store *store;
+  char *heap = make_and_reopen (&store);
+
+  for (char n = 2; n < 4; n++)
+    {
+      heap[0] = n;
+      commit_ok (store);
+    }
+  CHECK ((store->watch.pagemap >= 0) == can_watch ());
+  if (store->watch.pagemap < 0)
+    return;
+  CHECK (dup2 (open ("/dev/zero", O_RDONLY), store->watch.pagemap) >= 0);
+  heap[PAGE] = 7;
+  commit_ok (store);
+  CHECK (generation (store) == 4 && written (store) == 1);
+  close (store->watch.pagemap);
+  heap[PAGE] = 8;
+  commit_ok (store);
+  CHECK (generation (store) == 5 && written (store) == 1);
+}
+
 static unsigned int failing_scan, failing_write;
 
 static int
@@ -854,6 +880,7 @@ main (void)
     { "a commit looks at no hole of the file", holes_are_not_looked_at },
     { "a process that is watched", watched },
     { "the same where it cannot be", unwatched },
+    { "the same when its descriptor has gone", watched_without_descriptor },
     { "what a commit that failed had looked at is not forgotten",
       watched_with_trouble },
     { "ranges that are used again begin with zeros", reused_ranges },
