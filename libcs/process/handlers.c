@@ -84,6 +84,7 @@ after_fork_in_child (void)
 {
   cs_process.child = true;
   cs_stop_forked ();
+  cs_thread_forked ();
   cs_store_disown (cs_process.store);   /* in place of releasing it */
   release_locks ();
   cs_process_run_child ();

@@ -90,6 +90,7 @@ cs_stop_is_free (const struct cs_stop_thread *t)
   return t->nr_held == 0 && t->nr_more == 0 && t->deferred == 0;
 }
 
+void cs_stop_admit (void);      /* this thread may have inherited a mask */
 void cs_stop_enlist (void);
 void cs_stop_leave (void);
 void cs_stop_here (void);       /* stop, if all are to */
@@ -114,9 +115,15 @@ int cs_locks_timedwait (pthread_cond_t *condition, pthread_mutex_t *mutex,
 void cs_locks_note (const struct cs_stop_thread *thread);
 void cs_locks_resume (void);
 
-/* thread.c */
+/* thread.c: the second starts one that need not ever enter Guile; threads
+   that are gone can be joined and detached, and return NULL.  */
 int cs_thread_create (pthread_t *thread, const pthread_attr_t *attr,
                       void *(*body) (void *), void *argument);
+int cs_thread_create_foreign (pthread_t *thread, const pthread_attr_t *attr,
+                              void *(*body) (void *), void *argument);
+int cs_thread_join (pthread_t thread, void **result);
+int cs_thread_detach (pthread_t thread);
+void cs_thread_forked (void);
 
 /* once.c */
 int cs_once_run (pthread_once_t *control, void (*routine) (void));

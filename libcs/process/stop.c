@@ -165,6 +165,16 @@ cs_stop_release (void)
 }
 
 void
+cs_stop_admit (void)
+{
+  sigset_t set;
+
+  sigemptyset (&set);
+  sigaddset (&set, stop_signal ());
+  pthread_sigmask (SIG_UNBLOCK, &set, NULL);
+}
+
+void
 cs_stop_enlist (void)
 {
   struct cs_stop_thread *self = &cs_stop_self;

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* thread.c -- threads that the carried libraries start.
 
-   They enlist for being stopped (stop.c) before they do anything else.  */
+   They enlist for being stopped (stop.c) before they do anything else.
+
+   A library may keep the number of a thread that is gone with an earlier
+   process.  It leads nowhere, or to a thread of this one.  So those that can
+   be joined are noted, and any other has ended.  */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,23 +16,37 @@
 
 #include "private.h"
 
+/* What a thread is started with, and then noted by.  */
 struct start
 {
+  struct start *next;
+  pthread_t thread;
   void *(*body) (void *);
   void *argument;
   enum cs_thread_kind kind;
+  bool is_guile;                /* it will set a key */
+  bool is_joinable;
 };
 
+/* Threads of this process that can be joined; under the lock of stop.c.  */
+static struct start *joinable;
+
+/* Waits until the thread is noted.  */
 static void *
 run_thread (void *closure)
 {
-  struct start start = *(struct start *) closure;
+  struct start start;
   void *result;
 
-  free (closure);
+  cs_stop_hold ();
+  start = *(struct start *) closure;
+  cs_stop_release ();
+  if (!start.is_joinable)
+    free (closure);
   cs_process_thread_kind = start.kind;
-  cs_stop_self.is_starting = true;
+  cs_stop_self.is_starting = start.is_guile;
   cs_keys_watch_end ();
+  cs_stop_admit ();
   cs_stop_enlist ();
   result = start.body (start.argument);
   if (start.kind == CS_THREAD_OF_SERVICE)
@@ -36,28 +54,122 @@ run_thread (void *closure)
   return result;
 }
 
+static bool
+is_joinable (const pthread_attr_t *attr)
+{
+  int state = PTHREAD_CREATE_JOINABLE;
+
+  if (attr)
+    pthread_attr_getdetachstate (attr, &state);
+  return state == PTHREAD_CREATE_JOINABLE;
+}
+
+/* Start and note a thread.  */
+static int
+create (pthread_t *thread, const pthread_attr_t *attr, struct start *start)
+{
+  int code;
+
+  cs_stop_hold ();
+  code = pthread_create (thread, attr, run_thread, start);
+  if (code == 0 && start->is_joinable)
+    {
+      start->thread = *thread;
+      start->next = joinable;
+      joinable = start;
+    }
+  cs_stop_release ();
+  if (code != 0)
+    free (start);
+  return code;
+}
+
+static struct start *
+make_start (const pthread_attr_t *attr, void *(*body) (void *),
+            void *argument)
+{
+  struct start *start = malloc (sizeof *start);
+
+  if (start)
+    *start = (struct start) {
+      .body = body, .argument = argument, .kind = CS_THREAD_OF_PROGRAM,
+      .is_joinable = is_joinable (attr)
+    };
+  return start;
+}
+
 int
 cs_thread_create (pthread_t *thread, const pthread_attr_t *attr,
                   void *(*body) (void *), void *argument)
 {
-  struct start *start = malloc (sizeof *start);
+  struct start *start = make_start (attr, body, argument);
   int code;
 
   if (!start)
     return EAGAIN;
+  start->is_guile = true;
   /* One that is started under a once-control is the interpreter's own.  */
-  *start = (struct start) { body, argument, CS_THREAD_OF_PROGRAM };
   if (cs_once_starts_thread (body, argument))
     start->kind = CS_THREAD_OF_SERVICE;
   cs_stop_starting ();
-  code = pthread_create (thread, attr, run_thread, start);
+  code = create (thread, attr, start);
   if (code != 0)
     {
       cs_stop_not_started ();
       cs_once_thread_ended (body);
-      free (start);
     }
   return code;
+}
+
+int
+cs_thread_create_foreign (pthread_t *thread, const pthread_attr_t *attr,
+                          void *(*body) (void *), void *argument)
+{
+  struct start *start = make_start (attr, body, argument);
+
+  return start ? create (thread, attr, start) : EAGAIN;
+}
+
+/* Can THREAD be joined?  It is to be, or to be detached: once.  */
+static bool
+take (pthread_t thread)
+{
+  struct start **place = &joinable, *start;
+
+  cs_stop_hold ();
+  while (*place && !pthread_equal ((*place)->thread, thread))
+    place = &(*place)->next;
+  start = *place;
+  if (start)
+    *place = start->next;
+  cs_stop_release ();
+  free (start);
+  return start != NULL;
+}
+
+/* In the child of a fork: the others are not there.  */
+void
+cs_thread_forked (void)
+{
+  joinable = NULL;
+}
+
+int
+cs_thread_join (pthread_t thread, void **result)
+{
+  if (take (thread))
+    return pthread_join (thread, result);
+  if (pthread_equal (thread, pthread_self ()))
+    return EDEADLK;
+  if (result)
+    *result = NULL;
+  return 0;
+}
+
+int
+cs_thread_detach (pthread_t thread)
+{
+  return take (thread) ? pthread_detach (thread) : 0;
 }
 
 /* The letter after the command's name in parentheses (proc(5), stat).  */

@@ -313,3 +313,81 @@ E
     answers '#f' '(write (alive? (car m)))'
   done
 }
+
+# A library's own threads: a checkpoint finds them with no lock in their hands,
+# and the next process has none of them.
+@test "threads that an extension starts, and joins in a later process" {
+  local end
+
+  extension worker << 'E'
+#include <libguile.h>
+#include <pthread.h>
+#include <signal.h>
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_t thread;
+static int shall_end;
+static struct { volatile long first; char apart[8192]; volatile long second; } n;
+static void *work (void *unused)
+{
+  sigset_t all;
+
+  sigfillset (&all);
+  pthread_sigmask (SIG_BLOCK, &all, NULL);
+  for (int end = 0; !end;)
+    {
+      pthread_mutex_lock (&lock);
+      n.first++;
+      for (volatile int i = 0; i < 5000; i++)
+        ;
+      n.second++;
+      end = shall_end;
+      pthread_mutex_unlock (&lock);
+    }
+  return &n;
+}
+static SCM begin (void)
+{
+  sigset_t all, old;
+  int code;
+
+  shall_end = 0;
+  sigfillset (&all);
+  pthread_sigmask (SIG_SETMASK, &all, &old);
+  code = pthread_create (&thread, 0, work, 0);
+  pthread_sigmask (SIG_SETMASK, &old, NULL);
+  return scm_from_int (code);
+}
+static SCM end (void)
+{
+  void *result = &lock;
+  pthread_mutex_lock (&lock);
+  shall_end = 1;
+  pthread_mutex_unlock (&lock);
+  if (pthread_join (thread, &result) != 0)
+    return SCM_BOOL_F;
+  return scm_from_utf8_symbol (result ? "ended" : "gone");
+}
+static SCM look (void)
+{
+  pthread_mutex_lock (&lock);
+  SCM r = scm_from_bool (n.first == n.second && n.first > 0);
+  pthread_mutex_unlock (&lock);
+  return r;
+}
+void init_worker (void)
+{
+  scm_c_define_gsubr ("begin!", 0, 0, 0, begin);
+  scm_c_define_gsubr ("end!", 0, 0, 0, end);
+  scm_c_define_gsubr ("look", 0, 0, 0, look);
+}
+E
+  persist "(load-extension \"$PWD/libworker\" \"init_worker\")"
+  answers '(0 #t ended)' '(let* ((begun (begin!)) (seen (begin (usleep 20000) (look)))) (write (list begun seen (end!))))'
+  for end in '' '(begin ((@ (coldstore) checkpoint!)) (kill (getpid) SIGKILL))'; do
+    run_in "$STORE" "(begin!) (usleep 20000) $end"
+    [ -z "$stderr" ] || show
+    answers '(#t gone 0 #t ended)' '(let* ((seen (look)) (gone (end!)) (begun (begin!)))
+      (usleep 20000)
+      (let ((again (look))) (write (list seen gone begun again (end!)))))'
+  done
+}
