@@ -94,7 +94,7 @@ $hint"
   [ "${lines[0]}" = 'store       a.store' ]
   [ "$(awk '/^$/ { exit } { print $1 }' <<<"$output" | paste -sd ' ')" = \
     'store machine format uuid created committed generation base reserved image on symbols threads files' ]
-  [ "${lines[2]}" = 'format      2' ]
+  [ "${lines[2]}" = 'format      3' ]
   [ "${lines[6]}" = 'generation  1' ]
   [[ ${lines[3]} =~ ^uuid\ +[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$ ]]
   [[ ${lines[4]} =~ ^created\ +2[0-9]{3}-[0-9]{2}-[0-9]{2}\ [0-9:]{8}\ UTC$ ]]
