@@ -24,7 +24,7 @@ complete -c cs-inspect -l roots \
 complete -c cs-inspect -l symbols \
   -d 'Print the interned symbols'
 complete -c cs-inspect -l threads \
-  -d 'Print the threads that the workspace remembers'
+  -d 'Print the threads of the last checkpoint, and where each was'
 complete -c cs-inspect -s q -l quiet \
   -d 'Print errors only'
 complete -c cs-inspect -s v -l verbose \
