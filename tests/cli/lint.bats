@@ -54,6 +54,10 @@ lint ()
   check bash "$CS_SOURCE_DIR/tools/check-docs" options
 }
 
+@test "completions describe options as help does" {
+  check bash "$CS_SOURCE_DIR/tools/check-docs" texts
+}
+
 @test "manual pages have their sections" {
   check bash "$CS_SOURCE_DIR/tools/check-docs" statuses
 }
