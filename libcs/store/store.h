@@ -39,8 +39,9 @@
    so that the last generations can be opened again.
 
    Numbered invariants.  S1 to S3 are kept by store.c and space.c, checked by
-   cs_store_check() and named by the tests; L1 to L5 are in log.c, R1 and R2
-   in record.h, A1 to A3 in apply.c.
+   cs_store_check() and named by the tests; L1 to L8 are in log.c, R1 and R2
+   in record.h, A1 to A3 in apply.c, H1 and H2 in history.h, B1 to B6 in
+   backup.h.
 
    S1  Extents are sorted by offset, page-aligned, not empty, do not overlap,
        and lie inside the reserved range.
