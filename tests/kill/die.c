@@ -5,8 +5,9 @@
    Linked into copies of the commands that only tests use.  In the
    environment, CS_DIE=CALL:N stands for the Nth time that the process calls
    CALL: it ends then as by `kill -9`.  CALL is one of those below, or `any`
-   of them.  A pwrite is half done by then, the others have not begun; openat
-   counts only when it creates a file.
+   of them.  A pwrite is half done by then, as far as a disk can do half of it:
+   in sectors.  The others have not begun; openat counts only when it creates a
+   file.
 
    CS_FAIL=CALL:N:ERROR lets that call fail with the number ERROR instead, once.
    CALL may also be `log` then: a pwrite to the log of a small store.
@@ -21,6 +22,7 @@
 
 #include "store/sys.h"
 
+#define SECTOR_LEN ((size_t) 512)
 #define LOG_OFF ((off_t) 128 << 20)     /* behind its image, and its sums */
 
 static struct cs_sys real;
@@ -72,7 +74,7 @@ d_pwrite (int fd, const void *buf, size_t len, off_t off)
     len /= 2;
   if (error == 0 && is_time ("pwrite"))
     {
-      if (real.pwrite (fd, buf, len / 2, off) >= 0)
+      if (real.pwrite (fd, buf, len / 2 / SECTOR_LEN * SECTOR_LEN, off) >= 0)
         die ();
       die ();
     }
