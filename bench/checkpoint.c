@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* checkpoint.c -- what commits cost, below Guile.
 
-   usage: checkpoint stop|idle|commit|image|check MIB PERMILLE ROUNDS
+   usage: checkpoint stop|idle|look|commit|image|check MIB PERMILLE ROUNDS
 
    Makes a store with MIB of heap in the working folder, and then, ROUNDS
    times in turn, measures A and B, with PERMILLE of the heap's pages changed,
@@ -11,6 +11,9 @@
              B: pwrite(2) of as many bytes in one piece, and fdatasync(2)
      idle    A: cs_store_commit() with nothing changed
              B: a millisecond
+     look    A: the same
+             B: one ioctl(2), PAGEMAP_SCAN, in which the kernel looks for pages
+                of the heap that were written to, and finds none
      commit  A: cs_store_commit()
              B: pwrite(2) of the whole heap, and fdatasync(2)
      image   A: cs_store_commit() and cs_store_apply()
@@ -35,11 +38,16 @@
 
 #include "machine.h"
 
+#include "store/dirty.h"
 #include "store/store.h"
+#include "store/sys.h"
 
 #define PAGE ((size_t) CS_STORE_PAGE_LEN)
 #define RW (PROT_READ | PROT_WRITE)
 #define NAME "bench.store"
+/* Of <linux/fs.h>, Linux 6.7.  */
+#define PAGE_WRITTEN (1 << 1)
+#define PAGE_PRESENT (1 << 3)
 
 static struct cs_store *store;
 static struct cs_err err;
@@ -188,6 +196,40 @@ idle (double *a, double *b)
   *b = 1e-3;
 }
 
+/* A heap of which every page is mapped, and none was written to since the
+   last commit.  */
+static double
+timed_look (void)
+{
+  static int fd = -1;
+  struct cs_page_region found;
+  struct cs_pagemap_scan arg = {
+    .size = sizeof arg, .start = (uintptr_t) heap,
+    .end = (uintptr_t) heap + heap_len, .vec = (uintptr_t) &found,
+    .vec_len = 1, .category_mask = PAGE_WRITTEN | PAGE_PRESENT,
+    .return_mask = PAGE_WRITTEN
+  };
+  double start;
+
+  if (fd < 0 && (fd = open ("/proc/self/pagemap", O_RDONLY)) < 0)
+    die ("/proc/self/pagemap");
+  start = now ();
+  if (cs_sys.pagemap_scan (fd, &arg) != 0)
+    die ("PAGEMAP_SCAN");
+  return now () - start;
+}
+
+static void
+look (double *a, double *b)
+{
+  change_pages ();
+  timed_commit ();
+  timed_apply ();
+  timed_commit ();
+  *a = timed_commit ();
+  *b = timed_look ();
+}
+
 static void
 commit (double *a, double *b)
 {
@@ -269,8 +311,8 @@ main (int argc, char **argv)
     const char *name;
     void (*measure) (double *a, double *b);
   } all[] = {
-    { "stop", stop }, { "idle", idle }, { "commit", commit },
-    { "image", image }, { "check", check }
+    { "stop", stop }, { "idle", idle }, { "look", look },
+    { "commit", commit }, { "image", image }, { "check", check }
   };
   enum { MAX = 1000 };
   static double q[MAX], a[MAX], b[MAX];
