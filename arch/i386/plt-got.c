@@ -15,57 +15,32 @@
    address instead, `ff 25 ADDR32`, which is as long.  */
 
 #include <errno.h>
-#include <string.h>
+
+#include "intern/plt-got.h"
 
 #include "machine-code.h"
 
-enum { FIELD_LEN = 4, WORD_LEN = 4 };
-enum { MOD_RM_EBX = 0xa3, MOD_RM_ABSOLUTE = 0x25 };
+enum { WORD_LEN = 4, MOD_RM_EBX = 0xa3, MOD_RM_ABSOLUTE = 0x25 };
 
-static const struct shape
-{
-  uint8_t len, field;           /* field: offset of OFF32 */
-  uint8_t bytes[16];
-} shapes[] = {
+static const struct cs_plt_got_shape shapes[] = {
   { 8, 2, { 0xff, MOD_RM_EBX, 0, 0, 0, 0, 0x66, 0x90 } },
   { 16, 6, { 0xf3, 0x0f, 0x1e, 0xfb, 0xff, MOD_RM_EBX, 0, 0, 0, 0,
              0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00 } }
 };
 
-/* Are the LEN bytes at CODE, or the first of them, of this shape?  */
-static bool
-has_shape (const struct shape *shape, const uint8_t *code, size_t len)
-{
-  size_t after = shape->field + FIELD_LEN;
-
-  return len >= shape->len && memcmp (code, shape->bytes, shape->field) == 0
-         && memcmp (code + after, shape->bytes + after, shape->len - after)
-              == 0;
-}
-
-static const struct shape *
-find_shape (const uint8_t *code, size_t len)
-{
-  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-    if (has_shape (&shapes[i], code, len))
-      return &shapes[i];
-  return NULL;
-}
+#define NR_SHAPES (sizeof shapes / sizeof *shapes)
 
 size_t
 cs_i386_decode_plt_got (const void *code, size_t len, uint64_t addr,
                         uint64_t got, uint64_t *word_addr)
 {
-  const struct shape *shape = find_shape (code, len);
-  const uint8_t *bytes = code;
-  uint32_t off = 0;
+  const struct cs_plt_got_shape *shape
+    = cs_plt_got_shape (shapes, NR_SHAPES, code, len);
 
   (void) addr;
   if (!shape || got == 0)
     return 0;
-  for (int i = 0; i < FIELD_LEN; i++)
-    off |= (uint32_t) bytes[shape->field + i] << (8 * i);
-  *word_addr = (uint32_t) (got + off);
+  *word_addr = (uint32_t) (got + cs_plt_got_field (shape, code));
   return shape->len;
 }
 
@@ -73,16 +48,15 @@ int
 cs_i386_encode_plt_got (void *code, size_t len, uint64_t addr,
                         uint64_t word_addr)
 {
-  const struct shape *shape = find_shape (code, len);
-  uint8_t *bytes = code;
+  const struct cs_plt_got_shape *shape
+    = cs_plt_got_shape (shapes, NR_SHAPES, code, len);
 
   (void) addr;
   if (!shape)
     return -EINVAL;
   if (word_addr > UINT32_MAX - (WORD_LEN - 1))
     return -ERANGE;
-  bytes[shape->field - 1] = MOD_RM_ABSOLUTE;
-  for (int i = 0; i < FIELD_LEN; i++)
-    bytes[shape->field + i] = (uint8_t) (word_addr >> (8 * i));
+  ((uint8_t *) code)[shape->field - 1] = MOD_RM_ABSOLUTE;
+  cs_plt_got_set_field (shape, code, (uint32_t) word_addr);
   return 0;
 }

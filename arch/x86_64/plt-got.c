@@ -20,17 +20,12 @@
    from its own end.  */
 
 #include <errno.h>
-#include <string.h>
+
+#include "intern/plt-got.h"
 
 #include "machine-code.h"
 
-enum { DISP_LEN = 4 };
-
-static const struct shape
-{
-  uint8_t len, disp;            /* disp: offset of the displacement */
-  uint8_t bytes[16];
-} shapes[] = {
+static const struct cs_plt_got_shape shapes[] = {
   { 8, 2, { 0xff, 0x25, 0, 0, 0, 0, 0x66, 0x90 } },
   { 8, 3, { 0xf2, 0xff, 0x25, 0, 0, 0, 0, 0x90 } },
   { 16, 6, { 0xf3, 0x0f, 0x1e, 0xfa, 0xff, 0x25, 0, 0, 0, 0,
@@ -39,41 +34,27 @@ static const struct shape
              0x0f, 0x1f, 0x44, 0x00, 0x00 } }
 };
 
-/* Are the LEN bytes at CODE, or the first of them, of this shape?  */
-static bool
-has_shape (const struct shape *shape, const uint8_t *code, size_t len)
-{
-  size_t after = shape->disp + DISP_LEN;
+#define NR_SHAPES (sizeof shapes / sizeof *shapes)
 
-  return len >= shape->len && memcmp (code, shape->bytes, shape->disp) == 0
-         && memcmp (code + after, shape->bytes + after, shape->len - after)
-              == 0;
-}
-
-static const struct shape *
-find_shape (const uint8_t *code, size_t len)
+/* What the displacement of an entry at ADDR counts from.  */
+static uint64_t
+field_end (const struct cs_plt_got_shape *shape, uint64_t addr)
 {
-  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-    if (has_shape (&shapes[i], code, len))
-      return &shapes[i];
-  return NULL;
+  return addr + shape->field + CS_PLT_GOT_FIELD_LEN;
 }
 
 size_t
 cs_x86_64_decode_plt_got (const void *code, size_t len, uint64_t addr,
                           uint64_t got, uint64_t *word_addr)
 {
-  const struct shape *shape = find_shape (code, len);
-  const uint8_t *bytes = code;
-  uint32_t displacement = 0;
+  const struct cs_plt_got_shape *shape
+    = cs_plt_got_shape (shapes, NR_SHAPES, code, len);
 
   (void) got;
   if (!shape)
     return 0;
-  for (int i = 0; i < DISP_LEN; i++)
-    displacement |= (uint32_t) bytes[shape->disp + i] << (8 * i);
-  *word_addr = addr + shape->disp + DISP_LEN
-               + (uint64_t) (int64_t) (int32_t) displacement;
+  *word_addr = field_end (shape, addr)
+               + (uint64_t) (int64_t) (int32_t) cs_plt_got_field (shape, code);
   return shape->len;
 }
 
@@ -81,16 +62,15 @@ int
 cs_x86_64_encode_plt_got (void *code, size_t len, uint64_t addr,
                           uint64_t word_addr)
 {
-  const struct shape *shape = find_shape (code, len);
-  uint8_t *bytes = code;
+  const struct cs_plt_got_shape *shape
+    = cs_plt_got_shape (shapes, NR_SHAPES, code, len);
   int64_t displacement;
 
   if (!shape)
     return -EINVAL;
-  displacement = (int64_t) (word_addr - (addr + shape->disp + DISP_LEN));
+  displacement = (int64_t) (word_addr - field_end (shape, addr));
   if (displacement < INT32_MIN || displacement > INT32_MAX)
     return -ERANGE;
-  for (int i = 0; i < DISP_LEN; i++)
-    bytes[shape->disp + i] = (uint8_t) ((uint64_t) displacement >> (8 * i));
+  cs_plt_got_set_field (shape, code, (uint32_t) displacement);
   return 0;
 }

@@ -13,7 +13,6 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <string.h>
 
 #include "guile/api.h"
 #include "guile/finalizers.h"
@@ -31,11 +30,12 @@ static pthread_rwlock_t hold
 static void GC_CALLBACK
 notify (void)
 {
-  GC_finalizer_notifier_proc call = atomic_load (&notifier);
+  GC_finalizer_notifier_proc call;
 
   cs_process_defer_stop ();
   if (pthread_rwlock_tryrdlock (&hold) == 0)
     {
+      call = atomic_load (&notifier);
       if (call)
         call ();
       pthread_rwlock_unlock (&hold);
@@ -45,18 +45,11 @@ notify (void)
   cs_process_allow_stop ();
 }
 
-static void GC_CALLBACK
-set_finalizer_notifier (GC_finalizer_notifier_proc call)
+void GC_CALLBACK
+cs_finalizers_set_notifier (GC_finalizer_notifier_proc call)
 {
   atomic_store (&notifier, call);
   gc.set_finalizer_notifier (call ? notify : NULL);
-}
-
-void *
-cs_finalizers_replacement (const char *name)
-{
-  return strcmp (name, "guile:set_finalizer_notifier") == 0
-           ? (void *) set_finalizer_notifier : NULL;
 }
 
 /* Also a notifier that a fork on another thread sets anew: its address is of

@@ -6,9 +6,10 @@
 #ifndef CS_FINALIZERS_H
 #define CS_FINALIZERS_H
 
-/* The function that a `replace` rule names "guile:set_finalizer_notifier",
-   for libgc's; else NULL.  */
-void *cs_finalizers_replacement (const char *name);
+#include <gc/gc.h>
+
+/* In the place of GC_set_finalizer_notifier(), by a `replace` rule.  */
+void GC_CALLBACK cs_finalizers_set_notifier (GC_finalizer_notifier_proc call);
 
 /* End the finalizer thread, and let nobody start or wake it until it is
    released on this thread.  Waits for another thread's hold.  A thread that

@@ -110,7 +110,8 @@ unregister_my_thread (void)
 }
 
 /* libguile makes a thread known between these two (3.0.8, libguile/threads.c,
-   guilify_self_1): an image from in between would never be collected.  */
+   guilify_self_1): one from in between has its key, but is not in Guile's list
+   yet, so the next process could not weed it as it weeds others.  */
 static void
 disable_collector (void)
 {
@@ -155,26 +156,27 @@ malloc_many (size_t len, int kind, void **result)
 void *
 cs_interpreter_replacement (const char *name)
 {
+  static const struct
+  {
+    const char *name;
+    void *function;
+  } replacements[] = {
+    { "guile:malloc_many", malloc_many },
+    { "guile:disable_collector", disable_collector },
+    { "guile:enable_collector", enable_collector },
+    { "guile:gc_disable", gc_disable },
+    { "guile:gc_enable", gc_enable },
+    { "guile:register_my_thread", register_my_thread },
+    { "guile:unregister_my_thread", unregister_my_thread },
+    { "guile:set_finalizer_notifier", cs_finalizers_set_notifier },
+    { "guile:system", cs_system_run }
+  };
+
   if (strncmp (name, "guile:", 6) != 0)
     return cs_process_replacement (name);
-  if (strcmp (name, "guile:malloc_many") == 0)
-    return malloc_many;
-  if (strcmp (name, "guile:disable_collector") == 0)
-    return disable_collector;
-  if (strcmp (name, "guile:enable_collector") == 0)
-    return enable_collector;
-  if (strcmp (name, "guile:gc_disable") == 0)
-    return gc_disable;
-  if (strcmp (name, "guile:gc_enable") == 0)
-    return gc_enable;
-  if (strcmp (name, "guile:register_my_thread") == 0)
-    return register_my_thread;
-  if (strcmp (name, "guile:unregister_my_thread") == 0)
-    return unregister_my_thread;
-  if (strcmp (name, "guile:system") == 0)
-    return cs_system_run;
-  if (cs_finalizers_replacement (name))
-    return cs_finalizers_replacement (name);
+  for (size_t i = 0; i < sizeof replacements / sizeof *replacements; i++)
+    if (strcmp (replacements[i].name, name) == 0)
+      return replacements[i].function;
   return cs_mutex_replacement (name) ? cs_mutex_replacement (name)
                                      : cs_pointers_replacement (name);
 }

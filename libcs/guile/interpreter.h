@@ -98,8 +98,11 @@ void cs_interpreter_release (void);
 
 /* The function that a `replace` rule names: those of process.h, and
      guile:register_my_thread, guile:unregister_my_thread,
-     guile:disable_collector, guile:enable_collector, guile:malloc_many
-   for the functions of libgc that do so, and guile:system (system.h).  */
+     guile:disable_collector, guile:enable_collector, guile:malloc_many,
+     guile:set_finalizer_notifier (finalizers.h)
+   for the functions of libgc that do so,
+     guile:gc_disable, guile:gc_enable
+   for libguile's, and guile:system (system.h).  */
 void *cs_interpreter_replacement (const char *name);
 
 /* cs_policy_load(), and see that each replacement in the policy is one that

@@ -150,3 +150,45 @@ cs_plt_got_direct (const struct cs_elf *elf, uint64_t base,
   free (all);
   return 0;
 }
+
+static bool
+has_shape (const struct cs_plt_got_shape *shape, const uint8_t *code,
+           size_t len)
+{
+  size_t after = shape->field + CS_PLT_GOT_FIELD_LEN;
+
+  return len >= shape->len && memcmp (code, shape->bytes, shape->field) == 0
+         && memcmp (code + after, shape->bytes + after, shape->len - after)
+              == 0;
+}
+
+const struct cs_plt_got_shape *
+cs_plt_got_shape (const struct cs_plt_got_shape *shapes, size_t nr,
+                  const void *code, size_t len)
+{
+  for (size_t i = 0; i < nr; i++)
+    if (has_shape (&shapes[i], code, len))
+      return &shapes[i];
+  return NULL;
+}
+
+uint32_t
+cs_plt_got_field (const struct cs_plt_got_shape *shape, const void *code)
+{
+  const uint8_t *bytes = (const uint8_t *) code + shape->field;
+  uint32_t value = 0;
+
+  for (int i = 0; i < CS_PLT_GOT_FIELD_LEN; i++)
+    value |= (uint32_t) bytes[i] << (8 * i);
+  return value;
+}
+
+void
+cs_plt_got_set_field (const struct cs_plt_got_shape *shape, void *code,
+                      uint32_t value)
+{
+  uint8_t *bytes = (uint8_t *) code + shape->field;
+
+  for (int i = 0; i < CS_PLT_GOT_FIELD_LEN; i++)
+    bytes[i] = (uint8_t) (value >> (8 * i));
+}

@@ -170,6 +170,6 @@ cs_process_end_threads (void)
 
   for (uint32_t i = 0; i < nr_bodies; i++)
     if (cs_thread_create (&thread, NULL, run_to_end, &bodies[i]) == 0)
-      pthread_join (thread, NULL);
+      cs_thread_join (thread, NULL);
   nr_bodies = 0;
 }

@@ -3,7 +3,7 @@
 ;; collector's benchmark.
 (define-module (bench garbage)
   #:use-module (system foreign)
-  #:export (run grow roomy))
+  #:export (run grow with-room roomy))
 
 (define (make-tree depth)
   (if (zero? depth)
@@ -55,11 +55,15 @@
           (list (count long-lived) (length kept) last)
           (loop (+ i 1) (cons (iota 40000) kept) (one-round))))))
 
-;; As `run', in a heap that has been made so large that the collector does not
-;; enlarge it: it runs equally often in both.
-(define (roomy n)
+;; As `run', in a heap that was made larger by BYTES before.
+(define (with-room bytes n)
   (let ((expand (pointer->procedure int
                                     (dynamic-func "GC_expand_hp" (dynamic-link))
                                     (list size_t))))
-    (expand (* 40 1024 1024))
+    (expand bytes)
     (run n)))
+
+;; So large that the collector does not enlarge it: it runs equally often in
+;; both.
+(define (roomy n)
+  (with-room (* 40 1024 1024) n))
