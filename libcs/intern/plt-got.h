@@ -42,6 +42,7 @@ const struct cs_plt_got_shape *
 cs_plt_got_shape (const struct cs_plt_got_shape *shapes, size_t nr,
                   const void *code, size_t len);
 
+/* The field of an entry of that shape at CODE; set it.  */
 uint32_t cs_plt_got_field (const struct cs_plt_got_shape *shape,
                            const void *code);
 void cs_plt_got_set_field (const struct cs_plt_got_shape *shape, void *code,

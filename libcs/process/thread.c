@@ -16,33 +16,31 @@
 
 #include "private.h"
 
-/* What a thread is started with, and then noted by.  */
+/* What a thread is started with; it frees that.  */
 struct start
 {
-  struct start *next;
-  pthread_t thread;
   void *(*body) (void *);
   void *argument;
   enum cs_thread_kind kind;
   bool is_guile;                /* it will set a key */
-  bool is_joinable;
 };
 
 /* Threads of this process that can be joined; under the lock of stop.c.  */
-static struct start *joinable;
+struct joinable
+{
+  struct joinable *next;
+  pthread_t thread;
+};
 
-/* Waits until the thread is noted.  */
+static struct joinable *joinable;
+
 static void *
 run_thread (void *closure)
 {
-  struct start start;
+  struct start start = *(struct start *) closure;
   void *result;
 
-  cs_stop_hold ();
-  start = *(struct start *) closure;
-  cs_stop_release ();
-  if (!start.is_joinable)
-    free (closure);
+  free (closure);
   cs_process_thread_kind = start.kind;
   cs_stop_self.is_starting = start.is_guile;
   cs_keys_watch_end ();
@@ -64,37 +62,37 @@ is_joinable (const pthread_attr_t *attr)
   return state == PTHREAD_CREATE_JOINABLE;
 }
 
-/* Start and note a thread.  */
+/* Start a thread and note it, before anybody can join or detach it.  */
 static int
 create (pthread_t *thread, const pthread_attr_t *attr, struct start *start)
 {
-  int code;
+  struct joinable *note = is_joinable (attr) ? malloc (sizeof *note) : NULL;
+  int code = is_joinable (attr) && !note ? EAGAIN : 0;
 
   cs_stop_hold ();
-  code = pthread_create (thread, attr, run_thread, start);
-  if (code == 0 && start->is_joinable)
+  if (code == 0)
+    code = pthread_create (thread, attr, run_thread, start);
+  if (code == 0 && note)
     {
-      start->thread = *thread;
-      start->next = joinable;
-      joinable = start;
+      *note = (struct joinable) { joinable, *thread };
+      joinable = note;
     }
   cs_stop_release ();
   if (code != 0)
-    free (start);
+    {
+      free (note);
+      free (start);
+    }
   return code;
 }
 
 static struct start *
-make_start (const pthread_attr_t *attr, void *(*body) (void *),
-            void *argument)
+make_start (void *(*body) (void *), void *argument)
 {
   struct start *start = malloc (sizeof *start);
 
   if (start)
-    *start = (struct start) {
-      .body = body, .argument = argument, .kind = CS_THREAD_OF_PROGRAM,
-      .is_joinable = is_joinable (attr)
-    };
+    *start = (struct start) { body, argument, CS_THREAD_OF_PROGRAM, false };
   return start;
 }
 
@@ -102,7 +100,7 @@ int
 cs_thread_create (pthread_t *thread, const pthread_attr_t *attr,
                   void *(*body) (void *), void *argument)
 {
-  struct start *start = make_start (attr, body, argument);
+  struct start *start = make_start (body, argument);
   int code;
 
   if (!start)
@@ -125,7 +123,7 @@ int
 cs_thread_create_foreign (pthread_t *thread, const pthread_attr_t *attr,
                           void *(*body) (void *), void *argument)
 {
-  struct start *start = make_start (attr, body, argument);
+  struct start *start = make_start (body, argument);
 
   return start ? create (thread, attr, start) : EAGAIN;
 }
@@ -134,17 +132,19 @@ cs_thread_create_foreign (pthread_t *thread, const pthread_attr_t *attr,
 static bool
 take (pthread_t thread)
 {
-  struct start **place = &joinable, *start;
+  struct joinable **place = &joinable, *note;
+  bool found;
 
   cs_stop_hold ();
   while (*place && !pthread_equal ((*place)->thread, thread))
     place = &(*place)->next;
-  start = *place;
-  if (start)
-    *place = start->next;
+  note = *place;
+  found = note != NULL;
+  if (found)
+    *place = note->next;
   cs_stop_release ();
-  free (start);
-  return start != NULL;
+  free (note);
+  return found;
 }
 
 /* In the child of a fork: the others are not there.  */

@@ -260,7 +260,29 @@ brought_to_its_end (void)
   CHECK (in_child (start_anew) == 0);
 }
 
+/* A thread may be joined before it has got a processor.  */
+static void
+joined_at_once (void)
+{
+  void *result;
+  pthread_t thread;
+
+  begin ();
+  for (int i = 0; i < 300; i++)
+    {
+      result = words;
+      CHECK (cs_thread_create_foreign (&thread, NULL, nothing, NULL) == 0);
+      CHECK (cs_thread_join (thread, &result) == 0 && !result);
+    }
+  /* It is gone, as if with an earlier process.  */
+  result = words;
+  CHECK (cs_thread_join (thread, &result) == 0 && !result);
+  CHECK (cs_thread_detach (thread) == 0);
+  CHECK (cs_thread_join (pthread_self (), NULL) == EDEADLK);
+}
+
 static const struct test_case cases[] = {
+  { "threads are joined at once, and when they are gone", joined_at_once },
   { "a control that started a thread is armed again, no other", re_armed },
   { "a routine inside a routine is judged by itself", nested },
   { "a thread that ran is brought to its end in the next process",
