@@ -244,10 +244,15 @@ repl ()
   answers 1 "(begin (set! x 2) (call-with-new-thread (lambda () (rollback! '(write x)))) (sleep 50))"
 }
 
+# The collecting thread comes last: Guile 3.0.8 itself may fault when one thread
+# collects while the virtual machine's stack of a new one is moved to grow, as the
+# collector goes through it where it was.  With the collecting thread begun at
+# once, 4 of 4,500 processes of plain guile ended so.
 @test "thirty times with threads that work, collect and wait" {
   persist '(begin (use-modules (coldstore) (ice-9 threads)) (define x 1)
-(define (busy) (call-with-new-thread (lambda () (let loop ((l (iota 100))) (loop (map 1+ l))))))
-(define (again n) (busy) (busy) (call-with-new-thread (lambda () (sleep 100))) (call-with-new-thread (lambda () (let loop () (gc) (loop)))) (usleep 3000) (set! x n) (if (zero? n) (write (length (all-threads))) (rollback! (list (quote again) (1- n))))))'
+(define begun 0) (define count (make-mutex))
+(define (busy) (call-with-new-thread (lambda () (let ((l (map 1+ (iota 100)))) (with-mutex count (set! begun (1+ begun))) (let work ((l l)) (work (map 1+ l)))))))
+(define (again n) (busy) (busy) (call-with-new-thread (lambda () (sleep 100))) (let wait () (if (< begun 2) (begin (usleep 500) (wait)))) (call-with-new-thread (lambda () (let loop () (gc) (loop)))) (usleep 3000) (set! x n) (if (zero? n) (write (length (all-threads))) (rollback! (list (quote again) (1- n))))))'
   run_in "$STORE" '(begin (again 30) (primitive-_exit 0))'
   ended 0
   answers 0 '(write x)'
