@@ -9,14 +9,12 @@
    have the lock, so nobody takes it who has stopped others.  */
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "guile/applier.h"
 #include "guile/failure.h"
-
-#define STACK_LEN (1024 * 1024)
+#include "guile/service.h"
 
 static struct
 {
@@ -51,26 +49,6 @@ apply (void *unused)
   return unused;
 }
 
-static int
-start_thread (void)
-{
-  pthread_attr_t attr;
-  pthread_t thread;
-  sigset_t all, old;
-  int r = pthread_attr_init (&attr);
-
-  if (r != 0)
-    return r;
-  sigfillset (&all);
-  pthread_sigmask (SIG_SETMASK, &all, &old);
-  pthread_attr_setstacksize (&attr, STACK_LEN);
-  pthread_attr_setdetachstate (&attr, PTHREAD_CREATE_DETACHED);
-  r = pthread_create (&thread, &attr, apply, NULL);
-  pthread_sigmask (SIG_SETMASK, &old, NULL);
-  pthread_attr_destroy (&attr);
-  return r;
-}
-
 void
 cs_applier_start (struct cs_store *store,
                   int (*failed) (const struct cs_err *err))
@@ -79,7 +57,7 @@ cs_applier_start (struct cs_store *store,
   work.store = store;
   work.failed = failed;
   work.begun = true;
-  if (start_thread () != 0)
+  if (cs_service_start (apply) != 0)
     work.begun = false;         /* the next commit or the end does it */
 }
 

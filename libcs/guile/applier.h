@@ -6,8 +6,8 @@
 
 #include "store/store.h"
 
-/* Have the last commit of STORE applied by a thread of its own, which takes
-   no signals and is not known to Guile.  FAILED, which may be NULL, is told
+/* Have the last commit of STORE applied by a thread of its own (service.h),
+   which is not known to Guile.  FAILED, which may be NULL, is told
    if that fails otherwise than the last time; nothing is lost then
    (cs_store_apply).  */
 void cs_applier_start (struct cs_store *store,

@@ -31,6 +31,7 @@
 #include "guile/inspect.h"
 #include "guile/interpreter.h"
 #include "guile/mutex.h"
+#include "guile/service.h"
 #include "guile/signals.h"
 #include "guile/system.h"
 #include "guile/thread-list.h"
@@ -263,13 +264,11 @@ static void
 on_collection (GC_EventType event)
 {
   static bool started;
-  pthread_t thread;
 
   if (event != GC_EVENT_START || started || cs_process.child)
     return;
   started = true;
-  if (pthread_create (&thread, NULL, start_markers, NULL) == 0)
-    pthread_detach (thread);
+  cs_service_start (start_markers);
 }
 
 static void
@@ -424,6 +423,7 @@ leaving (int status)
   bool again = workspace.left;
 
   workspace.left = true;
+  cs_signals_leave ();
   if (cs_interpreter_will_save () && !again)
     cs_module_run_hook (workspace.image->module.before_checkpoint);
   scm.with_guile (flush_ports, NULL);

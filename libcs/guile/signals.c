@@ -18,14 +18,20 @@
 
 #include "guile/api.h"
 #include "guile/interpreter.h"
+#include "guile/service.h"
 #include "guile/signals.h"
 #include "process/process.h"
 
-#define STACK_LEN (1024 * 1024)
+/* A second SIGTERM so many milliseconds after the first one is no repetition:
+   somebody has waited for the first.  */
+#define PATIENCE 5000
 
 static struct
 {
-  atomic_bool terminate, hang_up, save;
+  atomic_int leave;             /* the first signal that asked to; or 0 */
+  atomic_bool left;             /* the workspace is being left */
+  atomic_uint terminated;       /* milliseconds(): the first SIGTERM; or 0 */
+  atomic_bool save;
   atomic_bool by_time;          /* SAVE comes of EVERY_MS, not of a signal */
   sem_t arrived;
   uint64_t every_ms;            /* from one save to the next; 0: never */
@@ -50,6 +56,46 @@ cs_signals_release (void)
   pthread_mutex_unlock (&in_guile);
 }
 
+static unsigned
+milliseconds (void)
+{
+  struct timespec now;
+
+  clock_gettime (CLOCK_MONOTONIC, &now);
+  return (unsigned) now.tv_sec * 1000 + (unsigned) (now.tv_nsec / 1000000);
+}
+
+/* For a handler: let SIGNUM do what it does by default.  */
+static void
+give_in (int signum)
+{
+  signal (signum, SIG_DFL);
+  raise (signum);
+}
+
+/* Does this SIGTERM come so late after the first one that it is not the same
+   request?  */
+static bool
+is_impatient (void)
+{
+  unsigned now = milliseconds () | 1, first = 0;
+
+  return !atomic_compare_exchange_strong (&requests.terminated, &first, now)
+         && now - first >= PATIENCE;
+}
+
+/* A terminal that closes sends SIGHUP twice, by its shell and by the kernel,
+   and a service manager may send both signals: all that ask to leave are one
+   request.  */
+static void
+note_leave (int signum)
+{
+  if (signum == SIGTERM && is_impatient ())
+    give_in (signum);
+  else
+    atomic_compare_exchange_strong (&requests.leave, &(int) { 0 }, signum);
+}
+
 /* Handler.  A forked child has no thread to wake: there it is as if nothing
    had been installed.  */
 static void
@@ -59,8 +105,7 @@ note (int signum)
 
   if (getpid () != requests.owner)
     {
-      signal (signum, SIG_DFL);
-      raise (signum);
+      give_in (signum);
       return;
     }
   if (signum == SIGUSR1)
@@ -69,11 +114,7 @@ note (int signum)
       atomic_store (&requests.save, true);
     }
   else
-    {
-      atomic_store (signum == SIGTERM ? &requests.terminate
-                                      : &requests.hang_up, true);
-      signal (signum, SIG_DFL);
-    }
+    note_leave (signum);
   sem_post (&requests.arrived);
   errno = code;
 }
@@ -88,8 +129,8 @@ mark_async (void *unused)
 static bool
 is_pending (void)
 {
-  return atomic_load (&requests.terminate) || atomic_load (&requests.hang_up)
-         || atomic_load (&requests.save);
+  return !atomic_load (&requests.left)
+         && (atomic_load (&requests.leave) || atomic_load (&requests.save));
 }
 
 bool
@@ -191,27 +232,6 @@ install (int signum)
   cs_process_own_action (signum, &action);
 }
 
-/* The thread itself takes no signals.  */
-static int
-start_thread (void)
-{
-  pthread_attr_t attr;
-  pthread_t thread;
-  sigset_t all, old;
-  int code = pthread_attr_init (&attr);
-
-  if (code != 0)
-    return code;
-  sigfillset (&all);
-  pthread_sigmask (SIG_SETMASK, &all, &old);
-  pthread_attr_setstacksize (&attr, STACK_LEN);
-  pthread_attr_setdetachstate (&attr, PTHREAD_CREATE_DETACHED);
-  code = pthread_create (&thread, &attr, wait_for_requests, NULL);
-  pthread_sigmask (SIG_SETMASK, &old, NULL);
-  pthread_attr_destroy (&attr);
-  return code;
-}
-
 void
 cs_signals_begin (SCM answer, uint64_t every_ms,
                   int (*failed) (const struct cs_err *err))
@@ -223,7 +243,7 @@ cs_signals_begin (SCM answer, uint64_t every_ms,
   requests.owner = getpid ();
   requests.workspace = pthread_self ();
   sem_init (&requests.arrived, 0, 0);
-  if (start_thread () != 0)
+  if (cs_service_start (wait_for_requests) != 0)
     return;
   cs_signals_begin_again ();
   install (SIGTERM);
@@ -278,12 +298,18 @@ cs_signals_follow (void)
   cs_process_admit_signals ();
 }
 
+void
+cs_signals_leave (void)
+{
+  atomic_store (&requests.left, true);
+}
+
 int
 cs_signals_status (int status)
 {
-  if (atomic_load (&requests.terminate))
-    return 128 + SIGTERM;
-  return atomic_load (&requests.hang_up) ? 128 + SIGHUP : status;
+  int signum = atomic_load (&requests.leave);
+
+  return signum ? 128 + signum : status;
 }
 
 /* One that comes by time fails again and again, until somebody has made room
@@ -303,11 +329,12 @@ save (void)
 void
 cs_signals_answer (void)
 {
+  int signum = atomic_load (&requests.leave);
 
-  if (atomic_exchange (&requests.terminate, false))
-    cs_process_exit (128 + SIGTERM);
-  if (atomic_exchange (&requests.hang_up, false))
-    cs_process_exit (128 + SIGHUP);
+  if (atomic_load (&requests.left))
+    return;
+  if (signum)
+    cs_process_exit (128 + signum);
   if (atomic_exchange (&requests.save, false))
     save ();
 }

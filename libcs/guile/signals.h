@@ -2,8 +2,10 @@
 /* signals.h -- handlers of Scheme code, and signals that are requests to the
    workspace.
 
-   SIGTERM and SIGHUP: leave as by exit, with status 128 + the signal's
-   number; a second one ends the process at once.  SIGUSR1: save and go on.
+   SIGTERM and SIGHUP: leave as by exit, with status 128 + the number of the
+   first that came; the others are the same request, but a SIGTERM that comes
+   five seconds or more after the first one ends the process at once.  SIGUSR1:
+   save and go on.
    They are answered by the workspace thread at its next safe point.  Scheme
    code may install handlers of its own in their place.  */
 #ifndef CS_SIGNALS_H
@@ -48,9 +50,11 @@ bool cs_signals_is_asked (void);
 /* In Guile mode: do what has been asked for since the last call.  */
 void cs_signals_answer (void);
 
+/* The workspace is being left: that answers all requests.  */
+void cs_signals_leave (void);
+
 /* The status to leave with: STATUS, or what a request to leave stands for
-   that has come and was not answered, because the program has left by
-   itself meanwhile.  */
+   that has come, also when the program left by itself meanwhile.  */
 int cs_signals_status (int status);
 
 #endif

@@ -229,16 +229,90 @@ wait_until_generation ()
   answers '(9 #t)' '(use-modules (ice-9 threads)) (write (list x (thread-exited? t)))'
 }
 
-@test "a second SIGTERM while a command runs ends the run at once" {
-  mkfifo go
-  persist '(define x 0) (use-modules (coldstore)) (define (wait) (display "leaving\n") (force-output) (sleep 1000))'
-  start cs-run "$STORE" -c '(set! x 1) (add-hook! before-checkpoint-hook wait) (system "echo ready; read line < go")'
+# Send what is asked for, in turn, to the program that was started.
+send ()
+{
+  local signal
+
+  for signal; do
+    kill -"$signal" "$runner" 2> /dev/null || return 0
+  done
+}
+
+@test "requests to leave that are repeated, in any order, are one: nothing is lost" {
+  local signals n=0
+  persist '(define x 0)'
+  for signals in 'HUP HUP' 'TERM TERM' 'HUP TERM HUP' 'TERM HUP TERM' 'HUP HUP HUP HUP TERM TERM'; do
+    start cs-run "$STORE" -c '(set! x (1+ x)) (display "ready\n") (force-output) (sleep 1000)'
+    heard ready
+    # shellcheck disable=SC2086   # several words
+    send $signals
+    ends_with_either 129 143
+    n=$((n + 1))
+    answers $n '(write x)'
+  done
+}
+
+# What start started ends with one of two statuses: which signal of several
+# arrives first is the kernel's choice.
+ends_with_either ()
+{
+  local got=0
+
+  wait "$runner" || got=$?
+  exec {to}>&- {from}<&-
+  [ "$got" -eq "$1" ] || [ "$got" -eq "$2" ] || { echo "status: $got"; cat err; return 1; }
+}
+
+# The hook is where it is when the others arrive, and goes on afterwards.
+@test "requests to leave during the hook of a save and during its command are that save" {
+  local signals first code
+  mkfifo go on
+  persist '(use-modules (coldstore)) (define x 0) (define hooks 0) (define (wait) (display "leaving\n") (force-output) (system "read line < on") (set! hooks (1+ hooks)))'
+  for signals in 'HUP HUP TERM' 'TERM TERM HUP USR1'; do
+    first=${signals%% *}
+    code=$((128 + $(kill -l "$first")))
+    start cs-run "$STORE" -c '(set! x (1+ x)) (add-hook! before-checkpoint-hook wait) (system "echo ready; read line < go")'
+    heard ready
+    send "$first"
+    heard leaving
+    # shellcheck disable=SC2086   # several words
+    send $signals
+    bounded sh -c 'echo > on; echo > go'
+    ends "$code"
+    answers '(1 1)' '(remove-hook! before-checkpoint-hook wait) (write (list x hooks)) (set! x 0) (set! hooks 0)'
+  done
+}
+
+@test "requests to leave at each system call of a save: it is made" {
+  command -v strace > /dev/null || skip "no strace"
+  strace -o trace true || skip "strace does not work here"
+  persist '(define x 0)'
+  # Writes before the handler is there are those of the start.
+  local signal n=0 writes
+  bounded strace -o trace cs-run --ephemeral "$STORE" -c 1 < /dev/null
+  writes=$(grep -c '^pwrite64' trace)
+  for signal in SIGHUP SIGTERM; do
+    run --separate-stderr bounded strace -f -qq -o trace \
+      -e inject=fdatasync,fsync:signal="$signal" \
+      -e inject=pwrite64:signal="$signal":when=$((writes + 2))+ \
+      cs-run "$STORE" -c '(set! x (1+ x))' < /dev/null
+    ended 0
+    n=$((n + 1))
+    answers $n '(write x)'
+  done
+  [ "$(grep -c SIGTERM trace)" -gt 2 ]
+}
+
+# It is sent again and again: which one came late enough is not measured.
+@test "SIGTERM that comes some seconds after the first one ends the run without saving" {
+  persist '(define x 0) (use-modules (coldstore)) (define (wait) (display "leaving\n") (force-output) (sleep 1000) (wait))'
+  start cs-run "$STORE" -c '(set! x 1) (add-hook! before-checkpoint-hook wait) (display "ready\n") (force-output) (sleep 1000)'
   heard ready
-  kill -TERM "$runner"
+  send HUP HUP TERM
   heard leaving
-  kill -TERM "$runner"
+  bounded sh -c 'while kill -TERM '"$runner"' 2> /dev/null; do sleep 0.1; done'
   ends 143
-  bounded sh -c 'echo > go'
   answers 0 '(write x)'
 }
 
@@ -270,7 +344,7 @@ wait_until_generation ()
   answers '#t' '(gc) (write (> n 0))'
 }
 
-@test "SIGTERM twice: what stands is the last commit, or the new one" {
+@test "SIGTERM twice, at once or a little later: saved" {
   local n
   persist '(define x 0) (define l (iota 100000))'
   for n in {1..10}; do
@@ -280,7 +354,7 @@ wait_until_generation ()
     [ "$n" -gt 5 ] || sleep 0.00"$n"
     kill -TERM "$runner" 2> /dev/null || true
     ends 143
-    answers '#t' '(write (= x (car l)))'
+    answers "(#t $n)" '(write (list (= x (car l)) x))'
   done
 }
 
@@ -335,4 +409,19 @@ at_system_calls ()
        (gc) (gc) (write ((@ (ice-9 threads) join-thread) t)))' < /dev/null
   ended 0
   printed 200
+}
+
+# One that the thread which waits for requests has blocked: then a collection
+# that begins while it enters Guile never ends, and the collector aborts.
+@test "collections while requests arrive: each thread answers the collector" {
+  local blocked='(define (blocked) (map (lambda (task) (call-with-input-file (string-append "/proc/self/task/" task "/status") (lambda (port) (let loop ((line (read-line port))) (if (string-prefix? "SigBlk:" line) (logand (string->number (string-trim-both (substring line 7)) 16) (ash 1 (1- 30))) (loop (read-line port))))))) (scandir "/proc/self/task" (lambda (name) (not (string-prefix? "." name))))))'
+  run --separate-stderr bounded cs-run --checkpoint-every 1ms "$STORE" -c \
+    "(use-modules (coldstore)) (define x 0) (gc) (let loop () (when (< (workspace-generation) 100) (set! x (1+ x)) (gc) (loop)))" < /dev/null
+  ended 0
+  # The thread that applies a commit may have all signals blocked: it is not
+  # known to the collector.
+  run --separate-stderr bounded cs-run --checkpoint-every 1d "$STORE" -c \
+    "$wait_for (use-modules (ice-9 ftw) (ice-9 rdelim)) $blocked (gc) (write (wait-for (lambda () (zero? (apply max (blocked))))))" < /dev/null
+  ended 0
+  printed '#t'
 }
