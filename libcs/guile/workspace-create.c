@@ -285,6 +285,7 @@ cs_workspace_create (const char *path, const struct cs_create_params *params,
   code = create (&m, path, err);
   cs_elf_list_fini (&m.list);
   cs_policy_free (m.policy);
+  cs_process_close ();
   cs_store_close (m.store);
   return code;
 }

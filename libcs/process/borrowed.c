@@ -148,14 +148,19 @@ is_borrowed (const void *block)
   return found;
 }
 
-bool
-cs_process_was_borrowed (const void *block)
+static bool
+is_of_kind (const void *block)
 {
   size_t len;
 
   return cs_process.collector.kind (block, &len)
-           == cs_process.collector.borrowed
-         && !is_borrowed (block);
+         == cs_process.collector.borrowed;
+}
+
+bool
+cs_process_was_borrowed (const void *block)
+{
+  return is_of_kind (block) && !is_borrowed (block);
 }
 
 bool
@@ -218,13 +223,15 @@ cs_borrowed_realloc (void *block, size_t len)
 
   if (!block)
     return cs_borrowed_malloc (len);
-  if (!cs_store_contains (cs_process.store, block))
+  if (!cs_memory_is_store (block))
     return realloc (block, len);
   if (len == 0)
     {
       cs_memory_free (block);
       return NULL;
     }
+  if (!atomic_load (&cs_process.collector_ready) || !is_of_kind (block))
+    return cs_memory_realloc (block, len);
   old_len = cs_process.collector.size (block);
   new = cs_borrowed_malloc (len);
   if (!new)

@@ -18,18 +18,19 @@
 
 #include "private.h"
 
+/* Does the collector take blocks back?  Not before it is resumed, nor when the
+   store is no longer mapped: then nobody needs the room.  */
+static bool
+is_ready (void)
+{
+  return atomic_load_explicit (&cs_process.collector_ready,
+                               memory_order_acquire);
+}
+
 bool
 cs_memory_in_store (void)
 {
-  return cs_process_registered
-         && atomic_load_explicit (&cs_process.collector_ready,
-                                  memory_order_acquire);
-}
-
-static bool
-in_store (const void *block)
-{
-  return cs_process.store && cs_store_contains (cs_process.store, block);
+  return cs_process_registered && is_ready ();
 }
 
 void *
@@ -85,9 +86,14 @@ cs_memory_realloc (void *block, size_t len)
       cs_memory_free (block);
       return NULL;
     }
-  if (!in_store (block))
+  if (!cs_memory_is_store (block))
     return cs_memory_in_store () ? move (block, malloc_usable_size (block), len)
                              : realloc (block, len);
+  if (!is_ready ())
+    {
+      errno = ENOMEM;
+      return NULL;
+    }
   base = cs_process.collector.base (block);
   if (base == block && cs_memory_in_store () && !cs_borrowed_forget (base))
     {
@@ -96,9 +102,20 @@ cs_memory_realloc (void *block, size_t len)
         errno = ENOMEM;
       return block;
     }
-  return move (block,
-               cs_process.collector.size (base)
-                 - (size_t) ((char *) block - (char *) base), len);
+  return move (block, cs_memory_usable_size (block), len);
+}
+
+/* An aligned block may begin inside the collector's.  */
+size_t
+cs_memory_usable_size (const void *block)
+{
+  char *base;
+
+  if (!is_ready ())
+    return 0;
+  base = cs_process.collector.base ((void *) block);
+  return cs_process.collector.size (base)
+         - (size_t) ((const char *) block - base);
 }
 
 void
@@ -108,12 +125,13 @@ cs_memory_free (void *block)
 
   if (!block)
     return;
-  if (!in_store (block))
+  if (!cs_memory_is_store (block))
     {
       free (block);
       return;
     }
-  /* An aligned block may begin inside the collector's.  */
+  if (!is_ready ())
+    return;
   base = cs_process.collector.base (block);
   cs_borrowed_forget (base);
   cs_process.collector.release (base);

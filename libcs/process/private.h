@@ -13,12 +13,30 @@
 
 #include "process/process.h"
 
+/* interposition.c: where the store's blocks lie, also when it is mapped no more.
+   Set before the first one can exist.  */
+struct cs_memory_region
+{
+  uintptr_t base, len;          /* all zero: no store in this process yet */
+};
+
+extern struct cs_memory_region cs_memory_region;
+
+static inline bool
+cs_memory_is_store (const void *block)
+{
+  return (uintptr_t) block - cs_memory_region.base < cs_memory_region.len;
+}
+
+void cs_interposition_start (const struct cs_store *store);
+
 /* memory.c */
 bool cs_memory_in_store (void); /* can this thread's malloc take it there? */
 void *cs_memory_malloc (size_t len);
 void *cs_memory_calloc (size_t count, size_t len);
 void *cs_memory_realloc (void *block, size_t len);
 void cs_memory_free (void *block);
+size_t cs_memory_usable_size (const void *block);       /* of the store */
 int cs_memory_posix_memalign (void **block, size_t alignment, size_t len);
 void *cs_memory_aligned_alloc (size_t alignment, size_t len);
 char *cs_memory_strdup (const char *text);

@@ -20,6 +20,7 @@ start (struct cs_store *store, struct cs_table_disk *table,
 
   cs_process.store = store;
   cs_process.table = table;
+  cs_interposition_start (store);
   cs_process.image->epoch++;
   code = cs_numbers_start ();
   if (code != 0)
@@ -239,6 +240,12 @@ cs_process_string (const char *text)
   memcpy (image->strings + off, text, len);
   image->strings_len += (uint32_t) len;
   return off;
+}
+
+void
+cs_process_close (void)
+{
+  atomic_store (&cs_process.collector_ready, false);
 }
 
 struct replacement

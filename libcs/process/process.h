@@ -6,6 +6,9 @@
 
      memory.c       malloc and its family: the collector's own uncollectable
                     blocks, which lie in the store
+     interposition.c
+                    free and realloc of the whole process, which know the
+                    store's blocks
      borrowed.c     the same for libraries whose state is of one process:
                     blocks in the store that nobody owns afterwards
      mapping.c      mmap and its family: ranges of the store
@@ -280,6 +283,10 @@ int cs_process_open (struct cs_store *store, struct cs_table_disk *table,
    loaded and bound: libraries opened at run time, signal actions,
    once-controls; give back what its threads left in code arenas.  */
 void cs_process_resume (void);
+
+/* The store is about to be unmapped in a process that goes on: blocks in it are
+   not freed from now on.  */
+void cs_process_close (void);
 
 /* readahead.c: keep the kernel from reading ahead in STORE's memory, if its
    file is in the page cache.  Call it before anything else touches section

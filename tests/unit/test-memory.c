@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* test-memory.c -- malloc and its family: whose memory is it?  */
 
+#include <malloc.h>
+
 #include "process-fixture.h"
 
 static bool
@@ -254,6 +256,45 @@ next_process (void)
   CHECK (in_child (free_block) == 0);
 }
 
+/* libc's own calls of free() and realloc().  */
+static void
+libc_resizes (void)
+{
+  char text[1000], *line;
+  size_t len = 8;
+  FILE *file;
+
+  begin ();
+  start_collector ();
+  memset (text, 'x', sizeof text);
+  file = fmemopen (text, sizeof text, "r");
+  line = cs_memory_malloc (len);
+  CHECK (file && is_in_store (line));
+  CHECK (getline (&line, &len, file) == (ssize_t) sizeof text);
+  CHECK (is_filled (line, 'x', sizeof text) && is_in_store (line));
+  CHECK (malloc_usable_size (line) == fake_size (line));
+  free (line);
+  CHECK (fake_heap->nr_released == 2);
+  CHECK (fclose (file) == 0 && fake_heap->nr_released == 2);
+}
+
+static void
+after_close (void)
+{
+  char *block;
+
+  begin ();
+  start_collector ();
+  block = cs_memory_malloc (10);
+  cs_process_close ();
+  CHECK (malloc_usable_size (block) == 0);
+  errno = 0;
+  CHECK (realloc (block, 20) == NULL && errno == ENOMEM);
+  free (block);
+  CHECK (fake_heap->nr_released == 0);
+  CHECK (!is_in_store (cs_memory_malloc (1)));
+}
+
 static const struct test_case cases[] = {
   { "before there is a collector, memory is libc's", before_collector },
   { "blocks come from the store", from_store },
@@ -265,6 +306,9 @@ static const struct test_case cases[] = {
   { "a block that cannot grow stays as it is", failed_realloc },
   { "aligned blocks are aligned, resized and freed", alignment },
   { "a block is freed by the next process", next_process },
+  { "libc resizes and frees a block of the store", libc_resizes },
+  { "a block of a store that was left is neither freed nor resized",
+    after_close },
 };
 
 int
