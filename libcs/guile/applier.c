@@ -69,3 +69,11 @@ cs_applier_await (void)
     pthread_cond_wait (&work.ended, &work.lock);
   pthread_mutex_unlock (&work.lock);
 }
+
+void
+cs_applier_forked (void)
+{
+  pthread_mutex_init (&work.lock, NULL);
+  pthread_cond_init (&work.ended, NULL);
+  work.begun = false;
+}

@@ -17,4 +17,7 @@ void cs_applier_start (struct cs_store *store,
    other threads.  */
 void cs_applier_await (void);
 
+/* In the child of a fork (fork.h), which has no such thread.  */
+void cs_applier_forked (void);
+
 #endif

@@ -54,3 +54,11 @@ cs_failure_get (enum cs_failure kind, char *text, size_t len)
   snprintf (text, len, "%s", enter (kind));
   leave ();
 }
+
+/* Another thread may have been in the middle of a text: it ends somewhere, as
+   the last byte is never written to.  */
+void
+cs_failure_forked (void)
+{
+  pthread_mutex_init (&failures.lock, NULL);
+}

@@ -25,6 +25,9 @@ bool cs_failure_note (enum cs_failure kind, const struct cs_err *err);
 /* The last one of its kind did not fail.  */
 void cs_failure_clear (enum cs_failure kind);
 
+/* In the child of a fork (fork.h).  */
+void cs_failure_forked (void);
+
 /* Put into TEXT, of LEN bytes, how the last one failed; "" if it did not.  */
 void cs_failure_get (enum cs_failure kind, char *text, size_t len);
 

@@ -13,6 +13,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "guile/api.h"
 #include "guile/finalizers.h"
@@ -25,6 +26,12 @@ static atomic_bool missed;      /* a notification came while it was held */
    notifiers that come later: they only try.  */
 static pthread_rwlock_t hold
   = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+
+/* While the finalizer thread is ended or begun.  A fork waits for that: its
+   child would find libguile's lock of that thread taken (3.0.10,
+   libguile/finalizers.c, stop_finalization_thread).  */
+static pthread_mutex_t changing = PTHREAD_MUTEX_INITIALIZER;
+static bool ended;              /* changed with CHANGING held */
 
 /* A collection in here notifies again, on this thread.  */
 static void GC_CALLBACK
@@ -66,7 +73,10 @@ void
 cs_finalizers_hold (void)
 {
   pthread_rwlock_wrlock (&hold);
+  pthread_mutex_lock (&changing);
   scm.with_guile (end_thread, NULL);
+  ended = true;
+  pthread_mutex_unlock (&changing);
 }
 
 void
@@ -78,8 +88,35 @@ cs_finalizers_begin (void)
 void
 cs_finalizers_release (void)
 {
+  pthread_mutex_lock (&changing);
   cs_finalizers_begin ();
+  ended = false;
+  pthread_mutex_unlock (&changing);
   pthread_rwlock_unlock (&hold);
   if (atomic_exchange (&missed, false))
     notify ();
+}
+
+void
+cs_finalizers_before_fork (void)
+{
+  pthread_mutex_lock (&changing);
+}
+
+/* In the child nobody holds, and nobody is in a notifier.  */
+static void
+begin_in_child (void)
+{
+  hold = (pthread_rwlock_t) PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+  if (ended)
+    cs_finalizers_begin ();
+  ended = false;
+}
+
+void
+cs_finalizers_after_fork (bool in_child)
+{
+  if (in_child)
+    begin_in_child ();
+  pthread_mutex_unlock (&changing);
 }

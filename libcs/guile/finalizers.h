@@ -7,6 +7,7 @@
 #define CS_FINALIZERS_H
 
 #include <gc/gc.h>
+#include <stdbool.h>
 
 /* In the place of GC_set_finalizer_notifier(), by a `replace` rule.  */
 void GC_CALLBACK cs_finalizers_set_notifier (GC_finalizer_notifier_proc call);
@@ -19,5 +20,10 @@ void cs_finalizers_hold (void);
 /* From a resume on, and after a hold: finalizers run again.  In Guile mode.  */
 void cs_finalizers_begin (void);
 void cs_finalizers_release (void);
+
+/* Around a fork (fork.h).  In the child finalizers run as in its parent,
+   whoever held them there.  */
+void cs_finalizers_before_fork (void);
+void cs_finalizers_after_fork (bool in_child);
 
 #endif

@@ -28,6 +28,7 @@
 #include "guile/dynamic-state.h"
 #include "guile/failure.h"
 #include "guile/finalizers.h"
+#include "guile/fork.h"
 #include "guile/inspect.h"
 #include "guile/interpreter.h"
 #include "guile/mutex.h"
@@ -282,6 +283,7 @@ connect (struct cs_table_disk *table)
     .borrowed = cs_process.collector.borrowed
   };
   cs_process.raise = raise_text;
+  cs_fork_watch ();
   cs_intern_set_handler (table, missing_symbol);
 }
 
@@ -454,6 +456,12 @@ on_libc_exit (int status, void *unused)
     return;
   workspace.exiting = true;
   leaving (status);
+}
+
+void
+cs_interpreter_forked (void)
+{
+  workspace.left = workspace.exiting = false;
 }
 
 static void *
@@ -772,17 +780,30 @@ warn_of_unstopped (void)
   cs_heap_fini (&heap);
 }
 
+static bool
+refuse_to_save (struct cs_err *err)
+{
+  if (cs_interpreter_will_save ())
+    return false;
+  cs_err_set (err, CS_E_REFUSED, "cannot save '%s': %s",
+              cs_store_path (cs_process.store),
+              cs_process.child ? "this is a forked child of the workspace"
+                               : "this process was not started to save it");
+  return true;
+}
+
 int
 cs_interpreter_checkpoint (struct cs_err *err)
 {
   int code;
 
-  if (!cs_interpreter_will_save ())
-    return cs_err_set (err, CS_E_REFUSED, "cannot save '%s': this process"
-                       " was not started to save it",
-                       cs_store_path (cs_process.store));
+  if (refuse_to_save (err))
+    return err->code;
   cs_module_run_hook (workspace.image->module.before_checkpoint);
   scm.with_guile (flush_ports, NULL);
+  /* The hook, or a port of the program's own, may have forked.  */
+  if (refuse_to_save (err))
+    return err->code;
   cs_applier_await ();
   block_asyncs ();
   quiesce ();

@@ -63,6 +63,9 @@ int cs_interpreter_run (const struct cs_run_params *params,
    child, --ephemeral, --no-save); else the errors of cs_store_commit().  */
 int cs_interpreter_checkpoint (struct cs_err *err);
 
+/* In the child of a fork (fork.h): it leaves like any process.  */
+void cs_interpreter_forked (void);
+
 /* Not in Guile mode: make this thread unknown to Guile again.  */
 void cs_interpreter_leave_thread (void);
 

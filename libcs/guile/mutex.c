@@ -112,6 +112,14 @@ settle (pthread_mutex_t *lock, struct mutex *m, struct condition *c)
   cs_process_allow_stop ();
 }
 
+/* An object that another thread was about to settle is not marked as such, and
+   will be settled once more.  */
+void
+cs_mutex_forked (void)
+{
+  pthread_mutex_init (&settling, NULL);
+}
+
 static void
 settle_mutex (SCM object)
 {

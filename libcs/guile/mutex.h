@@ -24,6 +24,9 @@
    for the one that libguile calls scm_NAME; else NULL.  */
 void *cs_mutex_replacement (const char *name);
 
+/* In the child of a fork (fork.h).  */
+void cs_mutex_forked (void);
+
 /* In Guile mode: are the objects laid out as this code takes them to be?  */
 bool cs_mutex_check (void);
 

@@ -95,6 +95,18 @@ release_table (void)
   cs_process_allow_stop ();
 }
 
+void
+cs_pointers_before_fork (void)
+{
+  hold_table ();
+}
+
+void
+cs_pointers_after_fork (void)
+{
+  release_table ();
+}
+
 static struct block *
 first_block (void)
 {

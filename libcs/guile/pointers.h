@@ -81,4 +81,8 @@ void cs_pointers_begin (struct cs_pointers_disk *image);
    resumed: bring the objects up to date.  */
 void cs_pointers_follow (void);
 
+/* Around a fork (fork.h).  */
+void cs_pointers_before_fork (void);
+void cs_pointers_after_fork (void);
+
 #endif

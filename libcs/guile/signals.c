@@ -251,6 +251,15 @@ cs_signals_begin (SCM answer, uint64_t every_ms,
   install (SIGUSR1);
 }
 
+void
+cs_signals_forked (void)
+{
+  atomic_store (&requests.leave, 0);
+  atomic_store (&requests.left, false);
+  atomic_store (&requests.save, false);
+  pthread_mutex_init (&in_guile, NULL);
+}
+
 /* The REPL handles SIGINT while it runs (module/ice-9/top-repl.scm,
    call-with-sigint).  If the image was written meanwhile, that REPL is gone:
    SIGINT does what it does in a new process.  */
@@ -321,7 +330,8 @@ save (void)
   bool quiet = atomic_exchange (&requests.by_time, false) && requests.told;
   bool failed = cs_interpreter_checkpoint (&err) != 0;
 
-  if (failed && !quiet && requests.failed)
+  /* A child that the hook has forked was not asked.  */
+  if (failed && !quiet && !cs_process.child && requests.failed)
     requests.failed (&err);
   requests.told = failed;
 }

@@ -37,6 +37,10 @@ void cs_signals_begin (SCM answer, uint64_t every_ms,
 void cs_signals_hold (void);
 void cs_signals_release (void);
 
+/* In the child of a fork (fork.h): what was asked of its parent is not asked
+   of it.  */
+void cs_signals_forked (void);
+
 /* Before execve(): nothing that was sent to wake the workspace thread up may
    arrive in the program that is executed, which calls the third.  The second
    undoes it if the execution failed.  */

@@ -54,14 +54,18 @@ begin_waiting (sigset_t *mask)
 }
 
 static void
+restore_actions (void)
+{
+  sigaction (SIGINT, &commands.interrupt, NULL);
+  sigaction (SIGQUIT, &commands.quit, NULL);
+}
+
+static void
 end_waiting (const sigset_t *mask)
 {
   pthread_mutex_lock (&commands.lock);
   if (--commands.nr == 0)
-    {
-      sigaction (SIGINT, &commands.interrupt, NULL);
-      sigaction (SIGQUIT, &commands.quit, NULL);
-    }
+    restore_actions ();
   pthread_mutex_unlock (&commands.lock);
   pthread_sigmask (SIG_SETMASK, mask, NULL);
 }
@@ -134,4 +138,13 @@ cs_system_run (const char *command)
   if (code != 0)
     errno = code;
   return status;
+}
+
+void
+cs_system_forked (void)
+{
+  pthread_mutex_init (&commands.lock, NULL);
+  if (commands.nr > 0)
+    restore_actions ();
+  commands.nr = 0;
 }

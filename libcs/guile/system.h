@@ -9,4 +9,8 @@
    or left, and then this does not return and COMMAND goes on by itself.  */
 int cs_system_run (const char *command);
 
+/* In the child of a fork (fork.h): the commands of other threads are not
+   waited for.  */
+void cs_system_forked (void);
+
 #endif

@@ -120,6 +120,14 @@ cs_threads_release (void)
   cs_process_awaken (&parking);
 }
 
+void
+cs_threads_forked (void)
+{
+  unsigned now = atomic_load (&parking);
+
+  atomic_store (&parking, now + now % 2);
+}
+
 /* A thread that waits is best left where it is: an async would wake it up,
    and one that waits for a condition variable would take its mutex before it
    runs the async (Guile 3.0.8, libguile/threads.c, timed_wait), and hold it

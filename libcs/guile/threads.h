@@ -38,6 +38,9 @@ void cs_threads_park (SCM park);
 SCM cs_threads_wait (void);
 void cs_threads_release (void);
 
+/* In the child of a fork (fork.h): nobody waits for anybody.  */
+void cs_threads_forked (void);
+
 /* In a process that resumes, before it enters Guile: take the threads of the
    last process off the interpreter's list.  */
 void cs_threads_weed (const struct cs_thread_layout_disk *layout);

@@ -50,11 +50,14 @@ cs_process_run_child (void)
 static void
 before_fork (void)
 {
+  if (cs_process.before_fork)
+    cs_process.before_fork ();
   cs_process_run_prepare ();
   cs_foreign_hold ();
   cs_borrowed_hold ();
   cs_regex_hold ();
   cs_callback_hold ();
+  cs_mapping_hold ();
   cs_keys_hold ();
   cs_stop_hold ();
   cs_store_hold (cs_process.store);
@@ -65,6 +68,7 @@ release_locks (void)
 {
   cs_stop_release ();
   cs_keys_release ();
+  cs_mapping_release ();
   cs_callback_release ();
   cs_regex_release ();
   cs_borrowed_release ();
@@ -77,6 +81,8 @@ after_fork_in_parent (void)
   cs_store_release (cs_process.store);
   release_locks ();
   cs_process_run_parent ();
+  if (cs_process.after_fork)
+    cs_process.after_fork (false);
 }
 
 static void
@@ -88,6 +94,8 @@ after_fork_in_child (void)
   cs_store_disown (cs_process.store);   /* in place of releasing it */
   release_locks ();
   cs_process_run_child ();
+  if (cs_process.after_fork)
+    cs_process.after_fork (true);
 }
 
 static void

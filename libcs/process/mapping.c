@@ -62,6 +62,18 @@ to_pages (size_t len)
   return (len + CS_STORE_PAGE_LEN - 1) & -(size_t) CS_STORE_PAGE_LEN;
 }
 
+void
+cs_mapping_hold (void)
+{
+  cs_locks_lock (&arenas_lock);
+}
+
+void
+cs_mapping_release (void)
+{
+  cs_locks_unlock (&arenas_lock);
+}
+
 static void
 note_arena (const void *addr, size_t len)
 {

@@ -59,6 +59,8 @@ void *cs_mapping_mmap (void *addr, size_t len, int prot, int flags, int fd,
 int cs_mapping_munmap (void *addr, size_t len);
 int cs_mapping_mprotect (void *addr, size_t len, int prot);
 int cs_mapping_madvise (void *addr, size_t len, int advice);
+void cs_mapping_hold (void);    /* around a fork */
+void cs_mapping_release (void);
 
 /* zone.c */
 void cs_zone_create (void);     /* a region that is small does without */

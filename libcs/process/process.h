@@ -261,6 +261,10 @@ struct cs_process
   /* Called by exit() of a carried library before libc's exit(), on the
      thread that called it; may be NULL, need not return.  */
   void (*leaving) (int status);
+  /* Called around fork(), before anything else and when all else is done; may
+     be NULL.  */
+  void (*before_fork) (void);
+  void (*after_fork) (bool in_child);
   /* Raises a Scheme error with the text; used where libc has no error to
      return.  May be NULL.  */
   void (*raise) (const char *text);

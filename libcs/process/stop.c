@@ -209,10 +209,16 @@ cs_stop_leave (void)
   unlock_list ();
 }
 
-/* In the child of a fork, under the lock: the others are not there.  */
+/* In the child of a fork, under the lock: the others are not there, and whoever
+   had asked for a stop is not either, or has not got that far.  */
 void
 cs_stop_forked (void)
 {
+  unsigned now = atomic_load (&round_number);
+
+  atomic_store (&writer, 0);
+  atomic_store (&round_number, now + now % 2);
+  cs_stop_self.wanted = false;
   list = cs_stop_self.is_enlisted ? &cs_stop_self : NULL;
   cs_stop_self.next = NULL;
   cs_stop_self.tid = gettid ();

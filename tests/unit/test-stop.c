@@ -475,6 +475,46 @@ forked_child (void)
   join (thread);
 }
 
+/* Forks when it has been asked to stop and may not yet.  The child is not to
+   stop at all; that it ends by itself shows it.  */
+static void *
+fork_in_deferral (void *begun)
+{
+  pid_t pid;
+  int status;
+
+  cs_stop_settled ();
+  cs_process_defer_stop ();
+  atomic_store ((atomic_uint *) begun, 1);
+  while (!cs_stop_self.wanted)
+    poll (NULL, 0, 1);
+  pid = fork ();
+  if (pid == 0)
+    {
+      alarm (20);
+      cs_process_allow_stop ();
+      CHECK (cs_process_stop_threads (0) == 0);
+      cs_process_release_threads ();
+      _exit (0);
+    }
+  cs_process_allow_stop ();
+  CHECK (waitpid (pid, &status, 0) == pid && status == 0);
+  return NULL;
+}
+
+static void
+forked_while_all_stop (void)
+{
+  pthread_t thread;
+
+  begin ();
+  thread = start (fork_in_deferral, &turns[0]);
+  wait_until (&turns[0], 1);
+  CHECK (cs_process_stop_threads (0) == 0);
+  cs_process_release_threads ();
+  join (thread);
+}
+
 static const struct test_case cases[] = {
   { "threads stand still until they are released", all_stand_still },
   { "a thread that holds a lock gives it back first", not_inside_a_lock },
@@ -489,6 +529,7 @@ static const struct test_case cases[] = {
   { "select and poll wait on after a stop", waits_are_not_cut },
   { "other signals reach a stopped thread and end a wait", other_signals },
   { "a forked child stops its own threads only", forked_child },
+  { "a child forked while all are to stop goes on", forked_while_all_stop },
 };
 
 int
