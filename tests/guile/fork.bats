@@ -60,9 +60,9 @@ E
       (let wait () (unless (waiting?) (usleep 1000) (wait)))
       (checkpoint!)
       (define ended (join-thread t))
-      (write (list ended (> (workspace-generation) g))))"
+      (write (list ended (> (workspace-generation) g) $round)))"
     [ "$status" -eq 0 ] || show
-    printed '(42 #t)'
+    printed "(42 #t $round)"
   done
 }
 
