@@ -6,7 +6,10 @@
    at work on the rest; a commit that comes meanwhile waits for it, and
    leaving the process does too (store.h, cs_store_apply).  A checkpoint
    waits before it stops the world.  A thread that is stopped in here may
-   have the lock, so nobody takes it who has stopped others.  */
+   have the lock, so nobody takes it who has stopped others.
+
+   The program may close any descriptor meanwhile, so the thread has its own
+   (cs_store_separate).  */
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -41,6 +44,7 @@ apply (void *unused)
 {
   struct cs_err err = CS_ERR_INIT;
 
+  cs_store_separate (work.store);
   if (cs_store_apply (work.store, &err) == 0)
     cs_failure_clear (CS_FAILURE_APPLY);
   else if (cs_failure_note (CS_FAILURE_APPLY, &err) && work.failed)

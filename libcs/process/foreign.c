@@ -377,8 +377,9 @@ cs_foreign_symbol (void *handle, const char *name)
   bool kept = true;
 
   if (!is_handle (handle))
-    return dlsym (handle, name);
+    return cs_numbers_guard (dlsym (handle, name));
   addr = handle_of (known) ? dlsym (handle_of (known), name) : NULL;
+  addr = cs_numbers_guard (addr);
   if (!addr)
     return NULL;
   cs_locks_lock (&foreign_lock);
@@ -427,7 +428,7 @@ bind_entry (uint32_t i)
         && strcmp (path_of (&image->handles[h]), path) == 0)
       {
         loaded = true;
-        addr = dlsym (real[h].handle, name);
+        addr = cs_numbers_guard (dlsym (real[h].handle, name));
       }
   if (loaded && !addr)
     cs_report (CS_REPORT_MISSING, "%s '%s' of '%s'",

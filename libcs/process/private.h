@@ -233,8 +233,10 @@ void cs_foreign_resume (void);
 void cs_foreign_hold (void);    /* around a fork */
 void cs_foreign_release (void);
 
-/* numbers.c: calls of libguile that give descriptors by number; the marked
-   numbers, and one above the highest of them.  */
+/* numbers.c: calls of libguile and of extensions that give descriptors by
+   number, or end them; the marked numbers, and one above the highest of them;
+   what to call in place of a FUNCTION of libc's, itself if it is none of
+   these.  */
 int cs_numbers_start (void);
 int cs_numbers_open (const char *path, int flags, ...);
 int cs_numbers_openat (int folder, const char *path, int flags, ...);
@@ -243,6 +245,10 @@ int cs_numbers_dup2 (int old, int new);
 int cs_numbers_fcntl (int fd, int command, ...);
 ssize_t cs_numbers_read (int fd, void *bytes, size_t len);
 int cs_numbers_close (int fd);
+int cs_numbers_dup3 (int old, int new, int flags);
+int cs_numbers_close_range (unsigned first, unsigned last, int flags);
+void cs_numbers_close_from (int lowest);
+void *cs_numbers_guard (void *function);
 void cs_numbers_add (int fd);
 bool cs_numbers_has (int fd);
 int cs_numbers_end (void);

@@ -351,7 +351,9 @@ cs_store_apply (struct cs_store *store, struct cs_err *err)
   if (store->forget_history)
     cs_history_forget (store);
   store->forget_history = false;
-  r = cs_apply_unless_read (store, err);
+  r = cs_own_recover (store);
+  r = r < 0 ? cs_own_refuse (store, r, err)
+      : cs_apply_unless_read (store, err);
   if (r < 0)
     cs_new_file_calm (&pending);
   pthread_mutex_unlock (&store->applying);

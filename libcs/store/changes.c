@@ -352,26 +352,14 @@ watch (struct cs_store *store, struct cs_dirty *dirty)
   dirty->since = w->since_commit;
 }
 
-/* Open pagemap, or take the one that was kept: if the program has closed that
-   behind our back, its number is nobody's, or another file's.  */
+/* Open pagemap, or take the one that was kept.  */
 static void
 open_pagemap (struct cs_watch *w, struct cs_dirty *dirty)
 {
-  struct stat st;
-
   dirty->pagemap = w->pagemap;
   w->pagemap = -1;
-  if (dirty->pagemap >= 0 && cs_sys.fstat (dirty->pagemap, &st) == 0
-      && st.st_dev == w->pagemap_dev && st.st_ino == w->pagemap_ino)
-    return;
-  cs_dirty_open (dirty);
-  if (dirty->pagemap >= 0 && cs_sys.fstat (dirty->pagemap, &st) < 0)
-    cs_file_close (&dirty->pagemap);
-  if (dirty->pagemap >= 0)
-    {
-      w->pagemap_dev = st.st_dev;
-      w->pagemap_ino = st.st_ino;
-    }
+  if (dirty->pagemap < 0)
+    cs_dirty_open (dirty);
 }
 
 void
@@ -396,4 +384,5 @@ cs_changes_end (struct cs_store *store, struct cs_changes *changes,
     w->pagemap = changes->dirty.pagemap;
   else
     cs_file_close (&changes->dirty.pagemap);
+  cs_own_note (store);
 }

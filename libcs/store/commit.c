@@ -109,6 +109,9 @@ commit (struct cs_store *store, struct cs_err *err)
   struct cs_changes changes;
   int r;
 
+  r = cs_own_recover (store);
+  if (r < 0)
+    return cs_own_refuse (store, r, err);
   if (store->created || store->log.broken)
     return cs_rewrite (store, err);
   r = check_name (store, err);

@@ -19,14 +19,11 @@
    allocate a larger table, and with threads wait for all of them.  */
 #define HIGH_FD 56
 
-/* Where one goes that is in the way of the image's own numbers.  */
-#define YIELD_FD 1000
-
 #define RUN_MAX (256 * 1024)    /* bytes a write: they stay in the cache
                                    between looking at them and writing */
 
-static int
-move (int fd, int lowest_wanted)
+int
+cs_file_move (int fd, int lowest_wanted)
 {
   struct rlimit limit;
   int high = cs_sys.dup (fd, F_DUPFD_CLOEXEC, lowest_wanted);
@@ -49,39 +46,7 @@ move (int fd, int lowest_wanted)
 int
 cs_file_move_high (int fd)
 {
-  return move (fd, HIGH_FD);
-}
-
-/* Which of STORE's descriptors is FD?  NULL: none.  */
-static int *
-own_descriptor (struct cs_store *store, int fd)
-{
-  int *own[] = {
-    &store->fd, &store->map_fd, &store->dirfd, &store->share,
-    &store->watch.fd, &store->watch.pagemap
-  };
-
-  for (size_t i = 0; fd >= 0 && i < sizeof own / sizeof *own; i++)
-    if (*own[i] == fd)
-      return own[i];
-  return NULL;
-}
-
-bool
-cs_store_owns_descriptor (const struct cs_store *store, int fd)
-{
-  return own_descriptor ((struct cs_store *) store, fd) != NULL;
-}
-
-int
-cs_store_yield_descriptor (struct cs_store *store, int fd)
-{
-  int *own = own_descriptor (store, fd);
-
-  if (!own)
-    return 0;
-  *own = move (fd, YIELD_FD);
-  return *own == fd ? -EMFILE : 0;
+  return cs_file_move (fd, HIGH_FD);
 }
 
 /* By its name, if that leads there.  */
@@ -110,7 +75,7 @@ cs_file_open_again (const struct cs_store *store)
 
   if (fd < 0)
     {
-      snprintf (path, sizeof path, "/proc/self/fd/%d", store->fd);
+      snprintf (path, sizeof path, "/proc/thread-self/fd/%d", store->fd);
       fd = cs_sys.openat (AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
     }
   return fd < 0 ? -errno : cs_file_move_high (fd);
@@ -236,7 +201,7 @@ set_place (struct cs_store *store, const char *path, struct cs_err *err)
   folder = slash ? strndup (path, (size_t) (slash - path) + 1) : strdup (".");
   free (store->name);
   store->name = strdup (name);
-  if (!folder || !store->name)
+  if (!folder || !store->name || cs_own_set_place (store, path) < 0)
     {
       free (folder);
       return cs_err_sys (err, ENOMEM, "folder");

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* hand-over.c -- a process that executes a program anew keeps its store.
+/* hand-over.c -- a process that executes a program again keeps its store.
 
    OFD locks belong to the open file, not to the process: they last as long
    as a descriptor of it does (fcntl_locking(2)).  So a descriptor that is
-   inherited across execve() holds the store without a gap.  */
+   inherited across execve() holds the store without a gap.  A descriptor that
+   had to be opened again (own.c) has no lock of the writer's: then another
+   writer may come first, and the executed program is refused.  */
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,12 +17,14 @@
 int
 cs_store_hand_over (struct cs_store *store)
 {
-  int fd = store->fd;
+  int fd;
 
-  if (fd < 0)
-    return -EBADF;
   pthread_mutex_lock (&store->applying);
-  if (cs_sys.set_flags (fd, 0) == 0)
+  cs_own_recover (store);
+  fd = store->fd;
+  if (fd < 0)
+    errno = EBADF;
+  else if (cs_sys.set_flags (fd, 0) == 0)
     return fd;
   pthread_mutex_unlock (&store->applying);
   return -errno;
@@ -49,6 +53,7 @@ cs_store_find_path (const struct cs_store *store, char *path, size_t len)
   char link[64];
   ssize_t n;
 
+  cs_own_recover_alone ((struct cs_store *) store);
   if ((size_t) snprintf (path, len, "%s", store->path) < len
       && leads_there (store, path))
     return 0;

@@ -7,15 +7,17 @@
    file, as a program that copies its own store does.
 
    A mapping is such a reference, too, and a child has all of its parent's.  So
-   a writer maps the file by another open file (map_fd), and what a child
-   inherits of the lock is a descriptor, which the fork handler closes first
-   of all.  If the writer is killed after a fork, before its child has come
-   that far, or while a child of posix_spawn(3) or vfork(2) has not executed
-   its program yet, its lock holds for as long as that takes; whoever comes
-   then finds that the process in the record is gone, and waits a little.
-   Only a child that is made without the fork handlers, and executes nothing,
-   or one that is stopped just there, keeps the lock of a dead process longer;
-   and then the store is refused, never shared.
+   a writer maps the image by another open file (map_fd).  Of the locked one it
+   maps a single page, which children do not get (MADV_DONTFORK): the program
+   may close the descriptor (own.c).  A child inherits of the lock only that
+   descriptor, which the fork handler closes first of all.  If the writer is
+   killed after a fork, before its child has come that far, or while a child of
+   posix_spawn(3) or vfork(2) has not executed its program yet, its lock holds
+   for as long as that takes; whoever comes then finds that the process in the
+   record is gone, and waits a little.  Only a child that is made without the
+   fork handlers, and executes nothing, or one that is stopped just there, keeps
+   the lock of a dead process longer; and then the store is refused, never
+   shared.
 
    The record in these bytes only tells the loser whom to look for; F_OFD_GETLK
    knows no process.  It is written just after the lock was taken, so a loser
@@ -30,6 +32,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -207,6 +210,32 @@ cs_lock_admit_readers (int fd)
   struct flock lock = readers (F_UNLCK);
 
   cs_sys.lock (fd, F_OFD_SETLK, &lock);
+}
+
+int
+cs_lock_keep (int fd, bool inherited, void **page)
+{
+  void *mapped = cs_sys.mmap (NULL, CS_STORE_PAGE_LEN, PROT_NONE, MAP_PRIVATE,
+                              fd, 0);
+  int r;
+
+  if (mapped == MAP_FAILED)
+    return -errno;
+  *page = mapped;
+  if (inherited
+      || cs_sys.madvise (mapped, CS_STORE_PAGE_LEN, MADV_DONTFORK) == 0)
+    return 0;
+  r = -errno;
+  cs_lock_leave (page);
+  return r;
+}
+
+void
+cs_lock_leave (void **page)
+{
+  if (*page)
+    cs_sys.munmap (*page, CS_STORE_PAGE_LEN);
+  *page = NULL;
 }
 
 void

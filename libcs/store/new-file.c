@@ -154,6 +154,7 @@ cs_new_file_publish (struct cs_store *store, struct cs_new_file *file,
   store->fd = file->fd;
   file->fd = -1;
   store->created = false;
+  cs_own_note (store);
   return 0;
 }
 

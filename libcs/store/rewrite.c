@@ -167,17 +167,29 @@ new_superblock (const struct cs_store *store)
   return sb;
 }
 
+static int
+lock_file (const struct cs_new_file *file, void **page, struct cs_err *err)
+{
+  int r = cs_lock_take (file->fd, err);
+
+  if (r < 0)
+    return r;
+  r = cs_lock_keep (file->fd, false, page);
+  return r < 0 ? cs_err_sys (err, -r, "keep the lock") : 0;
+}
+
 int
 cs_rewrite (struct cs_store *store, struct cs_err *err)
 {
   struct cs_superblock_disk sb = new_superblock (store);
   bool created = store->created;
   struct cs_new_file file;
+  void *page = NULL;
   int r = cs_new_file_begin (store, &file, err);
 
   if (r < 0)
     return r;
-  r = cs_lock_take (file.fd, err);
+  r = lock_file (&file, &page, err);
   if (r == 0)
     r = write_file (store, file.fd, &sb, err);
   if (r == 0)
@@ -192,11 +204,16 @@ cs_rewrite (struct cs_store *store, struct cs_err *err)
       store->forget_history = true;
       cs_patch_forget (store);
       cs_changes_forget_view (store);
+      cs_lock_leave (&store->lock_page);
+      store->lock_page = page;
+      page = NULL;
       cs_file_close (&store->map_fd);
       store->map_fd = cs_file_open_again (store);
+      cs_own_note (store);
       r = cs_new_file_settle (&file, err);
       store->names_synced = r == 0;
     }
+  cs_lock_leave (&page);
   cs_new_file_end (store, &file);
   return r;
 }

@@ -54,16 +54,22 @@ cs_space_leave (struct cs_store *store, const sigset_t *mask)
 }
 
 /* What the child of a writer maps must not change (L4).  It cannot take the
-   readers' lock itself, as the image may be changed before it can do so.  */
+   readers' lock itself, as the image may be changed before it can do so.  The
+   child has it by a mapping, not by a number that it may close.  */
 static void
 share_for_child (struct cs_store *store)
 {
+  int fd = -1;
+
   if (store->mode != CS_STORE_WRITE || store->created
       || store->owner != getpid ())
     return;
-  store->share = cs_file_open_again (store);
-  if (store->share < 0 || cs_lock_share (store->share) < 0)
+  if (cs_own_recover (store) == 0)
+    fd = cs_file_open_again (store);
+  if (fd < 0 || cs_lock_share (fd) < 0
+      || cs_lock_keep (fd, true, &store->share_page) < 0)
     store->log.held_back = true;
+  cs_file_close (&fd);
 }
 
 void
@@ -85,7 +91,7 @@ cs_store_release (struct cs_store *store)
 {
   sigset_t mask = store->mask;
 
-  cs_file_close (&store->share);
+  cs_lock_leave (&store->share_page);
   store->held_for_fork = false;
   pthread_mutex_unlock (&store->applying);
   cs_space_leave (store, &mask);

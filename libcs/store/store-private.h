@@ -2,6 +2,7 @@
 /* store-private.h -- what the files of the store layer share.
 
    file.c         places, opening, descriptors, reading and writing in full
+   own.c          descriptors whose numbers the program has closed
    lock.c         one writer a store; nobody under whom the image changes
    superblock.c   the two slots
    sums.c         the table of page sums
@@ -76,10 +77,22 @@ struct cs_watch
   } state;
   int fd;                       /* -1: none */
   int pagemap;                  /* of dirty.h, kept open with it; -1: none */
-  dev_t pagemap_dev;            /* what that is, */
-  ino_t pagemap_ino;            /* and not another file of its number */
   bool since_commit;            /* it has been kept since the last commit,
                                    over all that was mapped then */
+};
+
+/* The store's own descriptors, and what each was opened for (own.c).  */
+enum
+{
+  CS_OWN_FILE, CS_OWN_MAPPED, CS_OWN_DIRECTORY, CS_OWN_WATCH, CS_OWN_PAGEMAP,
+  CS_OWN_NR
+};
+
+struct cs_own
+{
+  dev_t dev;
+  ino_t ino;
+  int flags;                    /* of fcntl(F_GETFL); -1: it was not open */
 };
 
 struct cs_store
@@ -88,11 +101,15 @@ struct cs_store
   char *path;                   /* as given by the caller */
   int dirfd;                    /* the folder (O_PATH), -1 unless WRITE */
   char *name;                   /* in it, links resolved; NULL unless WRITE */
+  char *place;                  /* the file's path, to open it again; NULL
+                                   for READ */
   int fd;                       /* the last commit, or what a creation is
                                    going to replace; -1: none, or disowned */
   int map_fd;                   /* a writer's: the same file, opened again to
                                    be mapped (lock.c); -1: FD is mapped */
   int inherited;                /* from before execve(), not used yet; -1 */
+  struct cs_own own[CS_OWN_NR];
+  void *lock_page;              /* lock.c; NULL: none */
   bool created;                 /* by cs_store_create, not yet committed */
   pid_t owner;                  /* who may commit (S5); 0: nobody */
   char *image;                  /* the region, or the file (READ) */
@@ -117,7 +134,7 @@ struct cs_store
   bool forget_history;          /* it belongs to a file that was replaced */
   bool names_synced;            /* this process has synced its folder, since
                                    it last made a name there */
-  int share;                    /* the readers' lock for a child; -1 */
+  void *share_page;             /* has the readers' lock for a child; NULL */
   pthread_mutex_t applying;     /* taken before `mutex` */
   pthread_mutex_t mutex;        /* guards the directory; see space.c */
   bool held_for_fork;           /* by cs_store_hold() */
@@ -189,9 +206,11 @@ int cs_file_check_owner (const char *path, const struct stat *st,
    0 no (then *EXISTS says whether it leads to another), -errno.  */
 int cs_file_is_current (const struct cs_store *store, int fd, bool *exists);
 
-/* Take over FD and return a copy of it out of the interpreter's way (FD
-   itself if there is none), close-on-exec.  */
+/* Take over FD and return a copy of it out of the interpreter's way, or with
+   a number of LOWEST_WANTED at least (FD itself if there is none),
+   close-on-exec.  */
 int cs_file_move_high (int fd);
+int cs_file_move (int fd, int lowest_wanted);
 
 /* Close *FD unless it is -1, and set it to -1.  */
 void cs_file_close (int *fd);
@@ -223,6 +242,28 @@ cs_page_prefetch (const char *page)
   __builtin_prefetch (page + 64);
 }
 
+/* own.c */
+
+/* Note what STORE's descriptors lead to; after any of them was opened.  */
+void cs_own_note (struct cs_store *store);
+
+/* Forget the numbers that no longer lead there, without closing them.  */
+void cs_own_check (struct cs_store *store);
+
+/* The same, and open again what is lost.  Before what needs them.  0, also
+   in a child, or -errno.  */
+int cs_own_recover (struct cs_store *store);
+
+/* The same for who has not locked `applying`.  */
+int cs_own_recover_alone (struct cs_store *store);
+
+/* Say that cs_own_recover() failed with CODE.  */
+int cs_own_refuse (const struct cs_store *store, int code,
+                   struct cs_err *err);
+
+/* Remember PATH as the place of STORE's file.  0 or -ENOMEM.  */
+int cs_own_set_place (struct cs_store *store, const char *path);
+
 /* lock.c */
 
 /* Fill STORE's lock record with this process.  */
@@ -234,6 +275,12 @@ int cs_lock_take (int fd, struct cs_err *err);
 
 /* Write STORE's record to FD.  0 or -errno.  */
 int cs_lock_record (const struct cs_store *store, int fd);
+
+/* Have the locks on FD, whatever becomes of that number, by *PAGE, a mapping
+   of it that children inherit only if INHERITED.  0 or -errno.  The second
+   gives them up; *PAGE may be NULL.  */
+int cs_lock_keep (int fd, bool inherited, void **page);
+void cs_lock_leave (void **page);
 
 /* Give up the lock on FD, also for those who inherited the descriptor.  */
 void cs_lock_drop (int fd);

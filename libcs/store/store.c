@@ -41,8 +41,9 @@ cs_store_new (const char *path, enum cs_store_mode mode)
     }
   store->mode = mode;
   store->fd = store->map_fd = store->dirfd = -1;
-  store->share = store->inherited = -1;
+  store->inherited = -1;
   store->watch.fd = store->watch.pagemap = -1;
+  cs_own_note (store);
   pthread_mutex_init (&store->mutex, NULL);
   pthread_mutex_init (&store->applying, NULL);
   return store;
@@ -51,10 +52,11 @@ cs_store_new (const char *path, enum cs_store_mode mode)
 void
 cs_store_free (struct cs_store *store)
 {
+  cs_own_check (store);
+  cs_lock_leave (&store->lock_page);
   cs_file_close (&store->fd);
   cs_file_close (&store->map_fd);
   cs_file_close (&store->dirfd);
-  cs_file_close (&store->share);
   cs_file_close (&store->inherited);
   cs_file_close (&store->watch.fd);
   cs_file_close (&store->watch.pagemap);
@@ -65,6 +67,7 @@ cs_store_free (struct cs_store *store)
   pthread_mutex_destroy (&store->mutex);
   pthread_mutex_destroy (&store->applying);
   free (store->name);
+  free (store->place);
   free (store->path);
   free (store);
 }
@@ -92,11 +95,15 @@ open_locked (struct cs_store *store, struct stat *st, bool check_owner,
         r = cs_lock_take (store->fd, err);
       if (r < 0)
         return r;
+      r = cs_lock_keep (store->fd, false, &store->lock_page);
+      if (r < 0)
+        return cs_err_sys (err, -r, "keep the lock");
       r = cs_file_is_current (store, store->fd, &exists);
       if (r < 0)
         return cs_err_sys (err, -r, "status of the file");
       if (r == 1)
         return 0;
+      cs_lock_leave (&store->lock_page);
       cs_file_close (&store->fd);
     }
   return cs_err_sys (err, EBUSY, "replaced again and again");
@@ -141,8 +148,11 @@ open_file (struct cs_store *store, struct stat *st, struct cs_err *err)
   /* Its length may have changed while we waited.  */
   if (cs_sys.fstat (store->fd, st) < 0)
     return cs_err_sys (err, errno, "status of the file");
-  return (store->mode == CS_STORE_READ ? cs_file_locate (store, err)
-          : cs_file_check_owner (store->path, st, err));
+  if (store->mode == CS_STORE_READ)
+    return cs_file_locate (store, err);
+  r = cs_own_set_place (store, store->path);
+  return r < 0 ? cs_err_sys (err, -r, "remember its path")
+         : cs_file_check_owner (store->path, st, err);
 }
 
 /* Map the directory, which says where everything else is.  */
@@ -308,6 +318,7 @@ cs_store_open_inherited (const char *path, enum cs_store_mode mode,
   if (r == 0)
     {
       cs_file_close (&s->inherited);
+      cs_own_note (s);
       *store = s;
     }
   else
@@ -412,7 +423,10 @@ cs_store_create (const char *path, const struct cs_store_params *params,
   r = s ? create_store (s, params, force, err)
       : cs_err_sys (err, ENOMEM, "create");
   if (r == 0)
-    *store = s;
+    {
+      cs_own_note (s);
+      *store = s;
+    }
   else
     {
       if (s)
@@ -441,6 +455,7 @@ cs_store_close (struct cs_store *store)
     cs_sys.munmap (store->image, (size_t) store->superblock.committed);
   /* A child that inherited the descriptor keeps the lock alive unless it is
      given up; the child itself must not do that to its parent.  */
+  cs_own_check (store);
   if (store->owner == getpid ())
     {
       cs_log_cut_off (store);
@@ -455,11 +470,14 @@ cs_store_disown (struct cs_store *store)
   sigset_t mask = store->mask;
   bool held = store->held_for_fork;
 
+  cs_own_check (store);
   cs_file_close (&store->fd);   /* first of all: it has the lock */
   cs_file_close (&store->map_fd);
   cs_file_close (&store->dirfd);
   cs_file_close (&store->watch.fd);
   cs_file_close (&store->watch.pagemap);
+  cs_own_note (store);
+  store->lock_page = NULL;      /* it was not inherited */
   store->owner = 0;
   /* Another thread of the parent may have held it.  */
   pthread_mutex_init (&store->mutex, NULL);
@@ -552,6 +570,7 @@ cs_store_map_extent (struct cs_store *store, void *addr, size_t len,
       || off > store->superblock.committed - rounded)
     return cs_err_sys (err, EINVAL, "no committed library data of %zu bytes "
                        "at %p in '%s'", len, addr, store->path);
+  cs_own_recover_alone (store);
   if (store->fd < 0)
     return cs_err_sys (err, EBADF, "library data of '%s'", store->path);
   r = cs_region_map_over (store, off, rounded, (int) e.prot,
@@ -570,7 +589,9 @@ cs_store_map_copy (struct cs_store *store, void *to, const void *from,
   uint64_t off = (uint64_t) (uintptr_t) from - store->superblock.base;
   uint64_t page = off / CS_STORE_PAGE_LEN;
   uint64_t end = page + len / CS_STORE_PAGE_LEN;
-  bool in_file = store->superblock.generation > 0 && store->fd >= 0
+  bool known = cs_own_recover_alone (store) == 0;
+  bool in_file = known && store->superblock.generation > 0
+                 && store->fd >= 0
                  && !store->log.broken && cs_patch_next (store, page, end) == end
                  && off <= store->superblock.committed
                  && len <= store->superblock.committed - off;

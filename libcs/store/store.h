@@ -343,11 +343,22 @@ const char *cs_store_uuid_text (const struct cs_superblock_disk *sb,
 /* The name given when it was opened.  Lent.  */
 const char *cs_store_path (const struct cs_store *);
 
-/* Is FD one of the store's own descriptors?  */
+/* Is FD one of the store's own descriptors?  A number that the program has
+   closed and used for another file is not.  */
 bool cs_store_owns_descriptor (const struct cs_store *store, int fd);
 
+/* The lowest of them that is LOWEST or more, or -1.  */
+int cs_store_next_descriptor (const struct cs_store *store, int lowest);
+
+/* Give the calling thread descriptors of its own, the store's and standard
+   error: what other threads close or open is nothing to it, and it keeps
+   nothing open for them.  For a thread that ends after cs_store_apply().
+   Where the kernel cannot do that (before Linux 5.9), nothing changes.  */
+void cs_store_separate (const struct cs_store *store);
+
 /* If FD is one of the store's own descriptors, move that elsewhere, so that
-   the number can be used for something else.  Returns 0, or -EMFILE.  */
+   the number can be used for something else; waits for a commit of another
+   thread.  Returns 0, or -EMFILE.  */
 int cs_store_yield_descriptor (struct cs_store *store, int fd);
 
 /* Ranges.  All lengths are rounded up to pages; addresses must be

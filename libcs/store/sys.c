@@ -36,6 +36,12 @@ set_flags_call (int fd, int flags)
 }
 
 static int
+get_flags_call (int fd)
+{
+  return fcntl (fd, F_GETFL);
+}
+
+static int
 ficlone_call (int to, int from)
 {
   return ioctl (to, FICLONE, from);
@@ -88,6 +94,7 @@ struct cs_sys cs_sys = {
   .nanosleep = nanosleep,
   .dup = dup_call,
   .set_flags = set_flags_call,
+  .get_flags = get_flags_call,
   .mmap = mmap,
   .munmap = munmap,
   .mprotect = mprotect,

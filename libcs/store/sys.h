@@ -47,6 +47,7 @@ struct cs_sys
   int (*nanosleep) (const struct timespec *time, struct timespec *left);
   int (*dup) (int fd, int command, int lowest);            /* fcntl */
   int (*set_flags) (int fd, int flags);                    /* F_SETFD */
+  int (*get_flags) (int fd);                               /* F_GETFL */
   void *(*mmap) (void *addr, size_t len, int prot, int flags, int fd,
                  off_t off);
   int (*munmap) (void *addr, size_t len);

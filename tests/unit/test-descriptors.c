@@ -738,6 +738,46 @@ numbers_are_kept (void)
   CHECK (in_child (find_numbers) == 0);
 }
 
+/* The calls of the program do not reach the store's.  */
+static void
+stores_are_not_open (void)
+{
+  int own, other;
+
+  begin ();
+  own = cs_store_next_descriptor (cs_process.store, 0);
+  other = make_file ("data", "mine");
+  CHECK (own >= 3 && other >= 3 && other != own);
+  CHECK (cs_numbers_close (own) < 0 && errno == EBADF);
+  CHECK (cs_numbers_dup (own) < 0 && errno == EBADF);
+  CHECK (cs_numbers_dup2 (own, other) < 0 && errno == EBADF);
+  CHECK (cs_numbers_fcntl (own, F_SETFD, 0) < 0 && errno == EBADF);
+  CHECK (cs_numbers_fcntl (own, F_DUPFD, 0) < 0 && errno == EBADF);
+  CHECK (cs_numbers_dup2 (999, own) < 0 && errno == EBADF);
+  CHECK (cs_store_owns_descriptor (cs_process.store, own));
+  CHECK (cs_numbers_dup3 (other, own, O_CLOEXEC) == own);
+  CHECK (!cs_store_owns_descriptor (cs_process.store, own));
+  CHECK (cs_numbers_has (own));
+  own = cs_store_next_descriptor (cs_process.store, 0);
+  CHECK (cs_numbers_close_range (3, ~0U, 0) == 0);
+  CHECK (cs_store_next_descriptor (cs_process.store, 0) == own);
+  CHECK (fcntl (other, F_GETFD) < 0 && !cs_numbers_has (other));
+  other = make_file ("data", "mine");
+  cs_numbers_close_from (-1);
+  CHECK (cs_store_owns_descriptor (cs_process.store, own));
+  CHECK (fcntl (other, F_GETFD) < 0 && fcntl (0, F_GETFD) < 0);
+  CHECK (cs_numbers_guard (close) == cs_numbers_close);
+  CHECK (cs_numbers_guard (strlen) == strlen);
+  commit_ok (cs_process.store);
+  _exit (0);
+}
+
+static void
+stores_numbers (void)
+{
+  CHECK (in_child (stores_are_not_open) == 0);
+}
+
 static bool is_known;           /* the program knows the number */
 
 static void
@@ -1034,6 +1074,7 @@ static const struct test_case cases[] = {
   { "a number that is known beyond the limit is an error",
     number_beyond_limit },
   { "a port beyond the limit moves", port_beyond_limit },
+  { "the store's own are not open for the program", stores_numbers },
   { "an inherited number stays what it is", inherited_number },
   { "an inherited number that a lost port had is the parent's",
     inherited_lost },
