@@ -21,6 +21,22 @@
 
 #include "machine-code.h"
 
+/* The IA-32 manual, volume 2, CALL: E8 with a displacement of four bytes,
+   or FF with 2 as the register in its ModR/M byte, which up to five bytes
+   follow.  */
+bool
+cs_i386_follows_call (const void *code)
+{
+  const uint8_t *end = code;
+
+  if (end[-5] == 0xe8)
+    return true;
+  for (int len = 2; len <= 7; len++)
+    if (end[-len] == 0xff && (end[1 - len] >> 3 & 7) == 2)
+      return true;
+  return false;
+}
+
 const struct cs_arch cs_arch_i386 = {
   .name = "i386",
   .elf_machine = EM_386,
@@ -36,5 +52,6 @@ const struct cs_arch cs_arch_i386 = {
   .stub_off = 16,
   .encode_trampoline = cs_i386_encode_trampoline,
   .decode_plt_got = cs_i386_decode_plt_got,
-  .encode_plt_got = cs_i386_encode_plt_got
+  .encode_plt_got = cs_i386_encode_plt_got,
+  .follows_call = cs_i386_follows_call
 };

@@ -10,5 +10,8 @@
 #define CS_MACHINE_NAME "i386"
 /* Debian's name for the folder of its libraries.  */
 #define CS_MACHINE_TRIPLET "i386-linux-gnu"
+/* Where a signal's context has them (ucontext.h: uc_mcontext.gregs).  */
+#define CS_MACHINE_PC REG_EIP
+#define CS_MACHINE_SP REG_ESP
 
 #endif

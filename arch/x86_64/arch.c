@@ -14,6 +14,22 @@
 
 #include "machine-code.h"
 
+/* The Intel 64 manual, volume 2, CALL: E8 with a displacement of four bytes,
+   or FF with 2 as the register in its ModR/M byte, which up to five bytes
+   follow.  */
+bool
+cs_x86_64_follows_call (const void *code)
+{
+  const uint8_t *end = code;
+
+  if (end[-5] == 0xe8)
+    return true;
+  for (int len = 2; len <= 7; len++)
+    if (end[-len] == 0xff && (end[1 - len] >> 3 & 7) == 2)
+      return true;
+  return false;
+}
+
 const struct cs_arch cs_arch_x86_64 = {
   .name = "x86_64",
   .elf_machine = EM_X86_64,
@@ -29,5 +45,6 @@ const struct cs_arch cs_arch_x86_64 = {
   .stub_off = 16,
   .encode_trampoline = cs_x86_64_encode_trampoline,
   .decode_plt_got = cs_x86_64_decode_plt_got,
-  .encode_plt_got = cs_x86_64_encode_plt_got
+  .encode_plt_got = cs_x86_64_encode_plt_got,
+  .follows_call = cs_x86_64_follows_call
 };

@@ -14,5 +14,6 @@ size_t cs_x86_64_decode_plt_got (const void *code, size_t len, uint64_t addr,
                                  uint64_t got, uint64_t *word_addr);
 int cs_x86_64_encode_plt_got (void *code, size_t len, uint64_t addr,
                               uint64_t word_addr);
+bool cs_x86_64_follows_call (const void *code);
 
 #endif

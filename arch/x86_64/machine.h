@@ -10,5 +10,8 @@
 #define CS_MACHINE_NAME "x86_64"
 /* Debian's name for the folder of its libraries.  */
 #define CS_MACHINE_TRIPLET "x86_64-linux-gnu"
+/* Where a signal's context has them (ucontext.h: uc_mcontext.gregs).  */
+#define CS_MACHINE_PC REG_RIP
+#define CS_MACHINE_SP REG_RSP
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* faults.c -- a process that faults because its store is damaged.
+/* faults.c -- a process that faults: because its store is damaged, or for a
+   reason of its own.
 
    Pages are mapped, not read, so nobody looks at their checksums in time.
    But damage in a heap ends in a fault or an abort sooner or later, and then
@@ -10,14 +11,15 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include "guile/crash.h"
 #include "guile/faults.h"
-
-#define STACK_LEN (128 * 1024)
+#include "guile/interpreter.h"
+#include "process/process.h"
 
 static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
 
@@ -65,50 +67,49 @@ say_no_page (void)
     return;
 }
 
+/* Ends the process if there is a cause that the user can do something
+   about.  */
 static void
-look_for_damage (int signum, siginfo_t *info, void *context)
+look_for_damage (int signum, const siginfo_t *info)
 {
   struct cs_damage damage;
-  int code;
+  int code = cs_store_find_damage (faults.store, &damage);
 
-  (void) context;
-  signal (signum, SIG_DFL);
-  if (getpid () == faults.owner)
+  if (code != 0)
     {
-      code = cs_store_find_damage (faults.store, &damage);
-      if (code != 0)
-        {
-          say (&damage, code);
-          _exit (faults.status);
-        }
-      if (signum == SIGBUS && info->si_code == BUS_ADRERR
-          && cs_store_maps (faults.store, info->si_addr))
-        {
-          say_no_page ();
-          _exit (faults.status);
-        }
+      say (&damage, code);
+      _exit (faults.status);
     }
-  raise (signum);
+  if (signum == SIGBUS && info->si_code == BUS_ADRERR
+      && cs_store_maps (faults.store, info->si_addr))
+    {
+      say_no_page ();
+      _exit (faults.status);
+    }
 }
 
-/* Have handlers run on a stack of their own: recursion without end is one way
-   in which damage shows.  It is no static array: those are scanned at each
-   collection.  */
+/* Another thread's fault, meanwhile, waits: it would end the process in the
+   middle of the message.  One of this handler's own ends it, as it comes
+   blocked (sigaction(2), sa_mask).  */
 static void
-give_stack (void)
+explain (int signum, siginfo_t *info, void *context)
 {
-  void *stack = mmap (NULL, STACK_LEN, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  static atomic_flag taken = ATOMIC_FLAG_INIT;
 
-  if (stack != MAP_FAILED)
-    sigaltstack (&(stack_t) { .ss_sp = stack, .ss_size = STACK_LEN }, NULL);
+  while (atomic_flag_test_and_set (&taken))
+    pause ();
+  if (getpid () == faults.owner)
+    look_for_damage (signum, info);
+  cs_crash_tell (info, context, cs_interpreter_will_save ());
+  signal (signum, SIG_DFL);
+  raise (signum);
 }
 
 void
 cs_faults_explain (struct cs_store *store, int status)
 {
   struct sigaction action = {
-    .sa_sigaction = look_for_damage, .sa_flags = SA_ONSTACK | SA_SIGINFO
+    .sa_sigaction = explain, .sa_flags = SA_ONSTACK | SA_SIGINFO
   };
   struct sigaction old;
 
@@ -118,7 +119,7 @@ cs_faults_explain (struct cs_store *store, int status)
   /* The collector's signals wait: it would take this thread's stack to begin
      here, and fault itself.  */
   sigfillset (&action.sa_mask);
-  give_stack ();
+  cs_process_give_signal_stack ();
   for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
     if (sigaction (signals[i], NULL, &old) == 0
         /* A command may have a simpler one for SIGBUS.  */

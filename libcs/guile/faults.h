@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* faults.h -- a process that faults because its store is damaged.  */
+/* faults.h -- a process that faults.  */
 #ifndef CS_FAULTS_H
 #define CS_FAULTS_H
 
@@ -9,7 +9,8 @@
    (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT) has the file of STORE looked
    at.  If a page is not as it was written, or cannot be read, a message on
    standard error names it, and the process ends with STATUS and without a
-   checkpoint.  Otherwise it ends by that signal, as ever.  */
+   checkpoint.  Otherwise it ends by that signal, as ever, after a message that
+   says where it came and what is not saved (crash.h).  */
 void cs_faults_explain (struct cs_store *store, int status);
 
 #endif

@@ -25,6 +25,7 @@
 
 #include "guile/api.h"
 #include "guile/applier.h"
+#include "guile/crash.h"
 #include "guile/dynamic-state.h"
 #include "guile/failure.h"
 #include "guile/finalizers.h"
@@ -697,6 +698,7 @@ cs_interpreter_resume (void)
   cs_threads_weed (&workspace.image->threads);
   cs_process_end_threads ();
   cs_library_restart (&cs_process.libraries);
+  cs_crash_resumed ();
 }
 
 int

@@ -80,6 +80,10 @@ struct cs_arch
                             uint64_t got, uint64_t *word_addr);
   int (*encode_plt_got) (void *code, size_t len, uint64_t addr,
                          uint64_t word_addr);
+
+  /* Can the instruction before CODE be a call?  Looks at the 7 bytes in front
+     of it, which must be readable.  */
+  bool (*follows_call) (const void *code);
 };
 
 /* The calling convention of the handler that stubs jump to: its index comes

@@ -22,6 +22,7 @@
      once.c         pthread_once: controls whose routine started a thread are
                     armed again, and the thread is brought to its end
      handlers.c     fork and exit handlers: kept in the store, run from here
+     signal-stack.c stacks for signal handlers
      signals.c      signal actions: kept in the store, installed again
      timers.c       alarm and interval timers: end with their process
      clocks.c       clocks that are asked how long the process has run
@@ -381,6 +382,12 @@ bool cs_process_find_thread (const void *value, uint32_t *key, uint32_t *tid);
 /* thread.c: is the thread of this process that the kernel calls TID on a
    processor, or waiting for one?  True where the kernel does not tell.  */
 bool cs_process_thread_runs (uint32_t tid);
+
+/* signal-stack.c: the calling thread's signal handlers that ask for it
+   (SA_ONSTACK) run on a stack of their own, until it is taken away.  Without
+   memory for one they go without.  */
+void cs_process_give_signal_stack (void);
+void cs_process_take_signal_stack (void);
 
 /* stop.c: wait while *WORD is VALUE; let all who do look at it again.  */
 void cs_process_await (atomic_uint *word, unsigned value);

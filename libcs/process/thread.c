@@ -34,6 +34,13 @@ struct joinable
 
 static struct joinable *joinable;
 
+static void
+take_signal_stack (void *unused)
+{
+  (void) unused;
+  cs_process_take_signal_stack ();
+}
+
 static void *
 run_thread (void *closure)
 {
@@ -41,6 +48,8 @@ run_thread (void *closure)
   void *result;
 
   free (closure);
+  cs_process_give_signal_stack ();
+  pthread_cleanup_push (take_signal_stack, NULL);
   cs_process_thread_kind = start.kind;
   cs_stop_self.is_starting = start.is_guile;
   cs_keys_watch_end ();
@@ -49,6 +58,7 @@ run_thread (void *closure)
   result = start.body (start.argument);
   if (start.kind == CS_THREAD_OF_SERVICE)
     cs_once_thread_ended (start.body);
+  pthread_cleanup_pop (1);
   return result;
 }
 
