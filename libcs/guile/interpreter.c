@@ -342,6 +342,9 @@ cs_interpreter_load (struct cs_store *store, struct cs_table_disk *table,
                             cs_interpreter_replacement, &changed, err);
   if (code == 0 && resume)
     code = bind_missing (&loading, changed, err);
+  if (code == 0 && resume)
+    cs_library_restart (&cs_process.libraries, 0,
+                        cs_process.libraries.nr_base);
   if (code == 0 && !resume)
     cs_library_construct (&cs_process.libraries, 0);
   if (code == 0)
@@ -697,7 +700,8 @@ cs_interpreter_resume (void)
   gc.set_on_collection_event (on_collection);
   cs_threads_weed (&workspace.image->threads);
   cs_process_end_threads ();
-  cs_library_restart (&cs_process.libraries);
+  cs_library_restart (&cs_process.libraries, cs_process.libraries.nr_base,
+                      cs_process.libraries.nr);
   cs_crash_resumed ();
 }
 

@@ -56,7 +56,7 @@ is_loadable (struct cs_policy *policy, const struct cs_elf *elf,
   for (size_t i = 0; placed && i < cs_elf_nr_needed (elf); i++)
     {
       soname = cs_elf_needed (elf, i);
-      placed = cs_policy_role (policy, soname) != CS_POLICY_PERSIST;
+      placed = cs_policy_role (policy, soname) == CS_POLICY_REBIND;
       for (size_t n = 0; !placed && n < nr; n++)
         placed = strcmp (cs_elf_soname (elfs[n]), soname) == 0;
     }

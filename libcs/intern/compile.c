@@ -136,7 +136,7 @@ add_symbol (struct compiler *c, const char *library, const char *name,
       fields.size = definition->size;
       fields.value = fields.offset = definition->value;
       if (!definition->ifunc
-          && cs_policy_role (c->policy, library) == CS_POLICY_PERSIST)
+          && cs_policy_role (c->policy, library) != CS_POLICY_REBIND)
         fields.flags = CS_TABLE_PERSISTENT;
     }
   cs_table_add (c->table, library, name, symver, &fields);

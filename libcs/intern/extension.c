@@ -34,16 +34,41 @@ find_soname (const struct cs_library_set *set, const char *soname)
   return NULL;
 }
 
+/* Is library NUMBER one that knows nothing of Guile, and begins again in each
+   process: libgmp, and others that libguile needs?  Many libraries need
+   these, and have nothing to do with the heap.  */
+static bool
+is_neutral (const struct cs_library_set *set, size_t number)
+{
+  return number < set->nr_base && set->items[number].restart;
+}
+
+static bool
+is_carried (const struct cs_library_set *set, const char *soname)
+{
+  const struct cs_library_loaded *item = find_soname (set, soname);
+
+  return item && !is_neutral (set, (size_t) (item - set->items));
+}
+
 /* Does a carried library of the interpreter define NAME?  */
 static bool
 is_carried_symbol (const struct cs_library_loading *loading,
                    const char *name)
 {
   const struct cs_library_set *set = loading->set;
-  void *addr = set->nr_base > 0
-                 ? dlsym (set->items[set->nr_base - 1].handle, name) : NULL;
+  const void *addr = set->nr_base > 0
+                       ? dlsym (set->items[set->nr_base - 1].handle, name)
+                       : NULL;
+  uintptr_t at = (uintptr_t) addr;
 
-  return addr && cs_store_contains (loading->store, addr);
+  if (!addr || !cs_store_contains (loading->store, addr))
+    return false;
+  for (size_t i = 0; i < set->nr_base; i++)
+    if (is_neutral (set, i)
+        && at - set->items[i].library->addr < set->items[i].library->len)
+      return false;
+  return true;
 }
 
 static bool
@@ -53,7 +78,7 @@ is_extension (const struct cs_library_loading *loading,
   const struct cs_elf_symbol *symbol;
 
   for (size_t i = 0; i < cs_elf_nr_needed (elf); i++)
-    if (find_soname (loading->set, cs_elf_needed (elf, i)))
+    if (is_carried (loading->set, cs_elf_needed (elf, i)))
       return true;
   for (size_t i = 1; i < cs_elf_nr_symbols (elf); i++)
     {

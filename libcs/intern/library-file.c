@@ -76,6 +76,6 @@ cs_library_open_file (int fd, size_t number, const char *soname, int flags,
   for (size_t i = 0; !handle && i < sizeof folders / sizeof *folders; i++)
     handle = open_copy (fd, folders[i], flags);
   if (!handle)
-    cs_err_advise (err, "mount /proc, or let programs be loaded from /tmp");
+    cs_err_advise (err, "mount /proc, or let files be written to /tmp");
   return handle;
 }

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <link.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +18,6 @@
 #include "intern/library-file.h"
 #include "intern/library-private.h"
 #include "report.h"
-#include "store/pages.h"
 
 #define SLOTS_MAX 8192          /* of one library; libguile 3.0.8 has 562 */
 
@@ -40,116 +38,6 @@ static struct cs_library_loaded *
 loaded (const struct loader *loader, uint32_t i)
 {
   return &loader->with->set->items[loader->first + i];
-}
-
-/* Write the bytes [START, END) of LIBRARY's copy to its memory file, which is
-   empty: START is a page's, and pages of zeros, where relocations were that
-   are done already, stay holes.  */
-static int
-write_part (const struct loader *loader,
-            const struct cs_library_disk *library, int fd, uint64_t start,
-            uint64_t end)
-{
-  const char *copy = (const char *) loader->libraries + library->copy;
-  uint64_t pages_end = end & -(uint64_t) CS_STORE_PAGE_LEN;
-  int code = 0;
-
-  if (start < pages_end)
-    code = cs_file_write_pages (fd, copy + start, pages_end - start, start);
-  if (code == 0 && pages_end < end)
-    code = cs_file_write (fd, copy + pages_end, end - pages_end, pages_end);
-  return code;
-}
-
-/* Write all but the segments that are mapped from the store (L3).  They are
-   in rising order, as program headers are (ELF, "Program Header").  The last
-   page of each is written too: the next segment may begin in it.  */
-static int
-write_copy (const struct loader *loader,
-            const struct cs_library_disk *library, int fd)
-{
-  const struct cs_library_segment_disk *s = library->segments;
-  uint64_t at = 0, start;
-  int code = ftruncate (fd, (off_t) library->copy_len) == 0 ? 0 : -errno;
-
-  for (uint32_t i = 0; code == 0 && i < library->nr_segments; i++, s++)
-    {
-      if (s->late)
-        continue;
-      start = s->copy - library->copy;
-      code = write_part (loader, library, fd, at, start);
-      at = start + s->len - CS_STORE_PAGE_LEN;
-    }
-  return code == 0 ? write_part (loader, library, fd, at, library->copy_len)
-                   : code;
-}
-
-/* The same without what is missing today.  */
-static int
-write_loose_copy (const struct loader *loader,
-                  const struct cs_library_disk *library, int fd,
-                  struct cs_err *err)
-{
-  const char *copy = (const char *) loader->libraries + library->copy;
-  size_t len = (size_t) library->copy_len;
-  char *loose = malloc (len);
-  ssize_t n = -1;
-  int code = -ENOMEM;
-
-  if (loose)
-    {
-      memcpy (loose, copy, len);
-      code = cs_library_loosen (library->soname, loose, len, err);
-      if (code == 0)
-        n = pwrite (fd, loose, len, 0);
-      if (code == 0 && n != (ssize_t) len)
-        code = n < 0 ? -errno : -EIO;
-    }
-  free (loose);
-  return code;
-}
-
-/* RLIMIT_FSIZE counts for memory files, too.  What is beyond it is an error,
-   and not a signal.  */
-static int
-write_file (const struct loader *loader,
-            const struct cs_library_disk *library, bool loose, int fd,
-            struct cs_err *err)
-{
-  static const struct timespec now = { 0, 0 };
-  sigset_t set, mask;
-  int code;
-
-  sigemptyset (&set);
-  sigaddset (&set, SIGXFSZ);
-  pthread_sigmask (SIG_BLOCK, &set, &mask);
-  code = loose ? write_loose_copy (loader, library, fd, err)
-         : write_copy (loader, library, fd);
-  if (code == -EFBIG && !sigismember (&mask, SIGXFSZ))
-    sigtimedwait (&set, NULL, &now);
-  pthread_sigmask (SIG_SETMASK, &mask, NULL);
-  return code;
-}
-
-/* A memory file for the library.  Returns its descriptor.  */
-static int
-make_file (const struct loader *loader, const struct cs_library_disk *library,
-           bool loose, struct cs_err *err)
-{
-  int fd = memfd_create (library->soname, MFD_CLOEXEC);
-  int code;
-
-  if (fd < 0)
-    return cs_err_sys (err, errno, "cannot make a memory file for '%s'",
-                       library->soname);
-  code = write_file (loader, library, loose, fd, err);
-  if (code != 0)
-    {
-      close (fd);
-      return cs_err_sys (err, -code, "cannot write a memory file for '%s'",
-                         library->soname);
-    }
-  return fd;
 }
 
 /* Put segment S of a library that was carried in this process, and may not
@@ -195,8 +83,7 @@ copy_segments (const struct cs_libraries_disk *libraries,
   int code = 0;
 
   for (uint32_t i = 0; code == 0 && i < library->nr_segments; i++, s++)
-    if (!s->late)
-      code = copy_segment (libraries, s, err);
+    code = copy_segment (libraries, s, err);
   return code;
 }
 
@@ -239,41 +126,82 @@ check_address (void *handle, const struct cs_library_disk *library,
   return 0;
 }
 
+static struct cs_library_file
+describe_file (const struct loader *loader, uint32_t i, bool loose)
+{
+  const struct cs_library_disk *library = loaded (loader, i)->library;
+
+  return (struct cs_library_file) {
+    .copy = (const char *) loader->libraries + library->copy,
+    .library = library, .loose = loose,
+    .bss = !loader->resume || (library->flags & CS_LIBRARY_RESTART)
+  };
+}
+
+/* Load library I from FILE, which is closed.  */
 static int
-open_library (struct loader *loader, uint32_t i, bool loose,
-              struct cs_err *err)
+open_library (struct loader *loader, uint32_t i,
+              const struct cs_library_file *file, struct cs_err *err)
 {
   struct cs_library_loaded *item = loaded (loader, i);
-  int fd = make_file (loader, item->library, loose, err);
 
-  if (fd < 0)
-    return fd;
-  item->loose = loose;
-  item->handle = cs_library_open_file (fd, loader->first + i,
+  item->loose = file->loose;
+  item->handle = cs_library_open_file (file->fd, loader->first + i,
                                        item->library->soname,
                                        (int) item->library->mode, err);
-  close (fd);
+  close (file->fd);
   if (!item->handle)
-    return err->code;
+    return cs_library_explain (item->library->soname, file->copy,
+                               (size_t) item->library->copy_len, err);
   return check_address (item->handle, item->library, err);
 }
 
-/* Load a library, as well as it can be.  */
+/* Load library I without what it needs that is missing.  */
 static int
-open_somehow (struct loader *loader, uint32_t i, struct cs_err *err)
+open_loose (struct loader *loader, uint32_t i, struct cs_err *err)
+{
+  struct cs_library_file file = describe_file (loader, i, true);
+  int code = cs_library_make_files (&file, 1, err);
+
+  return code == 0 ? open_library (loader, i, &file, err) : code;
+}
+
+/* Load library I from FILE, as well as it can be.  */
+static int
+open_somehow (struct loader *loader, uint32_t i,
+              const struct cs_library_file *file, struct cs_err *err)
 {
   struct cs_err first = CS_ERR_INIT;
-  int code = open_library (loader, i, false, &first);
+  int code = open_library (loader, i, file, &first);
 
   if (code == -CS_E_INCOMPATIBLE && loader->optional)
     {
       cs_report (CS_REPORT_MISSING, "library '%s': %s", cs_library_name
                    (loader->libraries, loaded (loader, i)->library->path),
                  first.text);
-      return open_library (loader, i, true, err);
+      return open_loose (loader, i, err);
     }
   if (code != 0)
     *err = first;
+  return code;
+}
+
+static int
+open_all (struct loader *loader, struct cs_err *err)
+{
+  struct cs_library_file files[CS_LIBRARIES_MAX];
+  uint32_t nr = loader->libraries->count, i;
+  int code;
+
+  for (i = 0; i < nr; i++)
+    files[i] = describe_file (loader, i, false);
+  code = cs_library_make_files (files, nr, err);
+  if (code != 0)
+    return code;
+  for (i = 0; code == 0 && i < nr; i++)
+    code = open_somehow (loader, i, &files[i], err);
+  for (; i < nr; i++)
+    close (files[i].fd);
   return code;
 }
 
@@ -321,22 +249,55 @@ cs_library_write (const struct cs_library_disk *library, uint64_t addr,
   return 0;
 }
 
+/* The pages of words that ld.so has made read-only, from the first to the
+   last that is replaced; empty if there is none.  */
+static void
+find_read_only (const struct loader *loader,
+                const struct cs_library_disk *library, uintptr_t *start,
+                uintptr_t *end)
+{
+  const struct cs_library_slot_disk *slot
+    = cs_library_slots (loader->libraries, library);
+  uintptr_t page;
+
+  *start = *end = 0;
+  for (uint32_t i = 0; i < library->nr_slots; i++, slot++)
+    {
+      if (slot->replacement >= loader->libraries->nr_replacements
+          || in_data (library, slot->addr))
+        continue;
+      page = (uintptr_t) slot->addr & -(uintptr_t) CS_STORE_PAGE_LEN;
+      if (*end == 0 || page < *start)
+        *start = page;
+      if (page + CS_STORE_PAGE_LEN > *end)
+        *end = page + CS_STORE_PAGE_LEN;
+    }
+}
+
+static int
+protect (uintptr_t start, uintptr_t end, int prot)
+{
+  return start < end && mprotect ((void *) start, end - start, prot) != 0
+           ? -errno : 0;
+}
+
 static int
 replace_calls (struct loader *loader, const struct cs_library_disk *library,
                struct cs_err *err)
 {
   const struct cs_library_slot_disk *slot
     = cs_library_slots (loader->libraries, library);
-  uintptr_t value;
-  int code = 0;
+  uintptr_t start, end;
+  int code;
 
+  find_read_only (loader, library, &start, &end);
+  code = protect (start, end, PROT_READ | PROT_WRITE);
   for (uint32_t i = 0; code == 0 && i < library->nr_slots; i++, slot++)
-    {
-      if (slot->replacement >= loader->libraries->nr_replacements)
-        continue;
-      value = (uintptr_t) loader->replacements[slot->replacement];
-      code = cs_library_write (library, slot->addr, value);
-    }
+    if (slot->replacement < loader->libraries->nr_replacements)
+      *(uintptr_t *) (uintptr_t) slot->addr
+        = (uintptr_t) loader->replacements[slot->replacement];
+  if (code == 0)
+    code = protect (start, end, PROT_READ);
   if (code != 0)
     return cs_err_sys (err, -code, "cannot replace calls of '%s'",
                        library->soname);
@@ -475,10 +436,8 @@ static int
 load_all (struct loader *loader, struct cs_err *err)
 {
   uint32_t nr = loader->libraries->count;
-  int code = 0;
+  int code = open_all (loader, err);
 
-  for (uint32_t i = 0; code == 0 && i < nr; i++)
-    code = open_somehow (loader, i, err);
   for (uint32_t i = 0; code == 0 && i < nr; i++)
     code = lay_over (loader, i, err);
   return code;
@@ -571,9 +530,10 @@ cs_library_construct (const struct cs_library_set *set, size_t first)
 }
 
 void
-cs_library_restart (const struct cs_library_set *set)
+cs_library_restart (const struct cs_library_set *set, size_t first,
+                    size_t end)
 {
-  for (size_t i = 0; i < set->nr; i++)
+  for (size_t i = first; i < end; i++)
     if (set->items[i].restart)
       run_constructors (set->items[i].library);
 }
@@ -581,7 +541,7 @@ cs_library_restart (const struct cs_library_set *set)
 bool
 cs_library_any_restarts (const struct cs_library_set *set)
 {
-  for (size_t i = 0; i < set->nr; i++)
+  for (size_t i = set->nr_base; i < set->nr; i++)
     if (set->items[i].restart)
       return true;
   return false;

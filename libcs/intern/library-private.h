@@ -23,6 +23,16 @@ void cs_library_split (struct cs_library_disk *library, void *data,
 ElfW (Dyn) *cs_library_dynamic (void *data);
 void *cs_library_bytes (void *data, uint64_t addr);
 
+/* The headers of a library that is CS_LIBRARY_FLAT are not longer.  */
+#define CS_LIBRARY_HEADERS_MAX 2048
+
+/* The bytes of the ELF header and the program headers behind it.  */
+static inline size_t
+cs_library_headers_len (const ElfW (Ehdr) *header)
+{
+  return header->e_phoff + header->e_phnum * sizeof (ElfW (Phdr));
+}
+
 /* Make ENTRY one that ld.so ignores: an entry cannot be removed, but in a
    library DT_DEBUG is not looked at.  */
 void cs_library_forget_entry (ElfW (Dyn) *entry);
@@ -33,6 +43,28 @@ void cs_library_forget_entry (ElfW (Dyn) *entry);
    found.  */
 int cs_library_loosen (const char *name, void *copy, size_t len,
                        struct cs_err *err);
+
+/* library-memory.c: a memory file from which dlopen() can load a library.  */
+struct cs_library_file
+{
+  const char *copy;             /* the library's bytes in the store */
+  const struct cs_library_disk *library;
+  bool bss;                     /* variables without a value are read before
+                                   the store's data is laid over them */
+  bool loose;                   /* leave out what is missing today */
+  int fd;
+};
+
+/* Make the NR FILES, and set `fd` of each, to be closed.  After an error all
+   are closed.  */
+int cs_library_make_files (struct cs_library_file *files, size_t nr,
+                           struct cs_err *err);
+
+/* library-libc.c: ld.so has refused SONAME, whose copy of LEN bytes is at
+   COPY.  If today's libc is older than it needs, ERR says so instead.
+   Returns ERR's code.  */
+int cs_library_explain (const char *soname, const void *copy, size_t len,
+                        struct cs_err *err);
 
 /* library-load.c: store VALUE into the word at ADDR of LIBRARY, which ld.so
    may have made read-only.  0 or -errno.  */

@@ -201,6 +201,30 @@ take_constructors (struct cs_library_disk *library, struct copy *copy)
       cs_library_forget_entry (d);
 }
 
+/* Is all that is not written to in LIBRARY's segments, and the headers are in
+   its first one?  */
+static bool
+is_flat (const struct cs_library_disk *library, const struct copy *copy)
+{
+  const ElfW (Ehdr) *header = (const ElfW (Ehdr) *) copy->data;
+  size_t nr_read_only = 0, headers_len = cs_library_headers_len (header);
+  const ElfW (Phdr) *first = NULL;
+
+  for (size_t i = 0; i < copy->nr; i++)
+    {
+      if (copy->segments[i].p_type != PT_LOAD)
+        continue;
+      if (!first)
+        first = &copy->segments[i];
+      nr_read_only += !(copy->segments[i].p_flags & PF_W);
+    }
+  return first && nr_read_only == library->nr_segments
+         && first->p_vaddr == library->addr && first->p_offset == 0
+         && library->nr_segments > 0 && library->segments[0].late
+         && headers_len <= CS_LIBRARY_HEADERS_MAX
+         && headers_len <= first->p_filesz;
+}
+
 void
 cs_library_split (struct cs_library_disk *library, void *data, size_t len)
 {
@@ -216,4 +240,6 @@ cs_library_split (struct cs_library_disk *library, void *data, size_t len)
         && library->nr_segments < CS_LIBRARY_SEGMENTS_MAX)
       add_segment (library, &copy.segments[i],
                    holds_tables (&copy, &copy.segments[i]));
+  if (is_flat (library, &copy))
+    library->flags |= CS_LIBRARY_FLAT;
 }

@@ -16,9 +16,9 @@
    library that was opened at run time (extension.h), after those it needs
    that had to be carried with it.  Section "exts" tells where they are.
 
-   Loading puts a copy into a memory file and calls dlopen() on it: the
-   kernel honours the address that ld.so passes as a hint when the range is
-   free.  Nothing of ld.so's internals is used.  Only what ld.so itself reads
+   Loading puts a copy into a memory file (library-memory.c) and calls
+   dlopen() on it: the kernel honours the address that ld.so passes as a hint
+   when the range is free.  Nothing of ld.so's internals is used.  Only what ld.so itself reads
    is copied into that file: segments with nothing but code and constants are
    holes there, and mapped from the store afterwards (L3).  Then
 
@@ -38,7 +38,8 @@
        either: the library does not end with a process.
    L4  The data of a library with CS_LIBRARY_RESTART is of each process: it
        is not in the file, is what the copy says at each start, and then the
-       constructors are called.  */
+       constructors are called: of the interpreter's libraries as soon as all
+       are bound, of extensions when the interpreter works.  */
 #ifndef CS_LIBRARY_H
 #define CS_LIBRARY_H
 
@@ -49,7 +50,7 @@
 
 #define CS_LIBRARIES_MAGIC "ColdLib"    /* 8 bytes with its NUL */
 #define CS_LIBRARIES_VERSION 2
-#define CS_LIBRARIES_MAX 8              /* in a block */
+#define CS_LIBRARIES_MAX 16             /* in a block */
 #define CS_LIBRARY_REPLACEMENTS_MAX 128
 
 struct cs_libraries_disk
@@ -78,6 +79,8 @@ struct cs_library_segment_disk
 
 #define CS_LIBRARY_SEGMENTS_MAX 4
 #define CS_LIBRARY_RESTART 1    /* flags: L4 */
+#define CS_LIBRARY_FLAT 2       /* all but its data is in `segments`, so ld.so
+                                   may see one (library-memory.c) */
 
 struct cs_library_disk
 {
@@ -264,11 +267,12 @@ void cs_library_unload (struct cs_library_set *set, size_t first);
    were carried in this process.  */
 void cs_library_construct (const struct cs_library_set *set, size_t first);
 
-/* Call those of the libraries that begin anew in each process (L4), once
-   all is bound.  */
-void cs_library_restart (const struct cs_library_set *set);
+/* Call those of the libraries FIRST to END - 1 that begin again in each
+   process (L4), once all is bound.  */
+void cs_library_restart (const struct cs_library_set *set, size_t first,
+                         size_t end);
 
-/* Are there any?  */
+/* Are there extensions among them?  */
 bool cs_library_any_restarts (const struct cs_library_set *set);
 
 /* What library NUMBER of the set refers to and nothing in this process

@@ -274,7 +274,7 @@ open_needed (struct cs_elf_list *list, const struct cs_elf *needs,
     return append (list, s.found, err);
   cs_err_set (err, CS_E_INCOMPATIBLE,
               "cannot find '%.200s', which '%.300s' needs and the policy "
-              "persists", soname, cs_elf_path (needs));
+              "carries", soname, cs_elf_path (needs));
   cs_err_advise (err, "name the file of %.200s as well", soname);
   return -CS_E_INCOMPATIBLE;
 }
@@ -296,13 +296,13 @@ cs_elf_list_open (struct cs_policy *policy, const char *const *paths,
     {
       const struct cs_elf *elf = list->items[i];
 
-      if (cs_policy_role (policy, cs_elf_soname (elf)) != CS_POLICY_PERSIST)
+      if (cs_policy_role (policy, cs_elf_soname (elf)) == CS_POLICY_REBIND)
         continue;
       for (k = 0; k < cs_elf_nr_needed (elf) && r == 0; k++)
         {
           const char *soname = cs_elf_needed (elf, k);
 
-          if (cs_policy_role (policy, soname) == CS_POLICY_PERSIST
+          if (cs_policy_role (policy, soname) != CS_POLICY_REBIND
               && !cs_elf_list_find (list, soname))
             r = open_needed (list, elf, soname, err);
         }

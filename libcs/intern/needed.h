@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* needed.h -- finding the libraries that a library needs.
 
-   A library that persists is useless without the persistent ones it refers
+   A library that is carried is useless without the carried ones it refers
    to (libguile needs libgc).  Those the user did not name are looked for
    where ld.so would look first: in the folder of the library that needs
    them, then in its DT_RUNPATH, then in the standard folders of its
@@ -18,8 +18,8 @@ struct cs_elf_list
   size_t nr;
 };
 
-/* Open the NR libraries at PATHS and then every one POLICY persists that a
-   persistent one of the list needs.  Close with cs_elf_list_fini(), after
+/* Open the NR libraries at PATHS and then every one that POLICY persists or
+   restarts and that such a one of the list needs.  Close with cs_elf_list_fini(), after
    errors too.  Errors: those of cs_elf_open(); -CS_E_REFUSED if two have the
    same soname; -CS_E_INCOMPATIBLE if one that is needed is not found.  */
 int cs_elf_list_open (struct cs_policy *policy, const char *const *paths,

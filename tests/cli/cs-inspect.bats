@@ -130,7 +130,20 @@ $hint"
   [ "$id" = "$(file -bL "$path" | sed -n 's/.*BuildID\[sha1\]=\([0-9a-f]*\).*/\1/p')" ] \
     || [[ $id =~ ^[0-9a-f]{40}$ ]]
   [[ $output =~ NEEDED\ LIBRARY\ +SLOTS\ +BUILD\ ID ]]
-  [[ $output =~ "$line"libgmp\.so\.10\ +[1-9][0-9]*\ +[0-9a-f]+ ]]
+  [[ $output =~ "$line"libm\.so\.6\ +0\ +[0-9a-f]+ ]]
+}
+
+# What a store carries, and what it needs of the system.
+@test "--libraries: only libc's own are needed" {
+  try cs-inspect --json --libraries a.store
+  ended 0
+  needed=$(grep -oE '"soname": *"[^"]*"' <<<"${output#*\"imports\"}" | cut -d\" -f4 | sort)
+  [ -n "$needed" ]
+  [ -z "$(grep -vE '^(libc|libm|libpthread|libdl|librt|ld-linux.*)\.so\.[0-9]+$' <<<"$needed")" ]
+  try cs-inspect --libraries a.store
+  for name in libgmp libunistring libffi libcrypt; do
+    [[ $output =~ "$line"$name\.so\.[0-9]+\ +0x ]]
+  done
 }
 
 @test "--libraries: one opened at run time" {

@@ -250,7 +250,7 @@ bad.pol:4:18: replacement '[' is not of the form NAMESPACE:NAME, as in store:mal
   try cs-intern --policy a.pol ./libb.so.1
   ended 5
   printed ''
-  complained "cs-intern: cannot find 'liba.so.1', which './libb.so.1' needs and the policy persists
+  complained "cs-intern: cannot find 'liba.so.1', which './libb.so.1' needs and the policy carries
   name the file of liba.so.1 as well"
 }
 

@@ -120,3 +120,33 @@ carried_call_parent (int n)
 {
   return n + (int) getppid ();
 }
+
+/* As in libraries with code for several processors: chosen at the first call,
+   and remembered.  */
+static int
+plain (void)
+{
+  return 1;
+}
+
+static int
+special (void)
+{
+  return 2;
+}
+
+static int choose (void);
+static int (*chosen) (void) = choose;
+
+static int
+choose (void)
+{
+  chosen = getenv ("CARRIED_PROCESSOR") ? special : plain;
+  return chosen ();
+}
+
+int
+carried_instructions (void)
+{
+  return chosen ();
+}

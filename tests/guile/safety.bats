@@ -223,9 +223,15 @@ without_proc ()
   [ -z "$(find /tmp /dev/shm /var/tmp -maxdepth 1 -name 'coldstore-??????' 2> /dev/null)" ]
 }
 
-@test "/proc not mounted and nowhere to load from: a message" {
+@test "/proc not mounted and nothing may be loaded from /tmp: it works" {
   persist '(define x 1)'
-  without_proc "mount -t tmpfs -o noexec none /dev/shm; mount -t tmpfs -o noexec none /var/tmp; cp --sparse=always $STORE \"\$(command -v cs-run)\" /proc; cd /; mount -t tmpfs -o noexec none /tmp; /proc/cs-run /proc/s.store -c 1"
+  without_proc "mount -t tmpfs -o noexec none /dev/shm; mount -t tmpfs -o noexec none /var/tmp; cp --sparse=always $STORE \"\$(command -v cs-run)\" /proc; cd /; mount -t tmpfs -o noexec none /tmp; /proc/cs-run /proc/s.store -c '(write (+ x 1))'"
+  [ "$status" -eq 0 ] && printed 2 || show
+}
+
+@test "/proc not mounted and nowhere to write: a message" {
+  persist '(define x 1)'
+  without_proc "mount -t tmpfs -o ro none /dev/shm; mount -t tmpfs -o ro none /var/tmp; cp --sparse=always $STORE \"\$(command -v cs-run)\" /proc; cd /; mount -t tmpfs -o ro none /tmp; /proc/cs-run /proc/s.store -c 1"
   [ "$status" -eq 125 ] || show
   complained "cannot load 'libgc.so.1': "
   complained $'\n  mount /proc'

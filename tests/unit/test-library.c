@@ -14,7 +14,7 @@
 #define FIRST "libcs-carried.so"
 #define SECOND "libcs-carried-user.so"
 
-static char first_path[4096], second_path[4096];
+static char first_path[4096], second_path[4096], future_path[4096];
 
 static const char policy_text[] =
   "policy 1\n"
@@ -815,6 +815,40 @@ float_replacement (void)
   first_float ()->replacement = 200;
 }
 
+/* Headers of a copy, which load() puts before ld.so in another form.  */
+static ElfW (Ehdr) *
+first_copy (void)
+{
+  const struct cs_library_disk *library
+    = cs_library_get ((struct cs_libraries_disk *) section, 0);
+
+  CHECK (library->flags & CS_LIBRARY_FLAT);
+  return (ElfW (Ehdr) *) (section + library->copy);
+}
+
+static void
+header_count (void)
+{
+  first_copy ()->e_phnum = UINT16_MAX;
+}
+
+static void
+header_place (void)
+{
+  first_copy ()->e_phoff = UINT32_MAX;
+}
+
+static void
+header_segment (void)
+{
+  ElfW (Ehdr) *header = first_copy ();
+  ElfW (Phdr) *segment = (ElfW (Phdr) *) ((char *) header + header->e_phoff);
+
+  for (int i = 0; i < header->e_phnum; i++)
+    if (segment[i].p_type == PT_LOAD)
+      segment[i].p_filesz = UINT32_MAX;
+}
+
 static void
 load_spoiled (void)
 {
@@ -825,12 +859,75 @@ load_spoiled (void)
   CHECK (load (true, &err) == -CS_E_DAMAGED && err.code == -CS_E_DAMAGED);
 }
 
+/* L4, for a library of the interpreter.  */
+
+static int (*instructions (void)) (void)
+{
+  return (int (*) (void)) at (0, "carried_instructions");
+}
+
+static const char restart_text[] =
+  "policy 1\nrebind *\npersist libcs-carried-user.so\n"
+  "restart libcs-carried.so\nintern function * in persistent\n"
+  "optional intern function * in rebound\n";
+
+static void
+first_of_restart (void)
+{
+  struct cs_err err;
+
+  CHECK (carry (restart_text, &err) == 0);
+  load_ok (false);
+  CHECK (setenv ("CARRIED_PROCESSOR", "special", 1) == 0);
+  CHECK (instructions () () == 2);
+  CHECK (function_at (0, "carried_add") (4) == 5);
+  CHECK (function_at (1, "user_add") (4) == 9);
+  words[0] = (uintptr_t) at (0, "carried_add");
+  save_and_leave ();
+}
+
+static void
+next_of_restart (void)
+{
+  resume ();
+  cs_library_restart (&set, 0, set.nr_base);
+  CHECK (words[0] == (uintptr_t) at (0, "carried_add"));
+  CHECK (*int_at (0, "carried_constructed") == 1);
+  CHECK (((int (*) (void)) at (0, "carried_hidden")) () == 10);
+  CHECK (*int_at (0, "carried_count") == 1);
+  CHECK (unsetenv ("CARRIED_PROCESSOR") == 0);
+  CHECK (instructions () () == 1);
+  CHECK (!cs_library_any_restarts (&set));
+}
+
+static void
+restarted (void)
+{
+  CHECK (in_child (first_of_restart) == 0);
+  CHECK (in_child (next_of_restart) == 0);
+  CHECK (in_child (next_of_restart) == 0);
+}
+
+static void
+newer_libc (void)
+{
+  struct cs_err err;
+
+  strcpy (first_path, future_path);
+  CHECK (carry_first (1, "policy 1\nrebind *\npersist libcs-future.so\n", &err)
+         == 0);
+  CHECK (load (false, &err) == -CS_E_INCOMPATIBLE);
+  CHECK (strstr (err.text, "'libcs-future.so': it needs glibc 99.7, and this"
+                 " system has libc.so.6 of glibc 2."));
+  CHECK (strstr (err.advice, "glibc 99.7 or later"));
+}
+
 static void
 damaged_entries (void)
 {
   static void (*const spoils[]) (void) = {
     slot_outside, slot_odd, slot_at_zero, slot_replacement, float_entry,
-    float_replacement
+    float_replacement, header_count, header_place, header_segment
   };
 
   CHECK (in_child (change_data) == 0);
@@ -861,14 +958,19 @@ static const struct test_case cases[] = {
   { "a store without the section", no_section },
   { "finding a library by its name", finding },
   { "damaged counts, offsets and addresses", damaged_heads },
-  { "damaged slots and floats", damaged_entries },
+  { "damaged slots, floats and headers", damaged_entries },
+  { "a library that restarts decides again what it decided for one processor",
+    restarted },
+  { "a libc that is too old is named, with its version and the one needed",
+    newer_libc },
 };
 
 int
 main (void)
 {
   if (!find_fixture ("carried", first_path)
-      || !find_fixture ("carried-user", second_path))
+      || !find_fixture ("carried-user", second_path)
+      || !find_fixture ("future", future_path))
     return 1;
   return run_cases (cases, sizeof cases / sizeof *cases);
 }
