@@ -570,7 +570,6 @@ cs_store_map_extent (struct cs_store *store, void *addr, size_t len,
       || off > store->superblock.committed - rounded)
     return cs_err_sys (err, EINVAL, "no committed library data of %zu bytes "
                        "at %p in '%s'", len, addr, store->path);
-  cs_own_recover_alone (store);
   if (store->fd < 0)
     return cs_err_sys (err, EBADF, "library data of '%s'", store->path);
   r = cs_region_map_over (store, off, rounded, (int) e.prot,
@@ -589,9 +588,7 @@ cs_store_map_copy (struct cs_store *store, void *to, const void *from,
   uint64_t off = (uint64_t) (uintptr_t) from - store->superblock.base;
   uint64_t page = off / CS_STORE_PAGE_LEN;
   uint64_t end = page + len / CS_STORE_PAGE_LEN;
-  bool known = cs_own_recover_alone (store) == 0;
-  bool in_file = known && store->superblock.generation > 0
-                 && store->fd >= 0
+  bool in_file = store->superblock.generation > 0 && store->fd >= 0
                  && !store->log.broken && cs_patch_next (store, page, end) == end
                  && off <= store->superblock.committed
                  && len <= store->superblock.committed - off;

@@ -413,15 +413,18 @@ bool cs_store_maps (const struct cs_store *store, const void *addr);
 
 /* Map the committed contents of the CS_EXTENT_LIBRARY_DATA extent that holds
    [ADDR, ADDR + LEN) over whatever is mapped there (MAP_FIXED), with its
-   protection.  -EINVAL if there is no such extent in the last commit;
-   -EBADF after cs_store_disown().  */
+   protection.  For a resume: before the program runs, so that nobody has
+   taken the store's descriptor, which is not looked at again (D2).  -EINVAL
+   if there is no such extent in the last commit; -EBADF after
+   cs_store_disown().  */
 int cs_store_map_extent (struct cs_store *store, void *addr, size_t len,
                          struct cs_err *err);
 
 /* Put LEN bytes of the image, which begin at FROM, at address TO too, with
    protection PROT, over whatever is mapped there: from the committed file
    if they are in it, otherwise a copy.  FROM's bytes must not change while
-   the mapping is used.  All page-aligned.  Returns 0 or -errno.  */
+   the mapping is used.  All page-aligned.  For a resume, as before.  Returns 0
+   or -errno.  */
 int cs_store_map_copy (struct cs_store *store, void *to, const void *from,
                        size_t len, int prot, struct cs_err *err);
 
