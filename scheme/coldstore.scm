@@ -162,13 +162,6 @@ rule of the policy speaks of; #f for none, which is close."
          ((module-ref module 'call-with-sigint)
           (lambda () (car (sigaction SIGINT)))))))
 
-;; Called by libcs/guile/ports.c with a port that is connected to something
-;; else from now on: what it had read ahead, and what it had not written, is
-;; forgotten.
-(define (empty-buffers! port)
-  (define (empty! buffer)
-    (set-port-buffer-cur! buffer 0)
-    (set-port-buffer-end! buffer 0)
-    (set-port-buffer-has-eof?! buffer #f))
-  (empty! (port-read-buffer port))
-  (empty! (port-write-buffer port)))
+;; Called by libcs/guile/ports.c when the workspace is made: PORT's buffers.
+(define (port-buffers port)
+  (cons (port-read-buffer port) (port-write-buffer port)))

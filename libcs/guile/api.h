@@ -44,7 +44,6 @@
   F (current_thread)                                                    \
   F (current_warning_port)                                              \
   F (display)                                                           \
-  F (drain_input)                                                       \
   F (end_input)                                                         \
   F (fdes_to_port)                                                      \
   F (file_port_p)                                                       \
@@ -83,7 +82,6 @@
   F (puts)                                                              \
   F (read)                                                              \
   F (reverse_x)                                                         \
-  F (seek)                                                              \
   F (set_automatic_finalization_enabled)                                \
   F (set_current_dynamic_state)                                         \
   F (set_current_error_port)                                            \

@@ -33,6 +33,7 @@
 #include "guile/inspect.h"
 #include "guile/interpreter.h"
 #include "guile/mutex.h"
+#include "guile/port-output.h"
 #include "guile/service.h"
 #include "guile/signals.h"
 #include "guile/system.h"
@@ -56,7 +57,6 @@ static struct
   bool left;                    /* exit() was called: a hook may call it again */
   bool exiting;                 /* ... of libc itself: there is no way back */
   bool discarded;               /* nothing is to be saved any more */
-  bool broken_pipe;             /* a port's reader had gone by then */
 } workspace;
 
 static SCM
@@ -358,11 +358,34 @@ cs_interpreter_load (struct cs_store *store, struct cs_table_disk *table,
 }
 
 static void *
-flush_ports (void *only_files)
+flush_ports (void *unused)
 {
-  if (cs_ports_flush (only_files != NULL))
-    workspace.broken_pipe = true;
-  return NULL;
+  cs_port_output_flush ();
+  return unused;
+}
+
+static void *
+write_ports (void *unused)
+{
+  cs_port_output_write ();
+  return unused;
+}
+
+/* The workspace is left: the other threads are parked if it is saved, and run
+   if not.  */
+static void *
+leave_parked (void *unused)
+{
+  cs_port_output_leave (&workspace.image->ports,
+                        scm_of (workspace.image->module.park), true);
+  return unused;
+}
+
+static void *
+leave_running (void *unused)
+{
+  cs_port_output_leave (&workspace.image->ports, SCM_BOOL_F, false);
+  return unused;
 }
 
 /* In Guile mode: keep the workspace thread's dynamic state.  Another thread
@@ -376,12 +399,9 @@ keep_dynamic_state (void *unused)
   return unused;
 }
 
-/* Once more what ports on files hold: other threads may have written to them
-   until they were stopped.  */
 static void *
 record_ports (void *unused)
 {
-  flush_ports (&workspace);
   cs_ports_record (&workspace.image->ports);
   return unused;
 }
@@ -393,16 +413,18 @@ park_others (void *unused)
   return unused;
 }
 
-/* Bring the interpreter to where its image can be written.  An error in a
-   step is reported by scm_with_guile, and the next one is taken.  */
+/* Bring the interpreter to where its image can be written; OUTPUT writes what
+   ports on files hold.  An error in a step is reported by scm_with_guile, and
+   the next one is taken.  */
 static void
-quiesce (void)
+quiesce (void *(*output) (void *))
 {
   cs_module_keep_settings (&workspace.image->module);
   cs_signals_hold ();
   scm.with_guile (keep_dynamic_state, NULL);
   cs_finalizers_hold ();
   scm.with_guile (park_others, NULL);
+  scm.with_guile (output, NULL);
   scm.with_guile (record_ports, NULL);
 }
 
@@ -420,6 +442,14 @@ unblock_asyncs (void)
   SCM_I_THREAD_DATA (scm.current_thread ())->block_asyncs--;
 }
 
+/* What ports could not write before the image was written.  */
+static void
+finish_ports (void)
+{
+  if (cs_port_output_finish (workspace.params ? workspace.params->warn : NULL))
+    raise (SIGPIPE);
+}
+
 /* exit() was called in Guile mode.  Returns in a forked child only: it ends
    like any process, and leaves the store alone.  */
 static void
@@ -435,13 +465,15 @@ leaving (int status)
   scm.with_guile (flush_ports, NULL);
   if (cs_process.child)
     {
-      if (workspace.broken_pipe)
-        raise (SIGPIPE);
+      scm.with_guile (leave_running, NULL);
+      finish_ports ();
       return;
     }
   block_asyncs ();
   if (cs_interpreter_will_save () || !workspace.params)
-    quiesce ();
+    quiesce (leave_parked);
+  else
+    scm.with_guile (leave_running, NULL);
   status = cs_signals_status (status);
   if (!jumps)
     workspace.finish (status);
@@ -479,6 +511,8 @@ void
 cs_interpreter_flush (void)
 {
   scm.with_guile (flush_ports, NULL);
+  scm.with_guile (leave_running, NULL);
+  cs_port_output_await ();
   scm.with_guile (unread_input, NULL);
 }
 
@@ -567,9 +601,10 @@ boot_body (void *unused)
                       || !cs_mutex_check ();
   cs_module_evaluate (preload);
   cs_module_make (&workspace.image->module);
-  cs_ports_make (&workspace.image->ports,
-                 (cs_ports_print *) (uintptr_t) cs_module_trampoline
-                   (&workspace.image->module, "print-lost-port"));
+  if (!cs_ports_make (&workspace.image->ports,
+                      (cs_ports_print *) (uintptr_t) cs_module_trampoline
+                        (&workspace.image->module, "print-lost-port")))
+    workspace.unknown = true;
   cs_pointers_make (&workspace.image->pointers,
                     cs_module_trampoline (&workspace.image->module,
                                           "finalize-pointer"),
@@ -662,8 +697,9 @@ cs_interpreter_boot (struct cs_store *store, struct cs_err *err)
   if (code == 0 && workspace.status != 0)
     code = cs_err_set (err, CS_E_INCOMPATIBLE, "the interpreter did not boot");
   if (code == 0 && workspace.unknown)
-    code = cs_err_set (err, CS_E_INCOMPATIBLE, "this libguile's threads or"
-                       " mutexes are not those of Guile 3.0.8 to 3.0.11");
+    code = cs_err_set (err, CS_E_INCOMPATIBLE, "this libguile's threads,"
+                       " mutexes or ports are not those of Guile 3.0.8 to"
+                       " 3.0.11");
   /* libguile's exit handler flushes all ports (libguile/init.c,
      cleanup_for_exit).  leaving() has done that, on a thread that need not
      be made known to Guile for it.  */
@@ -812,8 +848,7 @@ cs_interpreter_checkpoint (struct cs_err *err)
     return err->code;
   cs_applier_await ();
   block_asyncs ();
-  quiesce ();
-  workspace.broken_pipe = false;
+  quiesce (write_ports);
   cs_interpreter_hold ();
   cs_process_record_timers ();
   code = cs_store_commit (cs_process.store, err);
@@ -862,7 +897,6 @@ cs_interpreter_save (struct cs_store *store, struct cs_err *err)
 void
 cs_interpreter_exit (int status)
 {
-  if (workspace.broken_pipe)
-    raise (SIGPIPE);
+  finish_ports ();
   exit (status);
 }

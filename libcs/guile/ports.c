@@ -3,17 +3,18 @@
 
 #include <limits.h>
 #include <locale.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "guile/api.h"
 #include "guile/attempt.h"
+#include "guile/port.h"
 #include "guile/ports.h"
+#include "guile/threads.h"
 #include "process/process.h"
+#include "report.h"
 
 static SCM
 scm_of (uint64_t bits)
@@ -27,7 +28,19 @@ private_variable (const char *name)
   return scm.c_private_lookup ("coldstore", name);
 }
 
-void
+/* puts() makes a port's last buffer.  */
+static bool
+check_layout (SCM port)
+{
+  SCM buffers;
+
+  scm.puts ("", port);
+  buffers = scm.call_1 (scm.variable_ref (private_variable ("port-buffers")),
+                        port);
+  return cs_port_check (port, SCM_CAR (buffers), SCM_CDR (buffers));
+}
+
+bool
 cs_ports_make (struct cs_ports_disk *image, cs_ports_print *print_lost)
 {
   const SCM standard[3] = {
@@ -38,8 +51,7 @@ cs_ports_make (struct cs_ports_disk *image, cs_ports_print *print_lost)
 
   for (int fd = 0; fd < 3; fd++)
     image->standard[fd] = SCM_UNPACK (standard[fd]);
-  image->empty
-    = SCM_UNPACK (scm.variable_ref (private_variable ("empty-buffers!")));
+  image->unsettled = 0;
   image->rules
     = SCM_UNPACK (scm.variable_ref (private_variable ("port-rules")));
   image->held = SCM_UNPACK (scm.make_weak_key_hash_table (SCM_UNDEFINED));
@@ -48,72 +60,7 @@ cs_ports_make (struct cs_ports_disk *image, cs_ports_print *print_lost)
   lost = scm.make_port_type (image->lost_name, NULL, NULL);
   scm.set_port_print (lost, print_lost);
   image->lost = (uintptr_t) lost;
-}
-
-/* Flushing.  */
-
-static SCM
-flush (void *attempt)
-{
-  scm.flush (((struct cs_attempt *) attempt)->object);
-  return SCM_UNSPECIFIED;
-}
-
-static void *
-fail_again (void *attempt)
-{
-  struct cs_attempt *a = attempt;
-
-  scm.throw (a->key, a->args);
-  return NULL;
-}
-
-static bool
-is_pending (int signum)
-{
-  sigset_t pending;
-
-  return sigpending (&pending) == 0 && sigismember (&pending, signum) == 1;
-}
-
-/* SIGPIPE is blocked.  */
-static void
-flush_port (SCM port)
-{
-  struct cs_attempt attempt = { .object = port };
-
-  cs_attempt (&attempt, flush);
-  if (attempt.failed && !is_pending (SIGPIPE))
-    scm.with_guile (fail_again, &attempt);
-}
-
-/* The list comes first: flushing a port of the user's own making runs what
-   the user wrote.  */
-static void
-add_output (void *list, SCM port)
-{
-  if (SCM_OPOUTPORTP (port))
-    *(SCM *) list = scm.cons (port, *(SCM *) list);
-}
-
-bool
-cs_ports_flush (bool only_files)
-{
-  const struct timespec no_time = { 0, 0 };
-  SCM ports = SCM_EOL;
-  sigset_t broken_pipe, old;
-  bool broken;
-
-  sigemptyset (&broken_pipe);
-  sigaddset (&broken_pipe, SIGPIPE);
-  pthread_sigmask (SIG_BLOCK, &broken_pipe, &old);
-  scm.c_port_for_each (add_output, &ports);
-  for (; scm_is_pair (ports); ports = SCM_CDR (ports))
-    if (!only_files || scm_is_true (scm.file_port_p (SCM_CAR (ports))))
-      flush_port (SCM_CAR (ports));
-  broken = sigtimedwait (&broken_pipe, NULL, &no_time) == SIGPIPE;
-  pthread_sigmask (SIG_SETMASK, &old, NULL);
-  return broken;
+  return check_layout (standard[STDOUT_FILENO]);
 }
 
 /* Only a file can take it back.  */
@@ -128,32 +75,22 @@ cs_ports_unread (const struct cs_ports_disk *image)
 
 /* Ports on descriptors.  */
 
-struct fports
+static bool
+is_standard (const struct cs_ports_disk *image, SCM port)
 {
-  const struct cs_ports_disk *image;
-  SCM list;
-};
-
-static void
-add_fport (void *fports, SCM port)
-{
-  struct fports *f = fports;
-
   for (int fd = 0; fd < 3; fd++)
-    if (SCM_UNPACK (port) == f->image->standard[fd])
-      return;
-  if (SCM_OPPORTP (port) && scm_is_true (scm.file_port_p (port)))
-    f->list = scm.cons (port, f->list);
+    if (SCM_UNPACK (port) == image->standard[fd])
+      return true;
+  return false;
 }
 
-/* The open ones, but for the standard ports.  */
-static SCM
-open_fports (const struct cs_ports_disk *image)
+/* An open one, but no standard port.  */
+static bool
+is_fport (const struct cs_ports_disk *image, SCM port)
 {
-  struct fports fports = { image, SCM_EOL };
-
-  scm.c_port_for_each (add_fport, &fports);
-  return fports.list;
+  return SCM_OPPORTP (port) && !is_standard (image, port)
+         && cs_port_is_made (port)
+         && scm_is_true (scm.file_port_p (port));
 }
 
 /* Recording.  */
@@ -169,50 +106,46 @@ rule_of (SCM symbol)
   return CS_POLICY_FILES_NONE;
 }
 
-static SCM
-ask_position (void *attempt)
-{
-  return scm.seek (((struct cs_attempt *) attempt)->object, scm.from_int32 (0),
-                   scm.from_int32 (SEEK_CUR));
-}
-
-/* Where PORT's next byte is; -1 if that cannot be said.  What the user put
-   back may lead to before the file's beginning.  */
+/* Where PORT's next byte is, to be read or, of what it has not written yet, to
+   be written; -1 if that cannot be said.  What the user put back may lead to
+   before the file's beginning.  */
 static int64_t
 position_of (SCM port)
 {
-  struct cs_attempt attempt = { .object = port };
-  int64_t position;
-  SCM answer;
+  int64_t position = lseek (SCM_FPORT_FDES (port), 0, SEEK_CUR);
+  int64_t ahead = (int64_t) cs_port_read_ahead (port);
 
-  if (lseek (SCM_FPORT_FDES (port), 0, SEEK_CUR) < 0)
+  if (position < 0)
     return -1;
-  answer = cs_attempt (&attempt, ask_position);
-  if (attempt.failed)
-    return -1;
-  position = scm.to_int64 (answer);
-  return position < 0 ? 0 : position;
+  return position < ahead ? 0 : position - ahead;
+}
+
+/* Put the name of PORT's file into TEXT, of PATH_MAX bytes; "" if it has
+   none.  */
+static void
+name_of (SCM port, char *text)
+{
+  SCM name = scm.port_filename (port);
+  size_t len = scm_is_string (name)
+               ? scm.to_locale_stringbuf (name, text, PATH_MAX) : 0;
+
+  text[len < PATH_MAX ? len : 0] = '\0';
 }
 
 static void
 record (const struct cs_ports_disk *image, SCM port)
 {
   SCM rule = scm.hashq_ref (scm_of (image->rules), port, SCM_BOOL_F);
-  SCM name = scm.port_filename (port);
   char text[PATH_MAX];
-  size_t len = scm_is_string (name)
-               ? scm.to_locale_stringbuf (name, text, sizeof text) : 0;
   struct cs_descriptor_port known = {
     .position = position_of (port),
     .rule = rule_of (rule),
     .revealed = SCM_FSTREAM (port)->revealed > 0
   };
 
-  if (len > 0 && len < sizeof text)
-    {
-      text[len] = '\0';
-      known.name = text;
-    }
+  name_of (port, text);
+  if (text[0])
+    known.name = text;
   cs_process_record_descriptor (SCM_FPORT_FDES (port), &known);
 }
 
@@ -225,15 +158,29 @@ record_held (void *unused, SCM port, SCM number, SCM result)
   return result;
 }
 
+/* Does PORT hold what only this process knows what to do with?  */
+static bool
+is_unsettled (SCM port)
+{
+  const char *bytes;
+
+  return !cs_port_is_settled (port) || cs_port_unwritten (port, &bytes) > 0;
+}
+
 void
-cs_ports_record (const struct cs_ports_disk *image)
+cs_ports_record (struct cs_ports_disk *image)
 {
   SCM rule = scm.variable_ref (scm_of (image->default_rule));
-  SCM ports = open_fports (image);
+  SCM ports = cs_port_list ();
 
   cs_process_forget_descriptors (rule_of (rule));
+  image->unsettled = 0;
   for (; scm_is_pair (ports); ports = SCM_CDR (ports))
-    record (image, SCM_CAR (ports));
+    if (is_fport (image, SCM_CAR (ports)))
+      {
+        record (image, SCM_CAR (ports));
+        image->unsettled |= is_unsettled (SCM_CAR (ports));
+      }
   scm.internal_hash_fold (record_held, NULL, SCM_BOOL_F,
                           scm_of (image->held));
   cs_process_record_numbers ();
@@ -290,24 +237,53 @@ lose (const struct cs_ports_disk *image, SCM port)
 }
 
 static void
+forget_buffers (SCM port)
+{
+  cs_port_forget_output (port);
+  cs_port_forget_input (port);
+}
+
+/* What PORT could not write in the last process is for this one if it is on a
+   regular file that has not changed.  */
+static void
+check_unwritten (SCM port, const struct cs_descriptor_now *now)
+{
+  const char *bytes;
+  size_t len = cs_port_unwritten (port, &bytes);
+  char name[PATH_MAX];
+  struct stat status;
+
+  if (len == 0 || (now && now->state == CS_DESCRIPTOR_SAME
+                   && fstat (now->fd, &status) == 0
+                   && S_ISREG (status.st_mode)))
+    return;
+  name_of (port, name);
+  cs_report (CS_REPORT_STOPPED, "file '%.256s': %zu bytes that could not be"
+             " written to it in the last process are dropped", name, len);
+  cs_port_forget_output (port);
+}
+
+static void
 reconnect (const struct cs_ports_disk *image, SCM port)
 {
   int fd = SCM_FPORT_FDES (port);
   const struct cs_descriptor_now *now = cs_process_descriptor (fd);
 
+  cs_port_settle (port);
   /* One that the program made of 0, 1 or 2 (fdopen).  */
   if (!now && fd < CS_DESCRIPTORS_FIRST)
     {
-      scm.call_1 (scm_of (image->empty), port);
+      forget_buffers (port);
       return;
     }
+  check_unwritten (port, now);
   if (!now || now->state == CS_DESCRIPTOR_LOST)
     {
       lose (image, port);
       return;
     }
   if (now->state != CS_DESCRIPTOR_SAME)
-    scm.call_1 (scm_of (image->empty), port);
+    forget_buffers (port);
   SCM_FSTREAM (port)->fdes = now->fd;
 }
 
@@ -316,11 +292,14 @@ cs_ports_reconnect (const struct cs_ports_disk *image)
 {
   SCM ports;
 
-  if (!cs_process_descriptors_changed ())
+  if (!cs_process_descriptors_changed () && image->unsettled == 0
+      && !cs_threads_are_gone ())
     return;
-  for (ports = open_fports (image); scm_is_pair (ports);
-       ports = SCM_CDR (ports))
-    reconnect (image, SCM_CAR (ports));
+  for (ports = cs_port_list (); scm_is_pair (ports); ports = SCM_CDR (ports))
+    if (is_fport (image, SCM_CAR (ports)))
+      reconnect (image, SCM_CAR (ports));
+    else if (!cs_port_is_made (SCM_CAR (ports)))
+      cs_port_abandon (SCM_CAR (ports));
 }
 
 /* Standard ports.  */
@@ -342,24 +321,6 @@ buffering (int fd)
   return isatty (fd) ? "none" : fd == STDERR_FILENO ? "line" : "block";
 }
 
-static SCM
-drain (void *attempt)
-{
-  return scm.drain_input (((struct cs_attempt *) attempt)->object);
-}
-
-/* Forget what PORT has read ahead.  It takes some time to begin to evaluate
-   Scheme code, so that is left for what cannot be decoded.  */
-static void
-forget_input (const struct cs_ports_disk *image, SCM port)
-{
-  struct cs_attempt attempt = { .object = port };
-
-  cs_attempt (&attempt, drain);
-  if (attempt.failed)
-    scm.call_1 (scm_of (image->empty), port);
-}
-
 /* What setvbuf was told last is kept in the port's first word (Guile 3.0,
    libguile/ports.h, ports.c, scm_setvbuf).  */
 static const char *
@@ -371,8 +332,8 @@ present_buffering (SCM port)
 }
 
 /* Each setvbuf makes new buffers, two pages to be written to: not if it would
-   change nothing but their size.  An output port's buffer is empty since the
-   image was written.  */
+   change nothing but their size.  It writes out what the port holds, which was
+   for somebody else.  */
 static void
 follow (struct cs_ports_disk *image, int fd)
 {
@@ -384,8 +345,8 @@ follow (struct cs_ports_disk *image, int fd)
       port = make_standard (fd);
       image->standard[fd] = SCM_UNPACK (port);
     }
-  if (fd == STDIN_FILENO)
-    forget_input (image, port);
+  cs_port_settle (port);
+  forget_buffers (port);
   scm.set_port_line_x (port, scm.from_int32 (0));
   scm.set_port_column_x (port, scm.from_int32 (0));
   if (strcmp (present_buffering (port), wanted) != 0)

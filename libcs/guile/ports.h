@@ -29,8 +29,8 @@
 struct cs_ports_disk
 {
   uint64_t standard[3];         /* input, output, error */
-  uint64_t empty;               /* procedure of (coldstore): takes a port and
-                                   empties its buffers */
+  uint64_t unsettled;           /* not 0: a port on a file holds what was not
+                                   written, or was in use */
   uint64_t rules;               /* weak hash table: from ports to symbols */
   uint64_t default_rule;        /* variable: a symbol, or #f */
   uint64_t held;                /* weak hash table: from closed ports to the
@@ -45,29 +45,24 @@ typedef int cs_ports_print (SCM port, SCM out, scm_print_state *state);
 int cs_ports_print_lost (SCM port, SCM out, scm_print_state *state);
 
 /* Once in the life of a store, when (coldstore) has been made.  PRINT_LOST is
-   the trampoline of the function above.  */
-void cs_ports_make (struct cs_ports_disk *image, cs_ports_print *print_lost);
-
-/* Write out what ports hold.  What goes wrong with one is reported on the
-   current error port, as plain Guile does when it ends, and the others follow.
-   A reader that has gone is told by the value: then plain Guile would have
-   ended by SIGPIPE.  With ONLY_FILES nothing of the user's is run: ports of
-   the user's own making are left out.  */
-bool cs_ports_flush (bool only_files);
+   the trampoline of the function above.  False if ports are not laid out as
+   port.h says.  */
+bool cs_ports_make (struct cs_ports_disk *image, cs_ports_print *print_lost);
 
 /* Give back what standard input has read ahead, if it is a file.  */
 void cs_ports_unread (const struct cs_ports_disk *image);
 
 /* Note the open ports for the image that is about to be written.  The other
    threads of Guile should have been stopped.  */
-void cs_ports_record (const struct cs_ports_disk *image);
+void cs_ports_record (struct cs_ports_disk *image);
 
 /* Give the ports of the last process what they have in this one, before
    anything else of Guile's can close a descriptor.  */
 void cs_ports_reconnect (const struct cs_ports_disk *image);
 
-/* Connect the standard ports to this process.  One that was closed is made
-   anew.  A current port that is closed gives way to the standard one.  */
+/* Connect the standard ports to this process: what a failed write left in
+   them, or was read ahead, is gone.  One that was closed is made again.  A
+   current port that is closed gives way to the standard one.  */
 void cs_ports_follow (struct cs_ports_disk *image);
 
 #endif

@@ -298,6 +298,12 @@ cs_threads_weed (const struct cs_thread_layout_disk *layout)
   cs_process_weed ();
 }
 
+bool
+cs_threads_are_gone (void)
+{
+  return gone.nr > 0;
+}
+
 SCM
 cs_threads_gone (void)
 {

@@ -45,6 +45,9 @@ void cs_threads_forked (void);
    last process off the interpreter's list.  */
 void cs_threads_weed (const struct cs_thread_layout_disk *layout);
 
+/* After that, until cs_threads_gone(): were there any?  */
+bool cs_threads_are_gone (void);
+
 /* In Guile mode, after that: the list of these threads.  Once.  */
 SCM cs_threads_gone (void);
 

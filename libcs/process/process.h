@@ -389,6 +389,11 @@ bool cs_process_thread_runs (uint32_t tid);
 void cs_process_give_signal_stack (void);
 void cs_process_take_signal_stack (void);
 
+/* write.c: write to FD as many of LEN bytes as it takes without waiting for a
+   reader, longer than some milliseconds.  As write(2), but EAGAIN says that it
+   takes none now, whatever its flags are.  */
+ssize_t cs_process_write_now (int fd, const void *bytes, size_t len);
+
 /* stop.c: wait while *WORD is VALUE; let all who do look at it again.  */
 void cs_process_await (atomic_uint *word, unsigned value);
 void cs_process_awaken (atomic_uint *word);

@@ -221,7 +221,8 @@ static const struct row report_entry[] = {
 #define T struct cs_guile_disk
 static const struct row guile[] = {
   IS (magic), IS (version), RESERVED (reserved), IS (dynamic_state),
-  IS (ports.standard), TO (ports.empty, ports.default_rule),
+  IS (ports.standard), IS (ports.unsettled),
+  TO (ports.rules, ports.default_rule),
   IS (ports.held), IS (ports.lost), IS (ports.lost_name), IS (modules),
   IS (module.entries), TO (module.park, module.answer_signals),
   TO (module.before_checkpoint, module.after_resume), IS (module.resumed),
