@@ -78,6 +78,8 @@ cs_err_prefix (struct cs_err *err, const char *format, ...)
   va_list ap;
   size_t len;
 
+  if (!err)
+    return -CS_E_REFUSED;
   memcpy (text, err->text, sizeof text);
   va_start (ap, format);
   vsnprintf (err->text, sizeof err->text, format, ap);
@@ -93,6 +95,8 @@ cs_err_advise (struct cs_err *err, const char *format, ...)
 {
   va_list ap;
 
+  if (!err)
+    return -CS_E_REFUSED;
   va_start (ap, format);
   vsnprintf (err->advice, sizeof err->advice, format, ap);
   va_end (ap);
@@ -107,7 +111,7 @@ cs_err_advise_space (struct cs_err *err)
 
   if (getrlimit (RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
     cs_err_advise (err, "raise the limit of address space: ulimit -v");
-  return err->code;
+  return err ? err->code : -CS_E_REFUSED;
 }
 
 int

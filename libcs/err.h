@@ -47,7 +47,9 @@ int cs_err_set (struct cs_err *err, int code, const char *format, ...)
 int cs_err_sys (struct cs_err *err, int errnum, const char *format, ...)
   __attribute__ ((format (printf, 3, 4)));
 
-/* Put a prefix and ": " before the text of ERR.  Returns ERR's code.  */
+/* Put a prefix and ": " before the text of ERR.  Returns ERR's code.  Without
+   an ERR to look at (NULL) this and the next two return -CS_E_REFUSED: where
+   the code matters, have one.  */
 int cs_err_prefix (struct cs_err *err, const char *format, ...)
   __attribute__ ((format (printf, 2, 3)));
 

@@ -23,6 +23,7 @@ static struct
 {
   struct cs_store *store;
   int (*failed) (const struct cs_err *err);
+  void (*warn) (const char *text);
   pthread_mutex_t lock;
   pthread_cond_t ended;
   bool begun;                   /* a thread is at work */
@@ -39,6 +40,15 @@ end (void)
   pthread_mutex_unlock (&work.lock);
 }
 
+void
+cs_applier_warn (struct cs_store *store, void (*warn) (const char *text))
+{
+  char text[1024];
+
+  if (warn && cs_store_take_warning (store, text, sizeof text))
+    warn (text);
+}
+
 static void *
 apply (void *unused)
 {
@@ -49,16 +59,19 @@ apply (void *unused)
     cs_failure_clear (CS_FAILURE_APPLY);
   else if (cs_failure_note (CS_FAILURE_APPLY, &err) && work.failed)
     work.failed (&err);
+  cs_applier_warn (work.store, work.warn);
   end ();
   return unused;
 }
 
 void
 cs_applier_start (struct cs_store *store,
-                  int (*failed) (const struct cs_err *err))
+                  int (*failed) (const struct cs_err *err),
+                  void (*warn) (const char *text))
 {
   cs_applier_await ();
   work.store = store;
+  work.warn = warn;
   work.failed = failed;
   work.begun = true;
   if (cs_service_start (apply) != 0)

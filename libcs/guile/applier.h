@@ -9,9 +9,15 @@
 /* Have the last commit of STORE applied by a thread of its own (service.h),
    which is not known to Guile.  FAILED, which may be NULL, is told
    if that fails otherwise than the last time; nothing is lost then
-   (cs_store_apply).  */
+   (cs_store_apply).  WARN, which may be NULL, is told what
+   cs_store_take_warning() has.  */
 void cs_applier_start (struct cs_store *store,
-                       int (*failed) (const struct cs_err *err));
+                       int (*failed) (const struct cs_err *err),
+                       void (*warn) (const char *text));
+
+/* Tell WARN, which may be NULL, what cs_store_take_warning() has.  */
+void cs_applier_warn (struct cs_store *store,
+                      void (*warn) (const char *text));
 
 /* Wait until that thread is not at work.  Not to be called by who has stopped
    other threads.  */

@@ -864,7 +864,8 @@ cs_interpreter_checkpoint (struct cs_err *err)
       return code;
     }
   cs_failure_clear (CS_FAILURE_COMMIT);
-  cs_applier_start (cs_process.store, workspace.params->checkpoint_failed);
+  cs_applier_start (cs_process.store, workspace.params->checkpoint_failed,
+                    workspace.params->warn);
   return 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "guile/applier.h"
 #include "guile/faults.h"
 #include "guile/interpreter.h"
 #include "guile/rollback.h"
@@ -52,6 +53,8 @@ finish (int status)
       else if (status == 0)
         status = EXIT_FAILURE;
     }
+  if (cs_interpreter_will_save ())
+    cs_applier_warn (running.store, running.params->warn);
   cs_interpreter_exit (status);
 }
 
@@ -71,6 +74,8 @@ cs_workspace_run (const char *path, const struct cs_run_params *params,
   code = cs_store_open_inherited (path, mode, generation, inherited,
                                   &running.store, err);
   running.params = params;
+  if (code == 0)
+    cs_applier_warn (running.store, params->warn);
   cs_process.changed_files = params->changed_files;
   /* Nothing is at stake: it can always be looked at.  */
   cs_process.never_refuse = params->ephemeral;

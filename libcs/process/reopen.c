@@ -53,7 +53,8 @@ rule_for (const struct cs_descriptor_disk *d)
   if (rule == CS_POLICY_FILES_NONE)
     {
       if (!resumed.policy)
-        cs_imports_policy (cs_process.store, &resumed.policy, NULL);
+        cs_imports_policy (cs_process.store, &resumed.policy,
+                           &(struct cs_err) CS_ERR_INIT);
       rule = cs_descriptor_rule (d, name_of (d), resumed.policy,
                                  image ()->files_rule);
     }

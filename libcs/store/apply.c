@@ -24,6 +24,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -80,6 +81,7 @@ each_record (struct cs_store *store,
 struct keeper
 {
   struct cs_store before;       /* the store without the records to come */
+  struct cs_superblock_disk image;      /* its superblock */
   int folder;
   uint64_t turn;                /* the image may hold pages up to here */
 };
@@ -109,30 +111,121 @@ keep_record (void *context, struct cs_store *store,
   return 0;
 }
 
-/* The folder is somebody else's, or the store's name leaves no room for the
-   history's: go on without one.  The image must
+/* Is CODE, of the history's directory or of a file in it, for the user to
+   mend?  Other failures may pass by themselves.  */
+static bool
+stands_in_the_way (int code)
+{
+  static const int codes[] = {
+    CS_E_REFUSED, EACCES, EPERM, EROFS, ENAMETOOLONG, ENOTDIR, ELOOP, EEXIST
+  };
+
+  for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+    if (code == -codes[i])
+      return true;
+  return false;
+}
+
+static const char *
+reason (int code)
+{
+  switch (code)
+    {
+    case -CS_E_REFUSED:
+      return "it is somebody else's, or others can write to it";
+    case -ELOOP:
+      return strerror (ENOTDIR);
+    case -EEXIST:
+      return "a file in it has a generation's name, but is not of this store";
+    default:
+      return strerror (-code);
+    }
+}
+
+/* Once a run, whatever comes in between.  */
+static void
+warn (struct cs_store *store, int code)
+{
+  if (store->has_warned)
+    return;
+  store->has_warned = true;
+  snprintf (store->warning, sizeof store->warning, "'%.300s' keeps no older"
+            " generations: '%.300s-history': %s (the next run tries again)",
+            store->path, store->path, reason (code));
+}
+
+/* Something is in the way of the history: go on without one.  The image must
    say so before it changes: who finds no history takes it for unchanged
    otherwise (history.c).  */
 static int
-do_without (struct cs_store *store, struct cs_superblock_disk *old,
+do_without (struct cs_store *store, struct cs_superblock_disk *old, int code,
             struct cs_err *err)
 {
+  struct cs_superblock_disk *sb = &store->superblock;
   int r;
 
+  warn (store, code);
   old->history = 0;
   cs_superblock_seal (old);
   r = cs_superblock_replace (store->fd, old);
   if (r < 0)
     return cs_err_sys (err, -r, "write the superblock");
-  store->superblock.history = 0;
-  cs_superblock_seal (&store->superblock);
+  sb->history_wanted = sb->history;
+  sb->history = 0;
+  cs_superblock_seal (sb);
   return 0;
+}
+
+void
+cs_apply_resume_history (struct cs_store *store)
+{
+  struct cs_superblock_disk *sb = &store->superblock;
+  struct cs_err err = CS_ERR_INIT;
+  int folder;
+
+  if (sb->history > 0 || sb->history_wanted == 0)
+    return;
+  folder = cs_history_replace (store, &err);
+  if (folder == 0)
+    folder = cs_history_make (store);
+  if (folder < 0)
+    warn (store, folder);
+  else
+    cs_store_set_history (store, sb->history_wanted);
+  cs_file_close (&folder);
+}
+
+/* Keep what all records of the log overwrite.  -errno of the history's
+   directory or files alone: no error is set.  */
+static int
+keep_records (struct cs_store *store, struct keeper *k, struct cs_err *err)
+{
+  int r = cs_history_turn (store, k->folder, &k->turn);
+
+  if (r < 0)
+    return cs_err_sys (err, -r, "read the history");
+  r = each_record (store, keep_record, k, err);
+  if (r == 0 && cs_sys.fsync (k->folder) < 0)
+    r = cs_err_sys (err, errno, "sync '%s-history'", store->path);
+  return r;
+}
+
+static int
+open_history (struct cs_store *store, struct keeper *k, struct cs_err *err)
+{
+  int r = cs_history_replace (store, err);
+
+  if (r < 0)
+    return r;
+  k->folder = cs_history_make (store);
+  return (k->folder < 0
+          ? cs_err_sys (err, -k->folder, "'%s-history'", store->path) : 0);
 }
 
 static int
 keep_history (struct cs_store *store, struct cs_err *err)
 {
-  struct keeper k = { .before = *store };
+  struct keeper k = { .before = *store, .folder = -1 };
   int r;
 
   if (store->superblock.history == 0)
@@ -141,22 +234,16 @@ keep_history (struct cs_store *store, struct cs_err *err)
   r = cs_superblock_reread (&k.before, err);
   if (r < 0)
     return r;
-  k.folder = cs_history_make (store);
-  if (k.folder == -EACCES || k.folder == -EPERM || k.folder == -EROFS
-      || k.folder == -ENAMETOOLONG)
-    return do_without (store, &k.before.superblock, err);
-  if (k.folder < 0)
-    return cs_err_sys (err, -k.folder, "folder '%s-history'", store->path);
-  r = cs_history_turn (store, k.folder, &k.turn);
-  if (r < 0)
-    cs_err_sys (err, -r, "read the history");
-  else
-    r = each_record (store, keep_record, &k, err);
-  if (r == 0 && cs_sys.fsync (k.folder) < 0)
-    r = cs_err_sys (err, errno, "sync folder '%s-history'", store->path);
+  k.image = k.before.superblock;
+  r = open_history (store, &k, err);
+  if (r == 0)
+    r = keep_records (store, &k, err);
   cs_patch_free (&k.before);
   cs_file_close (&k.folder);
-  return r;
+  if (!stands_in_the_way (r))
+    return r;
+  *err = (struct cs_err) CS_ERR_INIT;
+  return do_without (store, &k.image, r, err);
 }
 
 /* The image.  */
@@ -259,10 +346,12 @@ leave_record (void *context, struct cs_store *store,
 static int
 finish (struct cs_store *store, struct cs_err *err)
 {
-  const struct cs_superblock_disk *sb = &store->superblock;
-  int slot = (int) (sb->generation & 1);
-  int r = cs_superblock_write_slot (store->fd, sb, slot);
+  struct cs_superblock_disk sb = store->superblock;
+  int slot = (int) (sb.generation & 1), r;
 
+  memcpy (sb.former_uuid, store->former_uuid, sizeof sb.former_uuid);
+  cs_superblock_seal (&sb);
+  r = cs_superblock_write_slot (store->fd, &sb, slot);
   if (r < 0)
     return cs_err_sys (err, -r, "write the superblock");
   if (cs_sys.fdatasync (store->fd) < 0)
@@ -271,7 +360,7 @@ finish (struct cs_store *store, struct cs_err *err)
   r = each_record (store, leave_record, NULL, err);
   if (r < 0)
     return r;
-  r = cs_superblock_write_slot (store->fd, sb, !slot);
+  r = cs_superblock_write_slot (store->fd, &sb, !slot);
   if (r == 0)
     r = cs_log_wipe (store, cs_log_off (store));
   if (r < 0)
@@ -290,7 +379,7 @@ trim_history (const struct cs_store *store)
   int folder = cs_history_open (store);
 
   if (folder >= 0 && sb->generation > sb->history + 1)
-    cs_history_trim (folder, sb->generation - sb->history - 1);
+    cs_history_trim (store, folder, sb->generation - sb->history - 1);
   cs_file_close (&folder);
 }
 
@@ -329,6 +418,17 @@ cs_apply_unless_read (struct cs_store *store, struct cs_err *err)
   return r;
 }
 
+static int
+apply_all (struct cs_store *store, struct cs_err *err)
+{
+  if (store->forget_history)
+    cs_history_forget (store, store->superblock.uuid);
+  store->forget_history = false;
+  /* What fails here is tried again when there is something to keep.  */
+  cs_history_replace (store, &(struct cs_err) CS_ERR_INIT);
+  return cs_apply_unless_read (store, err);
+}
+
 int
 cs_store_apply (struct cs_store *store, struct cs_err *err)
 {
@@ -348,12 +448,11 @@ cs_store_apply (struct cs_store *store, struct cs_err *err)
   pthread_sigmask (SIG_BLOCK, &all, &mask);
   pthread_mutex_lock (&store->applying);
   sigpending (&pending);
-  if (store->forget_history)
-    cs_history_forget (store);
-  store->forget_history = false;
   r = cs_own_recover (store);
-  r = r < 0 ? cs_own_refuse (store, r, err)
-      : cs_apply_unless_read (store, err);
+  if (r < 0)
+    cs_own_refuse (store, r, err);
+  else
+    r = apply_all (store, err);
   if (r < 0)
     cs_new_file_calm (&pending);
   pthread_mutex_unlock (&store->applying);

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "store/history.h"
@@ -174,22 +175,29 @@ clear_sums (int fd, const struct cs_superblock_disk *sb)
 }
 
 static struct cs_superblock_disk
-new_superblock (const struct cs_store *source)
+new_superblock (const struct cs_store *source, const struct cs_store *target)
 {
   struct cs_superblock_disk sb = source->superblock;
 
   cs_superblock_christen (&sb);
+  memcpy (sb.former_uuid, target->former_uuid, sizeof sb.former_uuid);
   sb.log_start = cs_log_start (sb.committed);
   cs_superblock_seal (&sb);
   return sb;
 }
 
-/* Make FD a complete copy of the store CONTEXT.  */
+struct copy
+{
+  const struct cs_store *source, *target;
+};
+
+/* Make FD a complete copy.  */
 static int
 write_copy (void *context, int fd, struct cs_err *err)
 {
-  const struct cs_store *source = context;
-  struct cs_superblock_disk sb = new_superblock (source);
+  const struct copy *copy = context;
+  const struct cs_store *source = copy->source;
+  struct cs_superblock_disk sb = new_superblock (source, copy->target);
   uint64_t end = cs_store_image_off (&sb) + sb.committed;
   bool shared = share_image (fd, source->fd) == 0;
   int r;
@@ -233,15 +241,17 @@ static int
 clone_store (struct cs_store *source, struct cs_store *target, bool force,
              struct cs_err *err)
 {
+  struct copy copy = { source, target };
   int r = cs_store_claim (target, force, err);
 
   if (r == 0)
     r = check_source (source, target, err);
-  if (r < 0)
-    return r;
-  r = cs_new_file_make (target, write_copy, source, err);
-  if (!target->created)         /* any more: it was published */
-    cs_history_forget (target);
+  if (r == 0)
+    r = cs_history_claim (target, err);
+  if (r == 0)
+    r = cs_new_file_make (target, write_copy, &copy, err);
+  if (r == 0)
+    cs_history_replace (target, &(struct cs_err) CS_ERR_INIT);
   return r;
 }
 

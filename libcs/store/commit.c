@@ -15,6 +15,7 @@
    stopped.  */
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,6 +31,7 @@ cs_commit_superblock (const struct cs_store *store)
   int64_t now = time (NULL);
 
   sb.generation++;
+  memset (sb.former_uuid, 0, sizeof sb.former_uuid);
   /* A clock that goes backwards must not confuse who reads the history.  */
   sb.committed_at = now > sb.committed_at ? now : sb.committed_at;
   /* Never less: older generations may have had more.  */

@@ -280,6 +280,24 @@ cs_file_check_owner (const char *path, const struct stat *st,
 }
 
 int
+cs_file_keep_owner (int from, int to, mode_t executable)
+{
+  struct stat old, new;
+  mode_t mode;
+
+  if (cs_sys.fstat (from, &old) < 0 || cs_sys.fstat (to, &new) < 0)
+    return -errno;
+  mode = old.st_mode & 07777;
+  mode |= mode >> 2 & executable;
+  if ((old.st_uid != new.st_uid || old.st_gid != new.st_gid)
+      && cs_sys.fchown (to, old.st_uid, old.st_gid) < 0
+      && cs_sys.fchown (to, (uid_t) -1, old.st_gid) < 0)
+    mode &= ~(mode_t) S_IRWXG;  /* what the old group may, ours may not */
+  return (mode == (new.st_mode & 07777) ? 0
+          : cs_sys.fchmod (to, mode) < 0 ? -errno : 0);
+}
+
+int
 cs_file_is_current (const struct cs_store *store, int fd, bool *exists)
 {
   struct stat named, opened;

@@ -16,40 +16,6 @@
 #define CHUNK 16                /* pages copied at a time */
 
 static void
-folder_name (const struct cs_store *store, char name[NAME_MAX + 16])
-{
-  snprintf (name, NAME_MAX + 16, "%s-history", store->name);
-}
-
-int
-cs_history_open (const struct cs_store *store)
-{
-  char name[NAME_MAX + 16];
-  int fd;
-
-  folder_name (store, name);
-  fd = cs_sys.openat (store->dirfd, name,
-                      O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW, 0);
-  return fd < 0 ? -errno : cs_file_move_high (fd);
-}
-
-int
-cs_history_make (struct cs_store *store)
-{
-  char name[NAME_MAX + 16];
-  int r;
-
-  folder_name (store, name);
-  if (cs_sys.mkdirat (store->dirfd, name, 0700) == 0)
-    store->names_synced = false;
-  else if (errno != EEXIST)
-    return -errno;
-  /* Also if it is there: who made it may have been killed before this.  */
-  r = cs_file_sync_names (store);
-  return r < 0 ? r : cs_history_open (store);
-}
-
-static void
 file_name (uint64_t generation, char name[24])
 {
   snprintf (name, 24, "%" PRIu64, generation);
@@ -74,13 +40,12 @@ cs_history_find (const struct cs_store *store, int folder,
   fd = cs_sys.openat (folder, name,
                       O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
   if (fd < 0)
-    return errno == ENOENT ? 0 : -errno;
+    return errno == ENOENT || errno == ELOOP ? 0 : -errno;
   record->fd = fd = cs_file_move_high (fd);
   if (cs_sys.fstat (fd, &st) < 0)
     r = -errno;
   else
-    r = S_ISREG (st.st_mode)
-        && cs_file_check_owner (store->path, &st, NULL) == 0
+    r = S_ISREG (st.st_mode) && cs_history_is_trusted (store, &st)
         ? cs_record_find (fd, 0, &store->superblock, record) : 0;
   if (r == 1 && (record->head.superblock.generation != generation
                  || record->head.from != generation + 1))
@@ -160,8 +125,12 @@ write_undo (const struct cs_store *before, int fd,
 
   if (r < 0)
     return r;
+  /* Who is killed here leaves a file that is known to be ours (H3).  */
+  cs_record_begin (&head);
+  r = cs_file_write (fd, &head, sizeof head, 0);
   cs_record_seal (&head, index, redo->head.nr);
-  r = write_data (before, fd, index, head.nr, CS_RECORD_DATA);
+  if (r == 0)
+    r = write_data (before, fd, index, head.nr, CS_RECORD_DATA);
   if (r == 0)
     r = cs_file_write (fd, index, (size_t) cs_record_index_len (&head),
                        cs_record_index (&head));
@@ -190,6 +159,35 @@ sync_undo (const struct cs_store *before, int folder,
   return r;
 }
 
+/* Make the file NAME.  What has the name is replaced if it is a record of this
+   store, of which cs_history_find() has found that it is not complete or
+   others can write to it, or if a power failure left nothing in it.  A
+   descriptor, or -errno: -EEXIST for another file.  */
+static int
+make_file (const struct cs_store *store, int folder, const char *name)
+{
+  int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+  int fd = cs_sys.openat (folder, name, flags, 0600), r;
+
+  if (fd < 0 && errno == EEXIST)
+    {
+      if (cs_history_is_record (folder, name, store->superblock.uuid) != 1
+          && !cs_history_is_blank (folder, name))
+        return -EEXIST;
+      if (cs_sys.unlinkat (folder, name, 0) < 0)
+        return -errno;
+      fd = cs_sys.openat (folder, name, flags, 0600);
+    }
+  if (fd < 0)
+    return -errno;
+  r = cs_file_keep_owner (store->fd, fd, 0);
+  if (r == 0)
+    return cs_file_move_high (fd);
+  cs_sys.close (fd);
+  cs_sys.unlinkat (folder, name, 0);
+  return r;
+}
+
 int
 cs_history_keep (const struct cs_store *before, int folder,
                  const struct cs_record *redo, bool write)
@@ -205,12 +203,10 @@ cs_history_keep (const struct cs_store *before, int folder,
   index = cs_scratch_map (len);
   if (!index)
     return -ENOMEM;
-  fd = cs_sys.openat (folder, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC
-                      | O_NOFOLLOW | O_NONBLOCK, 0600);
-  r = fd < 0 ? -errno : 0;
+  fd = make_file (before, folder, name);
+  r = fd < 0 ? fd : 0;
   if (r == 0)
     {
-      fd = cs_file_move_high (fd);
       r = write_undo (before, fd, redo, index);
       cs_file_close (&fd);
       if (r < 0)
@@ -221,131 +217,29 @@ cs_history_keep (const struct cs_store *before, int folder,
 }
 
 void
-cs_history_trim (int folder, uint64_t generation)
+cs_history_trim (const struct cs_store *store, int folder,
+                 uint64_t generation)
 {
   char name[24];
 
   for (int gaps = 0; generation > 0 && gaps < 2; generation--)
     {
       file_name (generation, name);
-      gaps = cs_sys.unlinkat (folder, name, 0) == 0 ? 0 : gaps + 1;
+      gaps = cs_history_is_record (folder, name, store->superblock.uuid) == 1
+             && cs_sys.unlinkat (folder, name, 0) == 0 ? 0 : gaps + 1;
     }
-}
-
-/* Call VISIT for each file of a generation, until it returns other than 0.
-   Returns that, 0, or -errno.  Not readdir(3), which allocates.  */
-static int
-each_file (int folder, int (*visit) (void *closure, const char *name),
-           void *closure)
-{
-  char buf[4096] __attribute__ ((aligned (8)));
-  ssize_t n = cs_sys.lseek (folder, 0, SEEK_SET);
-  int r = 0;
-
-  while (n >= 0 && r == 0 && (n = getdents64 (folder, buf, sizeof buf)) > 0)
-    for (ssize_t at = 0; at < n && r == 0;)
-      {
-        const struct dirent64 *entry = (const void *) (buf + at);
-
-        if (strspn (entry->d_name, "0123456789") == strlen (entry->d_name))
-          r = visit (closure, entry->d_name);
-        at += entry->d_reclen;
-      }
-  return n < 0 ? -errno : r;
-}
-
-/* All are tried; what failed last is told.  */
-struct removal
-{
-  int folder, code;
-};
-
-static int
-remove_file (void *closure, const char *name)
-{
-  struct removal *removal = closure;
-
-  if (cs_sys.unlinkat (removal->folder, name, 0) < 0)
-    removal->code = -errno;
-  return 0;
-}
-
-int
-cs_history_forget (const struct cs_store *store)
-{
-  struct removal removal = { cs_history_open (store), 0 };
-  char name[NAME_MAX + 16];
-  int r;
-
-  /* What is no folder has no generations either.  */
-  if (removal.folder < 0)
-    return (removal.folder == -ENOENT || removal.folder == -ENOTDIR
-            || removal.folder == -ELOOP ? 0 : removal.folder);
-  r = each_file (removal.folder, remove_file, &removal);
-  if (r == 0)
-    r = removal.code;
-  if (cs_sys.fsync (removal.folder) < 0 && r == 0)
-    r = -errno;
-  cs_file_close (&removal.folder);
-  folder_name (store, name);
-  cs_sys.unlinkat (store->dirfd, name, AT_REMOVEDIR);
-  return r;
-}
-
-/* Numbers of files.  */
-struct numbers
-{
-  uint64_t *list;
-  size_t nr, room;
-};
-
-static int
-add_number (void *closure, const char *name)
-{
-  struct numbers *numbers = closure;
-  uint64_t *list = numbers->list;
-
-  if (numbers->nr == numbers->room)
-    {
-      numbers->room = numbers->room ? 2 * numbers->room : 64;
-      list = reallocarray (list, numbers->room, sizeof *list);
-      if (!list)
-        return -ENOMEM;
-      numbers->list = list;
-    }
-  errno = 0;
-  list[numbers->nr] = strtoull (name, NULL, 10);
-  numbers->nr += errno == 0;
-  return 0;
-}
-
-static int
-newest_first (const void *a, const void *b)
-{
-  const uint64_t *m = a, *n = b;
-
-  return (*m < *n) - (*m > *n);
-}
-
-int
-cs_history_files (int folder, uint64_t **list, size_t *nr)
-{
-  struct numbers numbers = { NULL, 0, 0 };
-  int r = each_file (folder, add_number, &numbers);
-
-  if (r < 0)
-    {
-      free (numbers.list);
-      return r;
-    }
-  if (numbers.nr > 0)
-    qsort (numbers.list, numbers.nr, sizeof *numbers.list, newest_first);
-  *list = numbers.list;
-  *nr = numbers.nr;
-  return 0;
 }
 
 /* Opening an older generation.  */
+
+static int
+not_trusted (const struct cs_store *store, struct cs_err *err)
+{
+  cs_err_set (err, CS_E_REFUSED, "'%s-history' is somebody else's, or others "
+              "can write to it", store->path);
+  return cs_err_advise (err, "if you trust its contents, make it your own:"
+                        " chown and chmod go-w");
+}
 
 static int
 not_kept (uint64_t generation, struct cs_err *err)
@@ -463,6 +357,8 @@ cs_history_go_back (struct cs_store *store, uint64_t generation,
   if (generation == newest)
     return 0;
   folder = cs_history_open (store);
+  if (folder == -CS_E_REFUSED)
+    return not_trusted (store, err);
   if (folder < 0)
     return not_kept (generation, err);
   if (store->log.len > 0)

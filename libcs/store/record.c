@@ -60,6 +60,13 @@ head_crc (const struct cs_record_disk *head)
 }
 
 void
+cs_record_begin (struct cs_record_disk *head)
+{
+  memcpy (head->magic, CS_RECORD_MAGIC, sizeof head->magic);
+  head->crc = ~head_crc (head);
+}
+
+void
 cs_record_seal (struct cs_record_disk *head,
                 const struct cs_entry_disk *index, uint64_t nr)
 {

@@ -78,6 +78,10 @@ cs_record_len (const struct cs_record_disk *head)
    PAGE is aligned to 8 bytes.  */
 uint32_t cs_page_sum (const char *page);
 
+/* Fill in what tells whose record the head is the beginning of; it is not
+   complete.  */
+void cs_record_begin (struct cs_record_disk *head);
+
 /* Fill in what the head says of itself and of the NR entries at INDEX.  */
 void cs_record_seal (struct cs_record_disk *head,
                      const struct cs_entry_disk *index, uint64_t nr);

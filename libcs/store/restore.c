@@ -6,9 +6,9 @@
    come; it has no name until the last stream has come to its end (B6).
 
    A restored store has the uuid of the one that was backed up, because it is
-   the same one, and increments shall fit.  So no older generations may lie
-   beside it that are not its own: what is in NAME-history is removed before
-   it gets its name, and if that cannot be done it does not get it.  */
+   the same one, and increments shall fit.  So the older generations of the
+   store that it replaces could be taken for its own: until they have been
+   removed, its superblock says that nothing in NAME-history counts (H3).  */
 
 #include <errno.h>
 #include <inttypes.h>
@@ -407,19 +407,6 @@ apply_source (struct restore *rs, struct source *s, struct cs_err *err)
   return r;
 }
 
-/* Older generations that are not this store's must be gone (see above).  */
-static int
-remove_history (const struct restore *rs, struct cs_err *err)
-{
-  int r = cs_history_forget (rs->target);
-
-  if (r == 0)
-    return 0;
-  cs_err_sys (err, -r, "remove the older generations in '%s-history'",
-              rs->target->name);
-  return cs_err_advise (err, "remove that folder, or choose another name");
-}
-
 /* Make FD a store.  */
 static int
 write_store (void *context, int fd, struct cs_err *err)
@@ -447,11 +434,12 @@ write_store (void *context, int fd, struct cs_err *err)
                                      + sb->committed)) < 0)
     return cs_err_sys (err, errno, "set the length of the new file");
   sb->log_start = cs_log_start (sb->committed);
+  memcpy (sb->former_uuid, rs->target->former_uuid, sizeof sb->former_uuid);
   cs_superblock_seal (sb);
   r = cs_superblock_write (fd, sb);
   if (r < 0)
     return cs_err_sys (err, -r, "write the new file");
-  return remove_history (rs, err);
+  return 0;
 }
 
 /* Is one of the backups the file that is replaced?  */
@@ -493,7 +481,11 @@ cs_store_restore (const char *const *from, size_t nr, const char *to,
   if (r == 0)
     r = check_target (&rs, err);
   if (r == 0)
+    r = cs_history_claim (rs.target, err);
+  if (r == 0)
     r = cs_new_file_make (rs.target, write_store, &rs, err);
+  if (r == 0)
+    cs_history_replace (rs.target, &(struct cs_err) CS_ERR_INIT);
   if (r < 0)
     cs_err_prefix (err, "cannot create '%s'", to);
   cs_store_close (rs.target);

@@ -111,25 +111,6 @@ write_extent (const struct cs_store *store, int fd,
   return r;
 }
 
-/* Mode, owner and group of the new file: those of the old.  */
-static int
-keep_owner (const struct cs_store *store, int fd)
-{
-  struct stat old, new;
-  mode_t mode;
-
-  if (store->created)
-    return 0;
-  if (cs_sys.fstat (store->fd, &old) < 0 || cs_sys.fstat (fd, &new) < 0)
-    return -errno;
-  mode = old.st_mode & 07777;
-  if ((old.st_uid != new.st_uid || old.st_gid != new.st_gid)
-      && cs_sys.fchown (fd, old.st_uid, old.st_gid) < 0
-      && cs_sys.fchown (fd, (uid_t) -1, old.st_gid) < 0)
-    mode &= ~(mode_t) S_IRWXG;  /* what the old group may, ours may not */
-  return cs_sys.fchmod (fd, mode) < 0 ? -errno : 0;
-}
-
 /* Write everything to FD and make it stable.  */
 static int
 write_file (const struct cs_store *store, int fd,
@@ -149,7 +130,7 @@ write_file (const struct cs_store *store, int fd,
     r = cs_lock_record (store, fd);
   if (r < 0)
     return cs_err_sys (err, -r, "write the new file");
-  r = keep_owner (store, fd);
+  r = store->created ? 0 : cs_file_keep_owner (store->fd, fd, 0);
   if (r < 0)
     return cs_err_sys (err, -r, "set the mode of the new file");
   if (cs_sys.fsync (fd) < 0)
@@ -163,6 +144,7 @@ new_superblock (const struct cs_store *store)
   struct cs_superblock_disk sb = cs_commit_superblock (store);
 
   sb.log_start = cs_log_start (sb.committed);
+  memcpy (sb.former_uuid, store->former_uuid, sizeof sb.former_uuid);
   cs_superblock_seal (&sb);
   return sb;
 }
@@ -201,7 +183,7 @@ cs_rewrite (struct cs_store *store, struct cs_err *err)
       store->log = (struct cs_log) {
         .start = sb.log_start, .settled = true, .broken = !created
       };
-      store->forget_history = true;
+      store->forget_history = !created;
       cs_patch_forget (store);
       cs_changes_forget_view (store);
       cs_lock_leave (&store->lock_page);

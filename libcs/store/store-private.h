@@ -20,6 +20,7 @@
    commit.c       a new generation
    apply.c        from the log into the image
    history.c      older generations
+   history-files.c  their directory, and whose files are in it
    rewrite.c      a new generation as a whole new file
    new-file.c     a file that takes the store's name once it is complete
    clone.c        a copy under another name
@@ -48,6 +49,7 @@
 #define CS_STORE_RESERVED_MAX ((uint64_t) 1 << 44)      /* 2^32 pages */
 #define CS_DIRECTORY_MAGIC "ColdDir"    /* 8 bytes with its NUL */
 #define CS_LOCK_MAGIC "ColdLock"        /* 8 bytes, no terminator */
+#define CS_WARNING_LEN 1024             /* with its NUL */
 
 struct cs_patch;
 struct cs_entry_disk;
@@ -132,6 +134,10 @@ struct cs_store
   uint64_t *detached;           /* detached.c; NULL unless WRITE */
   bool salvage;                 /* take damage in the log for its end */
   bool forget_history;          /* it belongs to a file that was replaced */
+  uint8_t former_uuid[16];      /* of the superblock; what is to go into it, if
+                                   the store is still to be published */
+  char warning[CS_WARNING_LEN]; /* of cs_store_take_warning(); "": none */
+  bool has_warned;
   bool names_synced;            /* this process has synced its folder, since
                                    it last made a name there */
   void *share_page;             /* has the readers' lock for a child; NULL */
@@ -201,6 +207,11 @@ int cs_file_take_inherited (struct cs_store *store, struct stat *st,
 /* Refuse a store that somebody else could have changed.  */
 int cs_file_check_owner (const char *path, const struct stat *st,
                          struct cs_err *err);
+
+/* Give the file with descriptor TO the mode, and if the system allows owner
+   and group, of the one with FROM.  EXECUTABLE are the x bits that stand for
+   reading, of a directory.  0 or -errno.  */
+int cs_file_keep_owner (int from, int to, mode_t executable);
 
 /* Does the store's name still lead to the file with descriptor FD?  1 yes,
    0 no (then *EXISTS says whether it leads to another), -errno.  */
@@ -463,6 +474,10 @@ int cs_rewrite (struct cs_store *store, struct cs_err *err);
 
 /* apply.c: cs_store_apply() when it is already known to be allowed.  */
 int cs_apply_unless_read (struct cs_store *store, struct cs_err *err);
+
+/* STORE was opened to be written: if something stood in the way of its
+   history, look again, and keep a warning if it still does.  */
+void cs_apply_resume_history (struct cs_store *store);
 
 /* directory.c */
 

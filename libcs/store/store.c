@@ -12,6 +12,8 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -238,6 +240,7 @@ prepare_to_write (struct cs_store *store, struct cs_err *err)
   r = cs_detached_begin (store);
   if (r < 0)
     return cs_err_sys (err, -r, "note which pages are mapped");
+  cs_apply_resume_history (store);
   return cs_apply_unless_read (store, err);
 }
 
@@ -266,6 +269,8 @@ open_store (struct cs_store *store, uint64_t generation, struct cs_err *err)
   if (r == 0)
     r = cs_superblock_read (store->fd, (uint64_t) st.st_size,
                             &store->superblock, err);
+  memcpy (store->former_uuid, store->superblock.former_uuid,
+          sizeof store->former_uuid);
   store->salvage = generation == CS_STORE_SALVAGE;
   if (r == 0)
     r = cs_log_open (store, (uint64_t) st.st_size, err);
@@ -389,6 +394,8 @@ create_store (struct cs_store *store, const struct cs_store_params *params,
 
   if (r == 0)
     r = cs_store_claim (store, force, err);
+  if (r == 0)
+    r = cs_history_claim (store, err);
   if (r < 0)
     return r;
   cs_superblock_init (&store->superblock, params);
@@ -491,6 +498,23 @@ void
 cs_store_set_history (struct cs_store *store, uint32_t nr)
 {
   store->superblock.history = nr;
+  store->superblock.history_wanted = 0;
+}
+
+bool
+cs_store_take_warning (struct cs_store *store, char *text, size_t len)
+{
+  sigset_t all, mask;
+
+  /* As cs_store_apply() does.  */
+  sigfillset (&all);
+  pthread_sigmask (SIG_BLOCK, &all, &mask);
+  pthread_mutex_lock (&store->applying);
+  snprintf (text, len, "%s", store->warning);
+  store->warning[0] = '\0';
+  pthread_mutex_unlock (&store->applying);
+  pthread_sigmask (SIG_SETMASK, &mask, NULL);
+  return text[0] != '\0';
 }
 
 uint64_t

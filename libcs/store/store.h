@@ -80,7 +80,8 @@ struct cs_superblock_disk
   uint8_t word_len;             /* 4 or 8 */
   uint8_t reserved0;
   uint32_t page_len;            /* CS_STORE_PAGE_LEN */
-  uint32_t reserved1;
+  uint32_t history_wanted;      /* as many again once they can be kept; 0:
+                                   nothing stands in the way */
   uint64_t base;                /* address of the region */
   uint64_t reserved;            /* its length */
   uint64_t generation;          /* 1 for the first commit */
@@ -92,7 +93,9 @@ struct cs_superblock_disk
   uint32_t history;             /* older generations to keep */
   uint32_t log_start;           /* of the log, in MiB from that of the image;
                                    not inside the committed image */
-  uint8_t reserved2[16];
+  uint8_t former_uuid[16];      /* of the store that this one has replaced,
+                                   while the history may still be of that;
+                                   zeros: it is not */
   uint32_t crc;                 /* CRC-32 of all bytes before this field */
   uint32_t reserved3;           /* 0 */
 };
@@ -303,7 +306,13 @@ int cs_store_commit (struct cs_store *store, struct cs_err *err);
    -CS_E_DAMAGED (the log is not as it was written), -errno.  */
 int cs_store_apply (struct cs_store *store, struct cs_err *err);
 
-/* The same for the end of a run: the space of an empty log is given back.  */
+/* What the user should know of what did not fail: the store goes on, but
+   without older generations.  Puts it into TEXT, of LEN bytes; false if there
+   is nothing.  Told once a run, after cs_store_open() or cs_store_apply().  */
+bool cs_store_take_warning (struct cs_store *store, char *text, size_t len);
+
+/* The same as cs_store_apply() for the end of a run: the space of an empty log
+   is given back.  */
 int cs_store_settle (struct cs_store *store, struct cs_err *err);
 
 /* From the next commit on keep NR generations before the newest one

@@ -282,3 +282,79 @@ create ()
   over=1
   create --from "$STORE"
 }
+
+# Put a store with three generations before its newest one at $NEW.
+put_old ()
+{
+  rm -rf "$NEW" "$NEW-history"
+  cp --sparse=always "$OLD" "$NEW"
+  cp -r "$OLD-history" "$NEW-history"
+}
+
+# What is at $NEW is the old store with its history, or a new one, for which
+# no older generation counts; its next commits have a history.
+check_replaced ()
+{
+  bounded cs-run --ephemeral "$NEW" -c "(write (defined? 'old))" \
+    < /dev/null > is-old 2> errors || { cat errors; return 1; }
+  if [ "$(cat is-old)" = '#t' ]; then
+    for generation in 2 3 4; do
+      cmp "$OLD-history/$generation" "$NEW-history/$generation" || return
+      bounded cs-run --generation=$generation "$NEW" -c '(write counter)' \
+        < /dev/null > /dev/null || return
+    done
+    return
+  fi
+  replaced=$((replaced + 1))
+  # The newest one, the header, the end: no other line has a number first.
+  [ "$(cs-inspect --history "$NEW" | grep -c '^ *[0-9][0-9]* ')" -eq 1 ] \
+    || return
+  for x in 1 2; do
+    bounded cs-run "$NEW" -c "(define x $x)" < /dev/null 2> errors || return
+    [ ! -s errors ] || { cat errors; return 1; }
+  done
+  cs-inspect --check "$NEW" > /dev/null || return
+  [ "$(cs-inspect --history "$NEW" | grep -c '^ *[0-9][0-9]* ')" -ge 2 ]
+}
+
+# Replace $OLD's copy with cs-create ARG..., which dies at each call of each
+# kind, or in which that fails for want of room.
+replace ()
+{
+  local call n
+
+  for call in mkdirat fsync fdatasync linkat renameat2 unlinkat pwrite; do
+    end=137
+    for ((n = 1; end != 0 && n < 400; n += n / 4 + 1)); do
+      put_old
+      numbers_of env CS_DIE="$call:$n" timeout 60 "$DYING/cs-create" \
+        --force "$@" "$NEW"
+      check_replaced || return
+    done
+  done
+  for call in fsync fdatasync pwrite; do
+    end=1
+    for ((n = 1; end != 0 && n < 400; n += n / 4 + 1)); do
+      put_old
+      end=0
+      CS_FAIL="$call:$n:28" timeout 60 "$DYING/cs-create" --force "$@" \
+        "$NEW" > numbers 2> errors < /dev/null 3>&- || end=$?
+      [ "$end" -le 1 ] || { cat errors; return 1; }
+      check_replaced || return
+    done
+  done
+}
+
+@test "a store that is being replaced keeps its history until the new one is there" {
+  local replaced=0
+
+  OLD=$BATS_TEST_TMPDIR/old.store NEW=$BATS_TEST_TMPDIR/new.store
+  cp --sparse=always "$STORE" "$OLD"
+  cs-backup -o backup "$OLD"
+  for x in 1 2 3; do bounded cs-run "$OLD" -c "(define old $x)" < /dev/null; done
+  ls "$OLD-history"
+  replace
+  replace --from "$STORE"
+  replace --from backup
+  [ "$replaced" -gt 0 ]
+}

@@ -76,13 +76,15 @@ ok (int r)
   CHECK (r == 0);
 }
 
-/* Superblocks of one generation differ in where the log begins.  */
+/* Superblocks of one generation differ in where the log begins, and what they
+   have replaced.  */
 static inline bool
 same_superblock (const struct cs_store *s, const struct cs_store *t)
 {
   struct cs_superblock_disk sb = t->superblock;
 
   sb.log_start = s->superblock.log_start;
+  memcpy (sb.former_uuid, s->superblock.former_uuid, sizeof sb.former_uuid);
   cs_superblock_seal (&sb);
   return memcmp (&s->superblock, &sb, sizeof sb) == 0;
 }

@@ -49,10 +49,10 @@ static const struct row file[] = {
 #define T struct cs_superblock_disk
 static const struct row superblock[] = {
   IS (magic), IS (version), IS (machine), IS (word_len), RESERVED (reserved0),
-  IS (page_len), RESERVED (reserved1), IS (base), IS (reserved),
+  IS (page_len), IS (history_wanted), IS (base), IS (reserved),
   IS (generation), IS (committed), IS (directory), IS (created),
   IS (committed_at), IS (uuid), IS (history), IS (log_start),
-  RESERVED (reserved2), IS (crc), RESERVED (reserved3),
+  IS (former_uuid), IS (crc), RESERVED (reserved3),
 };
 #undef T
 

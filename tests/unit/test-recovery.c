@@ -8,6 +8,8 @@
 
 #include "store-fixture.h"
 
+#include "store/history.h"
+
 static struct cs_err err;
 
 static void
@@ -319,6 +321,7 @@ move_fails (void)
       CHECK (cs_store_unmap (store, heap, 64 * PAGE) == 0);
       commit_number (store, 4);
       CHECK (file_says ("4"));
+      CHECK (cs_history_forget (store, store->superblock.uuid) == 0);
       close_and_unmap (store);
       CHECK (unlink (STORE) == 0);
     }
