@@ -98,11 +98,12 @@ int
 cs_patch_map (struct cs_store *store, const struct cs_record *record,
               char **start)
 {
-  struct cs_patch_data *data = malloc (sizeof *data);
+  uint64_t len = record->head.nr_data * CS_STORE_PAGE_LEN;
+  struct cs_patch_data *data = len <= SIZE_MAX ? malloc (sizeof *data) : NULL;
 
   if (!data)
     return -ENOMEM;
-  data->len = (size_t) (record->head.nr_data * CS_STORE_PAGE_LEN);
+  data->len = (size_t) len;
   data->start = cs_sys.mmap (NULL, data->len, PROT_READ, MAP_PRIVATE,
                              record->fd,
                              (off_t) (record->off + CS_RECORD_DATA));

@@ -115,29 +115,65 @@ cs_record_find (int fd, uint64_t off, const struct cs_superblock_disk *sb,
           && head->nr <= pages && head->nr_data <= head->nr);
 }
 
+uint64_t
+cs_index_check (const struct cs_entry_disk *index, uint64_t i, uint64_t end,
+                uint64_t limit)
+{
+  for (; i < end; i++)
+    if (index[i].page >= limit
+        || (i > 0 && index[i].page <= index[i - 1].page))
+      return i;
+  return end;
+}
+
 static bool
 index_is_right (const struct cs_record *record)
 {
   const struct cs_record_disk *head = &record->head;
-  uint64_t pages = head->superblock.reserved / CS_STORE_PAGE_LEN, data = 0;
+  uint64_t data = 0;
 
   if (index_crc (record->index, head->nr) != head->index_crc)
     return false;
   for (uint64_t i = 0; i < head->nr; i++)
-    {
-      if (record->index[i].page >= pages
-          || (i > 0 && record->index[i].page <= record->index[i - 1].page))
-        return false;
-      data += record->index[i].sum != 0;
-    }
+    data += record->index[i].sum != 0;
   return data == head->nr_data;
+}
+
+/* Read the index in pieces, and look at each before there is memory for the
+   next: what the head says of its length may be all there is to it.  1, 0 or
+   -errno.  */
+static int
+read_index (const struct cs_record *record)
+{
+  uint64_t nr = record->head.nr, done = 0, part;
+  uint64_t pages = record->head.superblock.reserved / CS_STORE_PAGE_LEN;
+  uint64_t off = record->off + cs_record_index (&record->head);
+
+  for (; done < nr; done += part)
+    {
+      uint64_t at = done * sizeof *record->index;
+      size_t len;
+      ssize_t n;
+
+      part = nr - done < CS_INDEX_PIECE ? nr - done : CS_INDEX_PIECE;
+      /* With the last one what it is padded with.  */
+      len = (size_t) (done + part < nr ? part * sizeof *record->index
+                      : cs_record_index_len (&record->head) - at);
+      n = cs_file_read (record->fd, record->index + done, len, off + at);
+      if (n < 0)
+        return (int) n;
+      if ((size_t) n < len
+          || cs_index_check (record->index, done, done + part, pages)
+             < done + part)
+        return 0;
+    }
+  return index_is_right (record);
 }
 
 int
 cs_record_load (struct cs_record *record)
 {
   uint64_t len = cs_record_index_len (&record->head);
-  ssize_t n;
   int r;
 
   if (len == 0)
@@ -145,9 +181,7 @@ cs_record_load (struct cs_record *record)
   record->index = cs_scratch_map (len);
   if (!record->index)
     return -ENOMEM;
-  n = cs_file_read (record->fd, record->index, (size_t) len,
-                    record->off + cs_record_index (&record->head));
-  r = n < 0 ? (int) n : (uint64_t) n == len && index_is_right (record);
+  r = read_index (record);
   if (r != 1)
     cs_record_unload (record);
   return r;

@@ -74,6 +74,14 @@ cs_record_len (const struct cs_record_disk *head)
   return cs_record_index (head) + cs_record_index_len (head);
 }
 
+/* Entries of an index that are read and looked at together.  */
+#define CS_INDEX_PIECE 8192
+
+/* The first of entries I to END, of which those before I are right, that is
+   not of a page below LIMIT and behind the one before it; END if all are.  */
+uint64_t cs_index_check (const struct cs_entry_disk *index, uint64_t i,
+                         uint64_t end, uint64_t limit);
+
 /* The checksum of a page: CRC-32, but 0 for, and only for, a page of zeros.
    PAGE is aligned to 8 bytes.  */
 uint32_t cs_page_sum (const char *page);

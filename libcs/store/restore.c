@@ -143,7 +143,7 @@ check_values (const struct cs_backup_disk *head, struct cs_err *err)
     return wrong_head (err, "generation to start from", head->from);
   if (head->nr > sb->reserved / CS_STORE_PAGE_LEN)
     return wrong_head (err, "number of pages", head->nr);
-  if (head->nr_data > head->nr)
+  if (head->nr_data > head->nr || (head->from == 0 && head->nr_data < head->nr))
     return wrong_head (err, "number of pages with data", head->nr_data);
   return 0;
 }
@@ -191,21 +191,52 @@ cs_backup_read_head (const char *path, struct cs_backup_disk *head,
 /* The index (B3).  */
 
 static int
-check_entries (const struct source *s, struct cs_err *err)
+check_entries (const struct source *s, uint64_t i, uint64_t end,
+               struct cs_err *err)
 {
   const struct cs_superblock_disk *sb = &s->head.superblock;
-  uint64_t committed = sb->committed / CS_STORE_PAGE_LEN, data = 0;
-  const struct cs_entry_disk *e = s->index;
+  uint64_t committed = sb->committed / CS_STORE_PAGE_LEN;
+  uint64_t right = cs_index_check (s->index, i, end,
+                                   sb->reserved / CS_STORE_PAGE_LEN);
 
-  for (uint64_t i = 0; i < s->head.nr; i++)
+  while (i < right && (s->index[i].sum == 0 || s->index[i].page < committed))
+    i++;
+  return (i == end ? 0
+          : cs_err_set (err, CS_E_DAMAGED, "index: entry %" PRIu64
+                        ": impossible page %" PRIu32, i, s->index[i].page));
+}
+
+/* Each piece is looked at before there is memory for the next: a short stream
+   may stand for a long index of zeros.  */
+static int
+read_entries (struct source *s, struct cs_err *err)
+{
+  uint64_t nr = s->head.nr, done = 0, part;
+  int r = 0;
+
+  for (; done < nr && r == 0; done += part)
     {
-      if (e[i].page >= (e[i].sum ? committed
-                        : sb->reserved / CS_STORE_PAGE_LEN)
-          || (i > 0 && e[i].page <= e[i - 1].page))
-        return cs_err_set (err, CS_E_DAMAGED, "index: entry %" PRIu64
-                           ": impossible page %" PRIu32, i, e[i].page);
-      data += e[i].sum != 0;
+      part = nr - done < CS_INDEX_PIECE ? nr - done : CS_INDEX_PIECE;
+      r = cs_stream_read (&s->stream, s->index + done,
+                          (size_t) part * sizeof *s->index, err);
+      if (r == 0)
+        r = check_entries (s, done, done + part, err);
     }
+  return r;
+}
+
+static int
+check_index (const struct source *s, struct cs_err *err)
+{
+  uint32_t crc = (uint32_t) crc32_z (0, (const Bytef *) s->index,
+                                     (size_t) s->head.nr * sizeof *s->index);
+  uint64_t data = 0;
+
+  if (crc != s->head.index_crc)
+    return cs_err_set (err, CS_E_DAMAGED, "index: CRC-32: expected 0x%08"
+                       PRIx32 ", found 0x%08" PRIx32, s->head.index_crc, crc);
+  for (uint64_t i = 0; i < s->head.nr; i++)
+    data += s->index[i].sum != 0;
   if (data != s->head.nr_data)
     return cs_err_set (err, CS_E_DAMAGED, "index: pages with data: expected %"
                        PRIu64 ", found %" PRIu64, s->head.nr_data, data);
@@ -215,22 +246,15 @@ check_entries (const struct source *s, struct cs_err *err)
 static int
 read_index (struct source *s, struct cs_err *err)
 {
-  size_t len = (size_t) s->head.nr * sizeof *s->index;
-  uint32_t crc;
   int r;
 
-  s->index_len = cs_round_up (len + 1, CS_STORE_PAGE_LEN);
+  s->index_len = cs_round_up (s->head.nr * sizeof *s->index + 1,
+                              CS_STORE_PAGE_LEN);
   s->index = cs_scratch_map (s->index_len);
   if (!s->index)
     return cs_err_sys (err, ENOMEM, "list the pages");
-  r = cs_stream_read (&s->stream, s->index, len, err);
-  if (r < 0)
-    return r;
-  crc = (uint32_t) crc32_z (0, (const Bytef *) s->index, len);
-  if (crc != s->head.index_crc)
-    return cs_err_set (err, CS_E_DAMAGED, "index: CRC-32: expected 0x%08"
-                       PRIx32 ", found 0x%08" PRIx32, s->head.index_crc, crc);
-  return check_entries (s, err);
+  r = read_entries (s, err);
+  return r < 0 ? r : check_index (s, err);
 }
 
 /* Does it fit (B5)?  */
@@ -273,13 +297,13 @@ sums_before (const struct restore *rs, const struct source *s, uint32_t *crc,
   return 0;
 }
 
+/* By its head: nothing of the rest has been read.  */
 static int
-check_fit (const struct restore *rs, const struct source *s,
-           struct cs_err *err)
+check_store (const struct restore *rs, const struct source *s,
+             struct cs_err *err)
 {
   const struct cs_superblock_disk *sb = &s->head.superblock;
   char here[CS_UUID_TEXT_LEN], there[CS_UUID_TEXT_LEN];
-  uint32_t crc = 0;
   int r = check_kind (rs, s, err);
 
   if (r < 0 || s->head.from == 0)
@@ -293,8 +317,18 @@ check_fit (const struct restore *rs, const struct source *s,
     return cs_err_set (err, CS_E_REFUSED, "it starts from generation %" PRIu64
                        ", but '%s' leads to %" PRIu64, s->head.from, rs->last,
                        rs->superblock.generation);
-  r = sums_before (rs, s, &crc, err);
-  if (r < 0)
+  return 0;
+}
+
+static int
+check_fit (const struct restore *rs, const struct source *s,
+           struct cs_err *err)
+{
+  const struct cs_superblock_disk *sb = &s->head.superblock;
+  uint32_t crc = 0;
+  int r = s->head.from == 0 ? 0 : sums_before (rs, s, &crc, err);
+
+  if (r < 0 || s->head.from == 0)
     return r;
   if (s->head.from_at != rs->superblock.committed_at
       || s->head.from_crc != crc || sb->base != rs->superblock.base
@@ -390,6 +424,8 @@ apply_source (struct restore *rs, struct source *s, struct cs_err *err)
 {
   int r = read_head (s, err);
 
+  if (r == 0)
+    r = check_store (rs, s, err);
   if (r == 0)
     r = read_index (s, err);
   if (r == 0)

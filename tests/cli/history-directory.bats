@@ -3,6 +3,8 @@
 # history-directory.bats -- what else may have the name of a store's history,
 # and whose files may be in it.
 
+# shellcheck disable=SC2154     # output and stderr are set by run
+
 load helper
 
 setup_file ()
