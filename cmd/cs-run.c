@@ -32,6 +32,7 @@ enum
   OPTION_GENERATION,
   OPTION_HISTORY,
   OPTION_INHERIT,
+  OPTION_NO_HOOKS,
   OPTION_NO_SAVE,
   OPTION_STACK_SIZE
 };
@@ -57,6 +58,8 @@ static struct poptOption options[] = {
   /* Given by execute_again() only.  */
   { INHERIT, 0, POPT_ARG_STRING | POPT_ARGFLAG_DOC_HIDDEN, &inherit,
     OPTION_INHERIT, NULL, NULL },
+  { "no-hooks", 0, POPT_ARG_NONE, NULL, OPTION_NO_HOOKS,
+    "Run none of the hooks of the workspace", NULL },
   { "no-save", 0, POPT_ARG_NONE, NULL, OPTION_NO_SAVE,
     "Leave without a checkpoint", NULL },
   { "stack-size", 0, POPT_ARG_STRING, &stack_size, OPTION_STACK_SIZE,
@@ -229,6 +232,7 @@ main (int argc, char **argv)
     .history = history ? &kept : NULL,
     .inherited = (int) cs_cmd_number (OPTION_INHERIT, inherit, 3, INT_MAX),
     .checkpoint_ms = cs_cmd_time (OPTION_CHECKPOINT_EVERY, checkpoint_every),
+    .no_hooks = cs_cmd_given (OPTION_NO_HOOKS),
     .no_save = cs_cmd_given (OPTION_NO_SAVE),
     .execute_again = execute_again,
     .note = line->verbose ? note : NULL,

@@ -31,6 +31,8 @@ complete -c cs-run -n __cs_run_own -l generation -x \
   -d 'Run an older generation; implies --ephemeral'
 complete -c cs-run -n __cs_run_own -l history -x -a '0 8 30 100' \
   -d 'Keep so many older generations from now on'
+complete -c cs-run -n __cs_run_own -l no-hooks \
+  -d 'Run none of the hooks of the workspace'
 complete -c cs-run -n __cs_run_own -l no-save \
   -d 'Leave without a checkpoint'
 complete -c cs-run -n __cs_run_own -l stack-size -x -a '8M 64M 512M' \

@@ -58,6 +58,7 @@
   F (from_uint64)                                                       \
   F (from_utf8_string)                                                  \
   F (from_utf8_symbol)                                                  \
+  F (get_output_string)                                                 \
   F (hashq_ref)                                                         \
   F (hashq_set_x)                                                       \
   F (hook_to_list)                                                      \
@@ -74,10 +75,13 @@
   F (mutex_level)                                                       \
   F (mutex_locked_p)                                                    \
   F (mutex_owner)                                                       \
+  F (object_to_string)                                                  \
   F (open_input_string)                                                 \
+  F (open_output_string)                                                \
   F (pointer_to_bytevector)                                             \
   F (port_filename)                                                     \
   F (primitive_eval)                                                    \
+  F (print_exception)                                                   \
   F (procedure_p)                                                       \
   F (puts)                                                              \
   F (read)                                                              \

@@ -30,6 +30,7 @@
 #include "guile/failure.h"
 #include "guile/finalizers.h"
 #include "guile/fork.h"
+#include "guile/hooks.h"
 #include "guile/inspect.h"
 #include "guile/interpreter.h"
 #include "guile/mutex.h"
@@ -58,6 +59,10 @@ static struct
   bool exiting;                 /* ... of libc itself: there is no way back */
   bool discarded;               /* nothing is to be saved any more */
 } workspace;
+
+/* This thread saves the workspace, and may come upon code of the program's
+   meanwhile.  */
+static __thread bool saving;
 
 static SCM
 scm_of (uint64_t bits)
@@ -450,19 +455,59 @@ finish_ports (void)
     raise (SIGPIPE);
 }
 
+bool
+cs_interpreter_is_saving (void)
+{
+  return saving;
+}
+
+/* A hook that exits would keep the workspace from being opened ever again, or
+   from being saved.  Raises.  Not in foreign code's exit(), which cannot be
+   left, and not for who was asked to leave from outside.  */
+static void
+refuse_to_leave_hook (void)
+{
+  const char *hook = cs_hooks_running ();
+
+  if (hook && !cs_process.child && !workspace.exiting
+      && cs_signals_status (0) == 0)
+    scm.misc_error ("exit", "Not in ~A",
+                    scm.cons (scm.from_utf8_string (hook), SCM_EOL));
+}
+
+static void
+run_checkpoint_hook (void)
+{
+  cs_hooks_run ("before-checkpoint-hook",
+                workspace.image->module.before_checkpoint);
+}
+
+/* What the program does for a checkpoint on leaving; the second time this is
+   left out, as it was that which has called exit().  */
+static void
+prepare_to_leave (bool again)
+{
+  cs_hooks_leave ();
+  saving = true;
+  if (again)
+    return;
+  if (cs_interpreter_will_save ())
+    run_checkpoint_hook ();
+  scm.with_guile (flush_ports, NULL);
+}
+
 /* exit() was called in Guile mode.  Returns in a forked child only: it ends
    like any process, and leaves the store alone.  */
 static void
 leaving (int status)
 {
-  bool jumps = cs_interpreter_is_workspace_thread () && !workspace.exiting;
-  bool again = workspace.left;
+  bool jumps, again = workspace.left;
 
+  refuse_to_leave_hook ();
+  jumps = cs_interpreter_is_workspace_thread () && !workspace.exiting;
   workspace.left = true;
   cs_signals_leave ();
-  if (cs_interpreter_will_save () && !again)
-    cs_module_run_hook (workspace.image->module.before_checkpoint);
-  scm.with_guile (flush_ports, NULL);
+  prepare_to_leave (again);
   if (cs_process.child)
     {
       scm.with_guile (leave_running, NULL);
@@ -488,7 +533,7 @@ static void
 on_libc_exit (int status, void *unused)
 {
   (void) unused;
-  if (!workspace.entered || workspace.left)
+  if (!workspace.entered || (workspace.left && !cs_hooks_running ()))
     return;
   workspace.exiting = true;
   leaving (status);
@@ -497,7 +542,7 @@ on_libc_exit (int status, void *unused)
 void
 cs_interpreter_forked (void)
 {
-  workspace.left = workspace.exiting = false;
+  workspace.left = workspace.exiting = saving = false;
 }
 
 static void *
@@ -510,10 +555,12 @@ unread_input (void *unused)
 void
 cs_interpreter_flush (void)
 {
+  saving = true;
   scm.with_guile (flush_ports, NULL);
   scm.with_guile (leave_running, NULL);
   cs_port_output_await ();
   scm.with_guile (unread_input, NULL);
+  saving = false;
 }
 
 void
@@ -544,18 +591,34 @@ tell_report (void (*note) (const char *event, const char *text))
 }
 
 static void *
-take_up (void *unused)
+follow_ports (void *unused)
 {
-  (void) unused;
-  scm.set_current_dynamic_state (scm_of (workspace.image->dynamic_state));
   cs_pointers_follow ();
   cs_ports_reconnect (&workspace.image->ports);
   cs_ports_follow (&workspace.image->ports);
+  return unused;
+}
+
+static void *
+follow_modules (void *unused)
+{
   cs_module_resumed (&workspace.image->module);
   cs_module_restart_extensions (&workspace.image->module);
+  return unused;
+}
+
+static void *
+follow_environment (void *unused)
+{
   cs_environment_follow (&workspace.image->environment,
                          workspace.image->module.follow,
                          workspace.params->argc, workspace.params->argv);
+  return unused;
+}
+
+static void *
+begin_services (void *unused)
+{
   reset_engine ();
   cs_signals_follow ();
   cs_finalizers_begin ();
@@ -563,9 +626,27 @@ take_up (void *unused)
     cs_signals_begin (scm_of (workspace.image->module.answer_signals),
                       workspace.params->checkpoint_ms,
                       workspace.params->checkpoint_failed);
+  return unused;
+}
+
+/* Whatever the program has left in a state that makes a step raise an error,
+   which scm_with_guile reports, the others are taken.  Handlers of signals
+   that have come wait until the last one.  */
+static void *
+take_up (void *unused)
+{
+  static void *(*const steps[]) (void *) = {
+    follow_ports, follow_modules, follow_environment, begin_services
+  };
+
+  scm.set_current_dynamic_state (scm_of (workspace.image->dynamic_state));
+  block_asyncs ();
+  for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+    scm.with_guile (steps[i], NULL);
+  unblock_asyncs ();
   tell_report (workspace.params->note);
-  cs_module_run_hook (workspace.image->module.after_resume);
-  return NULL;
+  cs_hooks_run ("after-resume-hook", workspace.image->module.after_resume);
+  return unused;
 }
 
 /* Entered apart from take_up(): errors that nobody catches are reported on
@@ -825,6 +906,12 @@ warn_of_unstopped (void)
 static bool
 refuse_to_save (struct cs_err *err)
 {
+  if (saving)
+    {
+      cs_err_set (err, CS_E_REFUSED, "cannot save '%s': it is being saved, by"
+                  " what has called this", cs_store_path (cs_process.store));
+      return true;
+    }
   if (cs_interpreter_will_save ())
     return false;
   cs_err_set (err, CS_E_REFUSED, "cannot save '%s': %s",
@@ -841,8 +928,10 @@ cs_interpreter_checkpoint (struct cs_err *err)
 
   if (refuse_to_save (err))
     return err->code;
-  cs_module_run_hook (workspace.image->module.before_checkpoint);
+  saving = true;
+  run_checkpoint_hook ();
   scm.with_guile (flush_ports, NULL);
+  saving = false;
   /* The hook, or a port of the program's own, may have forked.  */
   if (refuse_to_save (err))
     return err->code;

@@ -86,6 +86,10 @@ bool cs_interpreter_is_workspace_thread (void);
 /* Is what this process does to be saved?  */
 bool cs_interpreter_will_save (void);
 
+/* Is this called by what the program does for a checkpoint: a procedure of a
+   hook, or of a port that is written out?  */
+bool cs_interpreter_is_saving (void);
+
 /* In Guile mode: end this process with status 0, as exit() does, but without
    saving.  */
 void cs_interpreter_discard (void) __attribute__ ((noreturn));

@@ -364,23 +364,6 @@ cs_module_make (struct cs_module_disk *image)
   image->restart_readline = value_of (REPL, "restart-readline!");
 }
 
-/* scm_with_guile reports what is not caught, and returns.  */
-static void *
-run_hook (void *bits)
-{
-  scm.c_run_hook (SCM_PACK ((scm_t_bits) *(uint64_t *) bits), SCM_EOL);
-  return NULL;
-}
-
-void
-cs_module_run_hook (uint64_t bits)
-{
-  SCM procedures = scm.hook_to_list (SCM_PACK ((scm_t_bits) bits));
-
-  if (!scm_is_null (procedures))
-    scm.with_guile (run_hook, &bits);
-}
-
 /* What call_resumed() works with.  */
 struct resumption
 {

@@ -64,10 +64,6 @@ void cs_module_make (struct cs_module_disk *image);
    compiler, which every collection would then have to mark.  */
 SCM cs_module_evaluate (const char *text);
 
-/* In Guile mode: run a hook.  An error in it is reported on the current
-   error port and otherwise ignored.  */
-void cs_module_run_hook (uint64_t hook);
-
 /* In Guile mode, once in a process that has resumed, before anything of the
    program's runs: tell (coldstore threads) which threads are gone, if it has
    something to do.  */

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "guile/api.h"
+#include "guile/hooks.h"
 #include "guile/interpreter.h"
 #include "guile/rollback.h"
 #include "guile/signals.h"
@@ -187,6 +188,10 @@ cs_rollback (const char *expression, bool in_repl, struct cs_err *err)
   if (cs_process.child)
     return cs_err_set (err, CS_E_REFUSED, "cannot go back to the last commit:"
                        " this is a forked child of the workspace");
+  if (cs_hooks_running () || cs_interpreter_is_saving ())
+    return cs_err_set (err, CS_E_REFUSED, "cannot go back to the last commit:"
+                       " this is called by %s", cs_hooks_running ()
+                       ? cs_hooks_running () : "a port that is written out");
   if (!cs_interpreter_params ()->execute_again)
     return cs_err_set (err, CS_E_REFUSED, "cannot go back to the last commit:"
                        " this program cannot be executed again");

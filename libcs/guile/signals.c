@@ -345,6 +345,7 @@ cs_signals_answer (void)
     return;
   if (signum)
     cs_process_exit (128 + signum);
-  if (atomic_exchange (&requests.save, false))
+  /* If this is a hook of a checkpoint, that is the one which was asked for.  */
+  if (atomic_exchange (&requests.save, false) && !cs_interpreter_is_saving ())
     save ();
 }

@@ -63,6 +63,7 @@ struct cs_run_params
   const uint32_t *history;      /* older generations to keep from the next
                                    checkpoint on; NULL: as many as before */
   bool no_save;                 /* lock, but leave without a checkpoint */
+  bool no_hooks;                /* run none of the program's hooks */
   uint64_t checkpoint_ms;       /* save so often while the program runs; 0:
                                    only when it asks for it */
   enum cs_policy_files changed_files;   /* for ports on files that are not the
@@ -78,8 +79,9 @@ struct cs_run_params
   /* Called for each line of the resume report (report.h) before Guile looks
      at its arguments: the kind's word, the text.  May be NULL.  */
   void (*note) (const char *event, const char *text);
-  /* Called with what the user should know of a checkpoint that did not fail:
-     threads that could not be stopped for it.  May be NULL.  */
+  /* Called with what the user should know of a checkpoint or a resume that did
+     not fail: threads that could not be stopped, procedures of hooks that
+     have failed.  May have a second line, which is advice.  May be NULL.  */
   void (*warn) (const char *text);
   /* Called with the error when the checkpoint on leaving fails; returns the
      exit status to leave with.  May be NULL.  */

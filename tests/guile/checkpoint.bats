@@ -133,22 +133,6 @@ killed ()
   answers '(resume save save resume save)' '(write log)'
 }
 
-@test "an error in a hook is reported, and nothing else" {
-  persist "(begin (use-modules (coldstore)) (define x 1) (add-hook! after-resume-hook (lambda () (car 'no))))"
-  run_in "$STORE" '(write x)'
-  [ "$status" -eq 0 ]
-  printed 1
-  complained 'In procedure car'
-}
-
-@test "a hook that exits does not run for ever" {
-  run_in "$STORE" "(begin (use-modules (coldstore)) (define n 0) (add-hook! before-checkpoint-hook (lambda () (set! n (1+ n)) (exit 3))))"
-  [ "$status" -eq 3 ]
-  run_in "$STORE" '(write n)'
-  [ "$status" -eq 3 ]
-  printed 1
-}
-
 @test "handlers of signals work after a kill" {
   killed "(define got '()) (sigaction SIGUSR2 (lambda (n) (set! got (cons n got)))) (checkpoint!)"
   answers '(12)' '(begin (kill (getpid) SIGUSR2) (let wait ((i 0)) (if (and (null? got) (< i 10000)) (begin (usleep 1000) (wait (1+ i))))) (write got))'
