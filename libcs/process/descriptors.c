@@ -154,44 +154,121 @@ set_name (struct cs_descriptor_disk *d, const char *given)
     set_path (d, given);
 }
 
-/* Does the system say that A and B are one open file, which has one
-   offset?  */
-static bool
-is_shared (int a, int b)
+/* The entries of this record in two orders, so that finding one takes few
+   looks and few system calls among many.  */
+struct order
+{
+  uint32_t nr;
+  uint32_t indices[CS_PROCESS_DESCRIPTORS_MAX];
+};
+
+static struct order by_number, by_file;
+
+typedef int compare_entries (const struct cs_descriptor_disk *a,
+                             const struct cs_descriptor_disk *b);
+
+static int
+compare (uint64_t a, uint64_t b)
+{
+  return a < b ? -1 : a > b;
+}
+
+static int
+compare_numbers (const struct cs_descriptor_disk *a,
+                 const struct cs_descriptor_disk *b)
+{
+  return a->fd < b->fd ? -1 : a->fd > b->fd;
+}
+
+/* By file, then by open file, which has one offset: kcmp(2) orders those.
+   Where the kernel does not have it, all differ.  */
+static int
+compare_files (const struct cs_descriptor_disk *a,
+               const struct cs_descriptor_disk *b)
 {
   pid_t self = getpid ();
+  int code = compare (a->kind, b->kind);
 
-  return syscall (SYS_kcmp, self, self, KCMP_FILE, a, b) == 0;
+  if (code == 0)
+    code = compare (a->device, b->device);
+  if (code == 0)
+    code = compare (a->inode, b->inode);
+  if (code != 0)
+    return code;
+  switch (syscall (SYS_kcmp, self, self, KCMP_FILE, a->fd, b->fd))
+    {
+    case 0:
+      return 0;
+    case 1:
+      return -1;
+    default:
+      return 1;
+    }
+}
+
+/* The entry in ORDER that is equal to D, or NULL; then *PLACE is where D
+   belongs.  */
+static struct cs_descriptor_disk *
+search (const struct order *order, compare_entries *compare_two,
+        const struct cs_descriptor_disk *d, uint32_t *place)
+{
+  struct cs_descriptor_disk *entries = cs_process.image->descriptors;
+  uint32_t low = 0, high = order->nr, middle;
+  int code;
+
+  while (low < high)
+    {
+      middle = low + (high - low) / 2;
+      code = compare_two (d, &entries[order->indices[middle]]);
+      if (code == 0)
+        return &entries[order->indices[middle]];
+      if (code < 0)
+        high = middle;
+      else
+        low = middle + 1;
+    }
+  *place = low;
+  return NULL;
+}
+
+static void
+insert (struct order *order, uint32_t place,
+        const struct cs_descriptor_disk *d)
+{
+  memmove (order->indices + place + 1, order->indices + place,
+           (order->nr - place) * sizeof *order->indices);
+  order->indices[place] = (uint32_t) (d - cs_process.image->descriptors);
+  order->nr++;
 }
 
 static void
 set_shared (struct cs_descriptor_disk *d)
 {
-  const struct cs_process_disk *image = cs_process.image;
+  uint32_t place;
+  const struct cs_descriptor_disk *other = search (&by_file, compare_files, d,
+                                                   &place);
 
-  for (uint32_t i = 0; i < image->nr_descriptors; i++)
-    {
-      const struct cs_descriptor_disk *other = &image->descriptors[i];
-
-      if (other != d && !other->shares && other->kind == d->kind
-          && other->inode == d->inode && other->device == d->device
-          && is_shared (other->fd, d->fd))
-        {
-          d->shares = i + 1;
-          return;
-        }
-    }
+  if (other)
+    d->shares = (uint32_t) (other - cs_process.image->descriptors) + 1;
+  else
+    insert (&by_file, place, d);
 }
 
 static struct cs_descriptor_disk *
 find (int fd)
 {
-  struct cs_process_disk *image = cs_process.image;
+  const struct cs_descriptor_disk wanted = { .fd = fd };
 
-  for (uint32_t i = 0; i < image->nr_descriptors; i++)
-    if (image->descriptors[i].fd == fd)
-      return &image->descriptors[i];
-  return NULL;
+  return search (&by_number, compare_numbers, &wanted, &(uint32_t) { 0 });
+}
+
+static void
+set_number (const struct cs_descriptor_disk *d)
+{
+  uint32_t place = 0;
+
+  if (!search (&by_number, compare_numbers, d, &place))
+    insert (&by_number, place, d);
 }
 
 /* A new entry for FD; NULL if it is not open, or there is no room.  */
@@ -218,6 +295,7 @@ add (int fd, const char *given)
     .fd = fd, .kind = kind_of (fd, &status),
     .flags = (uint32_t) flags | (fd_flags & FD_CLOEXEC ? O_CLOEXEC : 0)
   };
+  set_number (d);
   if (flags & O_PATH)
     {
       d->kind = CS_DESCRIPTOR_HELD;
@@ -234,6 +312,7 @@ add (int fd, const char *given)
 void
 cs_process_forget_descriptors (enum cs_policy_files fallback)
 {
+  by_number.nr = by_file.nr = 0;
   cs_process.image->nr_descriptors = 0;
   cs_process.image->nr_unrecorded = 0;
   cs_process.image->paths_len = 1;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* test-descriptors.c -- descriptors that the image holds by number.  */
 
+#include <dlfcn.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 #include "process-fixture.h"
@@ -183,6 +185,63 @@ find_shared (void)
   CHECK (lseek (kept (2), 0, SEEK_CUR) == 2);
   CHECK (lseek (kept (0), 2, SEEK_SET) == 2);
   save_and_leave ();
+}
+
+/* Calls of syscall(2) arrive here: kcmp(2) has no function of its own.  */
+static unsigned nr_kcmps;
+
+long
+syscall (long number, ...)
+{
+  static long (*real) (long, ...);
+  long a[6];
+  va_list list;
+
+  if (!real)
+    real = (long (*) (long, ...)) dlsym (RTLD_NEXT, "syscall");
+  va_start (list, number);
+  for (int i = 0; i < 6; i++)
+    a[i] = va_arg (list, long);
+  va_end (list);
+  nr_kcmps += number == SYS_kcmp;
+  return real (number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+/* Pairs on one file: of N open files each is compared with the binary
+   logarithm of N others at most.  */
+static void
+record_many (void)
+{
+  enum { PAIRS = 400, LOGARITHM = 9 };
+  struct rlimit room = { 4096, 4096 };
+  int fds[2 * PAIRS];
+
+  setrlimit (RLIMIT_NOFILE, &room);
+  begin ();
+  close (make_file ("data", "0123456789"));
+  for (int i = 0; i < PAIRS; i++)
+    {
+      fds[i] = open ("data", O_RDWR);
+      fds[PAIRS + i] = dup (fds[i]);
+      CHECK (fds[i] >= 0 && fds[PAIRS + i] >= 0);
+    }
+  cs_process_forget_descriptors (CS_POLICY_FILES_NONE);
+  nr_kcmps = 0;
+  for (int i = 0; i < 2 * PAIRS; i++)
+    cs_process_record_descriptor (fds[i], &(struct cs_descriptor_port) {
+                                            .position = -1 });
+  CHECK (nr_kcmps > 0 && nr_kcmps <= 2 * PAIRS * LOGARITHM);
+  for (uint32_t i = 0; i < PAIRS; i++)
+    {
+      CHECK (cs_process.image->descriptors[i].shares == 0);
+      CHECK (cs_process.image->descriptors[PAIRS + i].shares == i + 1);
+    }
+}
+
+static void
+comparisons (void)
+{
+  CHECK (in_child (record_many) == 0);
 }
 
 /* Only where the kernel has kcmp(2).  */
@@ -1053,6 +1112,8 @@ static const struct test_case cases[] = {
   { "files, devices and directories are open at their offset",
     files_are_reopened },
   { "duplicates share an offset, others do not", offset_is_shared },
+  { "many descriptors on one file are not compared each with each",
+    comparisons },
   { "a file that has become shorter is open at its end", lengths },
   { "an inode that was used again is another file", inode_is_recycled },
   { "anything else is lost; a number that is known stays taken",
