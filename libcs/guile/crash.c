@@ -14,10 +14,8 @@
    anywhere.  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
@@ -27,6 +25,7 @@
 #include "guile/crash.h"
 #include "intern/arch.h"
 #include "machine.h"
+#include "maps.h"
 #include "process/process.h"
 
 #define RANGES_MAX 1024
@@ -68,17 +67,15 @@ cs_crash_resumed (void)
 
 static struct range *
 add (struct scratch *s, uintptr_t start, uintptr_t end, enum kind kind,
-     const char *name, size_t name_len)
+     const char *name)
 {
   struct range *range = &s->ranges[s->nr];
 
   if (s->nr == RANGES_MAX)
     return NULL;
-  if (name_len > sizeof range->name - 1)
-    name_len = sizeof range->name - 1;
   *range = (struct range) { .start = start, .end = end, .base = start,
                             .kind = kind };
-  memcpy (range->name, name, name_len);
+  memcpy (range->name, name, strnlen (name, sizeof range->name - 1));
   s->nr++;
   return range;
 }
@@ -95,8 +92,7 @@ add_carried (struct scratch *s)
         = add (s, (uintptr_t) library->addr,
                (uintptr_t) (library->addr + library->len),
                i < set->nr_base ? KIND_INTERPRETER : KIND_EXTENSION,
-               library->soname,
-               strnlen (library->soname, sizeof library->soname));
+               library->soname);
 
       if (range)
         range->number = i;
@@ -104,85 +100,39 @@ add_carried (struct scratch *s)
 }
 
 static bool
-begins_with (const char *text, const char *end, const char *word)
+begins_with (const char *text, const char *word)
 {
-  size_t len = strlen (word);
-
-  return (size_t) (end - text) >= len && memcmp (text, word, len) == 0;
+  return strncmp (text, word, strlen (word)) == 0;
 }
 
 static enum kind
-kind_of (uintptr_t start, uintptr_t end, const char *name, const char *stop)
+kind_of (const struct cs_mapping *m)
 {
-  if (start <= (uintptr_t) kind_of && (uintptr_t) kind_of < end)
+  if (m->start <= (uintptr_t) kind_of && (uintptr_t) kind_of < m->end)
     return KIND_OWN;
-  return begins_with (name, stop, "libc.so.")
-         || begins_with (name, stop, "libc-")
-         || begins_with (name, stop, "libpthread")
-         || begins_with (name, stop, "ld-linux")
-         || begins_with (name, stop, "[") ? KIND_OWN : KIND_OTHER;
-}
-
-/* A line of proc(5)'s maps, from LINE to STOP:
-   "5581e2a0f000-5581e2a10000 r-xp 00001000 fe:01 1234    /path".  */
-static void
-add_mapping (struct scratch *s, const char *line, const char *stop)
-{
-  char *next;
-  uintptr_t start = (uintptr_t) strtoull (line, &next, 16), end, off;
-  const char *prot = NULL, *name = stop;
-
-  end = (uintptr_t) strtoull (next + 1, &next, 16);
-  prot = next + 1;
-  if (stop - prot < 5 || prot[2] != 'x')
-    return;
-  off = (uintptr_t) strtoull (prot + 5, NULL, 16);
-  while (name > prot && name[-1] != '/' && name[-1] != ' ')
-    name--;
-  if (cs_store_contains (cs_process.store, (void *) start))
-    add (s, start, end, KIND_INTERPRETER, "code of the workspace", 21);
-  else
-    {
-      struct range *range = add (s, start, end,
-                                 kind_of (start, end, name, stop), name,
-                                 (size_t) (stop - name));
-
-      /* As tools count that look at the file: addr2line(1), for one.  */
-      if (range)
-        range->base = start - off;
-    }
-}
-
-/* Take the lines of S->text, of LEN bytes; returns how many are left of one
-   that has not ended, now at its beginning.  */
-static size_t
-add_lines (struct scratch *s, size_t len)
-{
-  char *line = s->text, *stop;
-
-  while ((stop = memchr (line, '\n', len - (size_t) (line - s->text))))
-    {
-      *stop = '\0';
-      add_mapping (s, line, stop);
-      line = stop + 1;
-    }
-  len -= (size_t) (line - s->text);
-  memmove (s->text, line, len);
-  return len;
+  return begins_with (m->name, "libc.so.") || begins_with (m->name, "libc-")
+         || begins_with (m->name, "libpthread")
+         || begins_with (m->name, "ld-linux") || begins_with (m->name, "[")
+           ? KIND_OWN : KIND_OTHER;
 }
 
 static void
-add_mappings (struct scratch *s)
+add_mapping (void *closure, const struct cs_mapping *m)
 {
-  int fd = open ("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-  size_t len = 0;
-  ssize_t got;
+  struct scratch *s = closure;
+  struct range *range;
 
-  if (fd < 0)
+  if (m->prot[2] != 'x')
     return;
-  while ((got = read (fd, s->text + len, sizeof s->text - len)) > 0)
-    len = add_lines (s, len + (size_t) got);
-  close (fd);
+  if (cs_store_contains (cs_process.store, (void *) m->start))
+    {
+      add (s, m->start, m->end, KIND_INTERPRETER, "code of the workspace");
+      return;
+    }
+  range = add (s, m->start, m->end, kind_of (m), m->name);
+  /* As tools count that look at the file: addr2line(1), for one.  */
+  if (range)
+    range->base = m->start - m->off;
 }
 
 static const struct range *
@@ -301,17 +251,19 @@ tell_signal (const siginfo_t *info, uintptr_t sp, const char *place)
 static void
 advise (const siginfo_t *info, uintptr_t sp, const struct range *extension)
 {
+  const char *owner = cs_process_lost_owner (extension->number);
   char text[512];
 
-  if ((is_fault (info) || info->si_signo == SIGABRT)
-      && !is_stack_full (info, sp)
-      && extension->number < nr_resumed
-      && !cs_process.libraries.items[extension->number].restart)
-    put (text, snprintf (text, sizeof text, "  %s comes from an earlier"
-                         " process: if it keeps what another library had"
-                         " there, the rule 'restart %s' has it begin anew"
-                         " (coldstore-policy(5))\n", extension->name,
-                         extension->name));
+  if ((!is_fault (info) && info->si_signo != SIGABRT)
+      || is_stack_full (info, sp) || extension->number >= nr_resumed
+      || cs_process.libraries.items[extension->number].restart)
+    return;
+  put (text, snprintf (text, sizeof text, "  %s %s%s: in a workspace whose"
+                       " policy has 'restart %s' it begins anew in each"
+                       " process\n", extension->name,
+                       owner ? "kept an address of " : "may have kept what"
+                       " was another process's",
+                       owner ? owner : "", extension->name));
 }
 
 void
@@ -328,7 +280,7 @@ cs_crash_tell (const siginfo_t *info, const void *context, bool saves)
   if (s != MAP_FAILED)
     {
       add_carried (s);
-      add_mappings (s);
+      cs_maps_each (s->text, sizeof s->text, add_mapping, s);
       extension = tell_place (s, (uintptr_t) registers[CS_MACHINE_PC], sp,
                               text, sizeof text);
     }

@@ -940,6 +940,7 @@ cs_interpreter_checkpoint (struct cs_err *err)
   quiesce (write_ports);
   cs_interpreter_hold ();
   cs_process_record_timers ();
+  cs_process_record_statics ();
   code = cs_store_commit (cs_process.store, err);
   cs_interpreter_release ();
   warn_of_unstopped ();
@@ -973,6 +974,7 @@ cs_interpreter_save (struct cs_store *store, struct cs_err *err)
   cs_interpreter_hold ();
   cs_process_trim ();
   cs_process_record_timers ();
+  cs_process_record_statics ();
   code = cs_store_commit (store, err);
   cs_process_run_parent ();
   /* They may go on: the process ends.  */

@@ -324,6 +324,7 @@ open_library (const char *path, int flags, struct cs_err *err)
     return open_rebound (path, flags, err);
   if (code == CS_EXTENSION_CARRIED)
     {
+      cs_statics_start ();
       kept = keep_handle (path, flags, set->items[number].handle, true);
       if (!kept)
         cs_err_set (err, CS_E_REFUSED, "the store has no room for another"

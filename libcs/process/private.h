@@ -209,6 +209,10 @@ struct dirent64 *cs_directory_read (struct cs_directory *handle);
 void cs_directory_rewind (struct cs_directory *handle);
 int cs_directory_close (struct cs_directory *handle);
 
+/* statics.c: an extension has been carried; tell of its variables.  */
+void cs_statics_start (void);
+void cs_statics_resume (void);
+
 /* gettext.c: as bindtextdomain, bind_textdomain_codeset and textdomain.  */
 char *cs_gettext_bind (const char *domain, const char *folder);
 char *cs_gettext_bind_codeset (const char *domain, const char *codeset);

@@ -213,6 +213,7 @@ cs_process_resume (void)
 {
   cs_process_trim ();
   cs_foreign_resume ();
+  cs_statics_resume ();
   cs_gettext_resume ();
   cs_callback_resume ();
   cs_signals_resume ();

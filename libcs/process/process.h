@@ -24,6 +24,7 @@
      handlers.c     fork and exit handlers: kept in the store, run from here
      signal-stack.c stacks for signal handlers
      signals.c      signal actions: kept in the store, installed again
+     statics.c      variables of extensions that lead out of the store: told
      timers.c       alarm and interval timers: end with their process
      clocks.c       clocks that are asked how long the process has run
      iconv.c        conversion descriptors: handles that name two encodings
@@ -346,6 +347,14 @@ void cs_process_unblock_signal (int signum);
 
 /* timers.c: note which timers run, before a commit.  */
 void cs_process_record_timers (void);
+
+/* statics.c: note which variables of extensions lead to memory of this
+   process, before a commit, with all threads at rest.  Takes no lock.  */
+void cs_process_record_statics (void);
+
+/* statics.c: the library whose memory a variable of library NUMBER of the set
+   led to in an earlier process; NULL if there was none.  */
+const char *cs_process_lost_owner (size_t number);
 
 /* signals.c: before this process executes another program, which is to be as
    if it had been started: do not ignore the signals that the image ignores;

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* maps.h -- what this process has mapped, as the kernel tells.  */
+#ifndef CS_MAPS_H
+#define CS_MAPS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct cs_mapping
+{
+  uintptr_t start, end;
+  uintptr_t off;                /* in the file */
+  const char *prot;             /* "rwxp", with a minus for what is not */
+  const char *name;             /* without folders; "" for none, "[heap]" */
+};
+
+/* Call VISIT for each mapping, in order; what it is given is lent for that
+   call.  BUF of LEN bytes must hold a line, 4,200 bytes.  Takes no memory and
+   no lock: fit for a signal's handler.  Without /proc there are none.  */
+typedef void cs_maps_visit (void *closure, const struct cs_mapping *mapping);
+void cs_maps_each (char *buf, size_t len, cs_maps_visit *visit,
+                   void *closure);
+
+#endif
