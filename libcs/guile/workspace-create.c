@@ -179,6 +179,8 @@ make_store (struct making *m, const char *path, struct cs_err *err)
     return err->code;
   code = cs_store_create (path, &store_params, m->params->force, &m->store,
                           err);
+  if (code == 0)
+    code = cs_store_check_executable (m->store, err);
   if (code == 0 && m->params->history)
     cs_store_set_history (m->store, *m->params->history);
   return code;
@@ -205,6 +207,60 @@ prepare_boot (struct cs_err *err)
   return cs_err_advise (err, "raise the limit of address space: ulimit -v");
 }
 
+/* Names of the built-in policy's `replace` rules that another one lacks.  */
+struct lack
+{
+  const struct cs_policy *policy;
+  const char *name;             /* looked for */
+  bool found;
+  const char *first;            /* NULL: none is missing */
+};
+
+static void
+match_name (void *closure, const char *name, const char *place)
+{
+  struct lack *lack = closure;
+
+  (void) place;
+  lack->found = lack->found || strcmp (name, lack->name) == 0;
+}
+
+static void
+look_for_name (void *closure, const char *name, const char *place)
+{
+  struct lack *lack = closure;
+
+  (void) place;
+  lack->name = name;
+  lack->found = false;
+  cs_policy_each_replacement (lack->policy, match_name, lack);
+  if (!lack->found && !lack->first)
+    lack->first = name;
+}
+
+/* An interpreter that does not work as it must, whose calls of libc are not
+   replaced, says nothing about its release: blame the policy.  */
+static int
+blame_policy (const struct making *m, struct cs_err *err)
+{
+  struct lack lack = { .policy = m->policy };
+  struct cs_err own = CS_ERR_INIT;
+  struct cs_policy *ours = NULL;
+
+  if (cs_policy_parse ("built-in policy", cs_policy_builtin,
+                       cs_policy_builtin_len, NULL, NULL, &ours, &own) == 0)
+    cs_policy_each_replacement (ours, look_for_name, &lack);
+  if (lack.first)
+    {
+      cs_err_set (err, CS_E_INCOMPATIBLE, "the policy has no rule 'replace ..."
+                  " with %s': Guile does not work without it", lack.first);
+      cs_err_advise (err, "take the built-in policy and change what has to be"
+                     " other: PREFIX/share/coldstore/policy/guile-3.0.pol");
+    }
+  cs_policy_free (ours);
+  return err->code;
+}
+
 static int
 fill_store (struct making *m, struct cs_err *err)
 {
@@ -226,7 +282,11 @@ fill_store (struct making *m, struct cs_err *err)
   if (code == 0)
     code = prepare_boot (err);
   if (code == 0)
-    code = cs_interpreter_boot (m->store, err);
+    {
+      code = cs_interpreter_boot (m->store, err);
+      if (code == -CS_E_INCOMPATIBLE)
+        code = blame_policy (m, err);
+    }
   if (code == 0)
     code = cs_interpreter_save (m->store, err);
   if (code == 0)

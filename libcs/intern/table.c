@@ -33,6 +33,7 @@
 #include <zlib.h>
 
 #include "intern/table.h"
+#include "store/place.h"
 
 _Static_assert (sizeof (struct cs_table_disk) == 64, "table header");
 _Static_assert (offsetof (struct cs_table_disk, machine) == 12, "machine");
@@ -480,19 +481,12 @@ write_block (int fd, const struct cs_table_disk *table)
   return r;
 }
 
-/* Make the rename in the directory of PATH durable.  */
+/* Make the rename in the directory durable.  */
 static int
-sync_directory (const char *path)
+sync_directory (int dirfd)
 {
-  const char *slash = strrchr (path, '/');
-  char *directory = slash
-    ? strndup (path, slash == path ? 1 : slash - path) : strdup (".");
-  int fd, r = 0;
+  int fd = openat (dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
 
-  if (!directory)
-    return -ENOMEM;
-  fd = open (directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  free (directory);
   /* A directory that may be written but not read cannot be synced.  */
   if (fd < 0)
     return errno == EACCES ? 0 : -errno;
@@ -502,21 +496,23 @@ sync_directory (const char *path)
   return r;
 }
 
-/* Create a file of a new name beside PATH; *NAME is given.  */
+/* Create a file of a new name beside PLACE; *NAME is given.  */
 static int
-open_temporary (const char *path, char **name)
+open_temporary (const struct cs_place *place, char **name)
 {
   unsigned i;
   int fd = -1;
 
   for (i = 0; i < 100 && fd < 0; i++)
     {
-      if (asprintf (name, "%s.%ld.%u.tmp", path, (long) getpid (), i) < 0)
+      if (asprintf (name, "%s.%ld.%u.tmp", place->name, (long) getpid (), i)
+          < 0)
         {
           *name = NULL;
           return -ENOMEM;
         }
-      fd = open (*name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+      fd = openat (place->dirfd, *name, O_WRONLY | O_CREAT | O_EXCL
+                   | O_NOFOLLOW | O_CLOEXEC, 0666);
       if (fd >= 0)
         break;
       free (*name);
@@ -527,12 +523,15 @@ open_temporary (const char *path, char **name)
   return fd >= 0 ? fd : -errno;
 }
 
-/* May the file at PATH be replaced?  Only nothing, an empty file and a table
-   may: whoever confuses two options must not lose a workspace.  */
+/* May the file at PLACE be replaced?  Only nothing, an empty file and a table
+   may: whoever confuses two options must not lose a workspace.  PATH is for
+   messages.  */
 static int
-check_replaced (const char *path, struct cs_err *err)
+check_replaced (const struct cs_place *place, const char *path,
+                struct cs_err *err)
 {
-  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  int fd = openat (place->dirfd, place->name, O_RDONLY | O_CLOEXEC
+                   | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
   char magic[sizeof CS_TABLE_MAGIC] = "";
   struct stat st;
   bool is_regular, is_table;
@@ -558,44 +557,47 @@ check_replaced (const char *path, struct cs_err *err)
                         " added to a store with --store");
 }
 
-/* The file to replace: PATH, or what it is a symbolic link to (given).  */
+/* Write a new file and give it PLACE's name.  0 or -errno.  */
 static int
-find_target (const char *path, char **target, struct cs_err *err)
+replace (const struct cs_table_disk *table, const struct cs_place *place)
 {
-  int r = check_replaced (path, err);
+  char *name = NULL;
+  int fd = open_temporary (place, &name), r = fd;
 
-  if (r < 0)
-    return r;
-  *target = realpath (path, NULL);
-  if (!*target)
-    *target = strdup (path);
-  return *target ? 0 : cs_err_sys (err, ENOMEM, "cannot write table '%.300s'",
-                                   path);
+  if (fd >= 0)
+    {
+      r = write_block (fd, table);
+      if (r == 0
+          && renameat (place->dirfd, name, place->dirfd, place->name) < 0)
+        r = -errno;
+      if (r < 0)
+        unlinkat (place->dirfd, name, 0);
+      else
+        r = sync_directory (place->dirfd);
+    }
+  free (name);
+  return r;
 }
 
 int
 cs_table_write (const struct cs_table_disk *table, const char *path,
                 struct cs_err *err)
 {
-  char *target = NULL, *name = NULL;
-  int fd, r = find_target (path, &target, err);
+  struct cs_place place = CS_PLACE_INIT;
+  int r = cs_place_find (path, &place, err);
 
   if (r < 0)
-    return r;
-  fd = r = open_temporary (target, &name);
-  if (fd >= 0)
+    cs_err_prefix (err, "cannot write table '%.300s'", path);
+  if (r == 0)
+    r = check_replaced (&place, path, err);
+  if (r == 0)
     {
-      r = write_block (fd, table);
-      if (r == 0 && rename (name, target) < 0)
-        r = -errno;
+      r = replace (table, &place);
       if (r < 0)
-        unlink (name);
-      else
-        r = sync_directory (target);
+        cs_err_sys (err, -r, "cannot write table '%.300s'", path);
     }
-  free (name);
-  free (target);
-  return r < 0 ? cs_err_sys (err, -r, "cannot write table '%.300s'", path) : 0;
+  cs_place_leave (&place);
+  return r;
 }
 
 /* Read the LEN bytes of the file at FD into a new block.  */

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "store/place.h"
 #include "store/store-private.h"
 #include "store/sys.h"
 
@@ -187,51 +188,17 @@ cs_file_punch (int fd, uint64_t off, uint64_t len)
   return r;
 }
 
-/* Split PATH: open its folder, copy what is behind the last slash.  */
-static int
-set_place (struct cs_store *store, const char *path, struct cs_err *err)
-{
-  const char *slash = strrchr (path, '/');
-  const char *name = slash ? slash + 1 : path;
-  char *folder;
-  int fd;
-
-  if (*name == '\0' || strcmp (name, ".") == 0 || strcmp (name, "..") == 0)
-    return cs_err_set (err, CS_E_REFUSED, "not a regular file");
-  folder = slash ? strndup (path, (size_t) (slash - path) + 1) : strdup (".");
-  free (store->name);
-  store->name = strdup (name);
-  if (!folder || !store->name || cs_own_set_place (store, path) < 0)
-    {
-      free (folder);
-      return cs_err_sys (err, ENOMEM, "folder");
-    }
-  cs_file_close (&store->dirfd);
-  fd = cs_sys.openat (AT_FDCWD, folder, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-  if (fd < 0)
-    cs_err_sys (err, errno, "folder '%s'", folder);
-  else
-    store->dirfd = cs_file_move_high (fd);
-  free (folder);
-  return fd < 0 ? err->code : 0;
-}
-
 int
 cs_file_locate (struct cs_store *store, struct cs_err *err)
 {
-  char link[PATH_MAX];
-  char *real;
-  int r = set_place (store, store->path, err);
+  struct cs_place place = { store->dirfd, store->name, NULL };
+  int r = cs_place_find (store->path, &place, err);
 
-  if (r < 0
-      || cs_sys.readlinkat (store->dirfd, store->name, link, sizeof link) < 0)
-    return r;
-  /* A commit renames: it has to do so where the link leads to.  */
-  real = realpath (store->path, NULL);
-  if (!real)
-    return cs_err_sys (err, errno, "symbolic link");
-  r = set_place (store, real, err);
-  free (real);
+  store->dirfd = place.dirfd;
+  store->name = place.name;
+  if (r == 0 && cs_own_set_place (store, place.path) < 0)
+    r = cs_err_sys (err, ENOMEM, "folder");
+  free (place.path);
   return r;
 }
 
@@ -266,8 +233,13 @@ cs_file_check_owner (const char *path, const struct stat *st,
     {
       cs_err_set (err, CS_E_REFUSED, "owned by user %ld, who could have put "
                   "anything into it", (long) st->st_uid);
-      return cs_err_advise (err, "make it your own if you trust its contents:"
-                            " chown %ld '%s'", (long) geteuid (), path);
+      if (geteuid () == 0)
+        cs_err_advise (err, "make it your own if you trust its contents: "
+                       "chown 0 '%s'", path);
+      else
+        cs_err_advise (err, "make a copy that is your own if you trust its "
+                       "contents: cp '%s' COPY", path);
+      return err->code;
     }
   if (st->st_mode & (S_IWGRP | S_IWOTH))
     {

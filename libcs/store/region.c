@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/statvfs.h>
 
 #include "store/store-private.h"
 #include "store/sys.h"
@@ -81,6 +82,51 @@ find_mapping (uint64_t start, uint64_t end, char *text, size_t text_len)
   return found;
 }
 
+/* May memory that can be written to be executed?  Not in a service with
+   MemoryDenyWriteExecute, after prctl(PR_SET_MDWE), or under SELinux without
+   execmem.  */
+static bool
+may_execute (void)
+{
+  void *p = cs_sys.mmap (NULL, CS_STORE_PAGE_LEN,
+                         PROT_READ | PROT_WRITE | PROT_EXEC,
+                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+  if (p == MAP_FAILED)
+    return errno != EPERM && errno != EACCES;
+  cs_sys.munmap (p, CS_STORE_PAGE_LEN);
+  return true;
+}
+
+/* FD is the store, or its directory.  */
+static int
+check_executable (int fd, struct cs_err *err)
+{
+  struct statvfs fs;
+
+  if (fd >= 0 && fstatvfs (fd, &fs) == 0 && (fs.f_flag & ST_NOEXEC))
+    {
+      cs_err_set (err, CS_E_REFUSED, "its file system is mounted noexec, and a"
+                  " store holds machine code");
+      return cs_err_advise (err, "keep it on another file system, or mount "
+                            "that one with exec");
+    }
+  if (may_execute ())
+    return 0;
+  cs_err_set (err, CS_E_REFUSED, "this process may not have memory that it can"
+              " both write to and execute");
+  return cs_err_advise (err, "in a service: MemoryDenyWriteExecute=no (systemd."
+                        "exec(5)); under SELinux: allow execmem");
+}
+
+int
+cs_store_check_executable (const struct cs_store *store, struct cs_err *err)
+{
+  int r = check_executable (store->dirfd, err);
+
+  return r < 0 ? cs_err_prefix (err, "cannot use '%s'", store->path) : 0;
+}
+
 /* Say that [OFF, OFF + LEN) cannot be had.  */
 static int
 refuse (const struct cs_store *store, uint64_t off, uint64_t len, int r,
@@ -89,6 +135,8 @@ refuse (const struct cs_store *store, uint64_t off, uint64_t len, int r,
   uint64_t start = store->superblock.base + off;
   char text[512];
 
+  if ((r == -EPERM || r == -EACCES) && check_executable (store->fd, err) < 0)
+    return err->code;
   if (r != -EEXIST)
     {
       cs_err_sys (err, -r, "address range 0x%" PRIx64 "-0x%" PRIx64, start,

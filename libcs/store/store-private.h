@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* store-private.h -- what the files of the store layer share.
 
-   file.c         places, opening, descriptors, reading and writing in full
+   place.c        where a file is that is to be made or replaced
+   file.c         opening, descriptors, reading and writing in full
    own.c          descriptors whose numbers the program has closed
    lock.c         one writer a store; nobody under whom the image changes
    superblock.c   the two slots
@@ -191,7 +192,7 @@ cs_round_up (uint64_t len, uint64_t unit)
 
 /* file.c */
 
-/* Set dirfd and name of STORE from its path, with symbolic links resolved. */
+/* Set dirfd and name of STORE from its path (place.h).  */
 int cs_file_locate (struct cs_store *store, struct cs_err *err);
 
 /* Open NAME in DIRFD with FLAGS and refuse all but regular files, without

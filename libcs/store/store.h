@@ -306,6 +306,11 @@ int cs_store_commit (struct cs_store *store, struct cs_err *err);
    -CS_E_DAMAGED (the log is not as it was written), -errno.  */
 int cs_store_apply (struct cs_store *store, struct cs_err *err);
 
+/* Can what is in a store in its directory be executed by this process?  An
+   interpreter is: -CS_E_REFUSED with what forbids it and what helps.  */
+int cs_store_check_executable (const struct cs_store *store,
+                               struct cs_err *err);
+
 /* What the user should know of what did not fail: the store goes on, but
    without older generations.  Puts it into TEXT, of LEN bytes; false if there
    is nothing.  Told once a run, after cs_store_open() or cs_store_apply().  */
