@@ -13,6 +13,11 @@ setup_file ()
   cc -shared -fPIC -o "$FAIL_WRITE" "$BATS_TEST_DIRNAME/fail-write.c"
 }
 
+teardown ()
+{
+  talk_over
+}
+
 # Run a command whose Nth write fails with the error of that number: N:ERROR.
 failing ()
 {
@@ -175,4 +180,18 @@ in_order ()
   [ "$(cat code)" -eq 0 ]
   [ "$(wc -c < out)" -eq 300000 ]
   answers 2 '(write x)'
+}
+
+@test "a port that was being read when the process was left can be closed" {
+  start cs-run "$STORE" -c '(begin (display "reading") (newline) (force-output) (read-char))'
+  heard reading
+  # In read(2), with its share of the port.
+  for ((i = 0; i < 3000; i++)); do
+    # shellcheck disable=SC2154 # set by start
+    ! grep -q ') S ' "/proc/$runner/stat" || break
+    sleep 0.01
+  done
+  kill -TERM "$runner"
+  ends 143
+  answers '#f' '(begin (close-port (current-input-port)) (write (file-exists? "/proc/self/fd/0")))'
 }
