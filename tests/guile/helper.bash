@@ -52,6 +52,7 @@ store_new ()
 {
   local path=$BATS_TEST_TMPDIR/${1:-s}.store
 
+  rm -rf "$path-history"
   cp --sparse=always "$PRISTINE" "$path"
   if [ $# -eq 0 ]; then
     STORE=$path
@@ -63,7 +64,7 @@ store_new ()
 # booted, so the store keeps the one of its cs-create.
 store_fresh ()
 {
-  rm -f "$STORE"
+  rm -rf "$STORE" "$STORE-history"
   bounded cs-create "$STORE" < /dev/null
 }
 
