@@ -34,7 +34,8 @@ static struct
   atomic_bool save;
   atomic_bool by_time;          /* SAVE comes of EVERY_MS, not of a signal */
   sem_t arrived;
-  uint64_t every_ms;            /* from one save to the next; 0: never */
+  uint64_t every_ms;            /* from one save's end to the next; 0: never */
+  atomic_bool saving;
   bool told;                    /* that the saves of late have failed */
   pid_t owner;
   int (*failed) (const struct cs_err *err);
@@ -154,15 +155,16 @@ wake_up (void)
     }
 }
 
-/* Wait for a signal, or until it is time to save: is there something to
-   do?  */
+/* Wait for a signal, or until it is time to save: is there something to do?
+   The end of a save is told like a signal, and the wait begins again with it: a
+   program whose saves take longer than EVERY_MS would do nothing else.  */
 static bool
 wait_for_one (void)
 {
   struct timespec until;
 
   if (requests.every_ms == 0)
-    return sem_wait (&requests.arrived) == 0;
+    return sem_wait (&requests.arrived) == 0 && is_pending ();
   clock_gettime (CLOCK_MONOTONIC, &until);
   until.tv_sec += (time_t) (requests.every_ms / 1000);
   until.tv_nsec += (long) (requests.every_ms % 1000) * 1000000;
@@ -172,8 +174,8 @@ wait_for_one (void)
       until.tv_sec++;
     }
   if (sem_clockwait (&requests.arrived, CLOCK_MONOTONIC, &until) == 0)
-    return true;
-  if (errno != ETIMEDOUT)
+    return is_pending ();
+  if (errno != ETIMEDOUT || atomic_load (&requests.saving))
     return false;
   atomic_store (&requests.by_time, true);
   atomic_store (&requests.save, true);
@@ -328,12 +330,16 @@ save (void)
 {
   struct cs_err err = CS_ERR_INIT;
   bool quiet = atomic_exchange (&requests.by_time, false) && requests.told;
-  bool failed = cs_interpreter_checkpoint (&err) != 0;
+  bool failed;
 
+  atomic_store (&requests.saving, true);
+  failed = cs_interpreter_checkpoint (&err) != 0;
   /* A child that the hook has forked was not asked.  */
   if (failed && !quiet && !cs_process.child && requests.failed)
     requests.failed (&err);
   requests.told = failed;
+  atomic_store (&requests.saving, false);
+  sem_post (&requests.arrived);
 }
 
 void

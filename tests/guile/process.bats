@@ -584,6 +584,13 @@ is_other ()
   answers 3 '(write x)'
 }
 
+@test "--checkpoint-every: a program goes on whose checkpoints take longer than that" {
+  run --separate-stderr bounded cs-run --checkpoint-every=1ms "$STORE" -c \
+    "(use-modules (rnrs bytevectors)) (define b (make-bytevector 8000000 1)) (let step ((n 1)) (when (< n 100) (let fill ((i 0)) (when (< i 8000000) (bytevector-u8-set! b i n) (fill (+ i 4096)))) (step (1+ n)))) (write (bytevector-u8-ref b 4096))" < /dev/null
+  ended 0
+  printed 99
+}
+
 @test "--checkpoint-every: a program that waits is saved, and waits on" {
   local before i
 
