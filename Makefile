@@ -75,14 +75,18 @@ CS_LDFLAGS := $(CS_M32) -pthread -Wl,-O1 -Wl,--as-needed -Wl,-z,relro \
 CS_LIBS := $(LIBELF) $(ZLIB) $(POPT) -lpthread -ldl
 
 # cs-run starts often: what its libraries cost ld.so is saved by linking
-# them statically where their archives are installed.
+# them statically, where their archives are installed and can be linked.  The
+# link itself tells (an archive may lack what its members refer to, as
+# libelf.a of elfutils 0.192 does); libelf and its needs, which are shared
+# then, are most likely to fail.
 static = $(if $(wildcard $(shell $(CC) -print-file-name=lib$(1).a 2>/dev/null)),\
   -Wl$(comma)-Bstatic -l$(1) -Wl$(comma)-Bdynamic,-l$(1))
 comma := ,
 CS_RUN_STATIC := popt $(patsubst -l%,%,$(or \
   $(shell $(PKG_CONFIG) --static --libs-only-l libelf 2>/dev/null),-lelf)) z
-CS_RUN_LIBS = $(foreach lib,$(CS_RUN_STATIC),$(call static,$(lib))) \
+CS_RUN_LIBS := $(foreach lib,$(CS_RUN_STATIC),$(call static,$(lib))) \
   -lpthread -ldl
+CS_RUN_LIBS_FEWER := $(LIBELF) $(ZLIB) $(call static,popt) -lpthread -ldl
 
 ifneq ($(SANITIZE),)
 CS_CFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all \
@@ -229,15 +233,23 @@ $(BUILD)/libcs.pc: libcs/libcs.pc.in VERSION $(BUILD)/flags FORCE
 	  libcs/libcs.pc.in >$@.new
 	$(Q)cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
-$(BUILD)/bin/cs-run: CMD_LIBS = $(CS_RUN_LIBS)
+LINK_COMMAND = $(CC) $(CS_LDFLAGS) $(LDFLAGS) -o $@ \
+  $< $(CMD_OBJECTS_OWN) $(SHARED_OBJECTS) $(LIBRARY)
+
 $(BUILD)/bin/cs-inspect: CMD_OBJECTS_OWN = $(INSPECT_OBJECTS)
 $(BUILD)/bin/cs-inspect: $(INSPECT_OBJECTS)
-$(BINARIES): $(BUILD)/bin/%: $(BUILD)/obj/cmd/%.o $(SHARED_OBJECTS) $(LIBRARY)
+$(filter-out %/cs-run,$(BINARIES)): $(BUILD)/bin/%: $(BUILD)/obj/cmd/%.o \
+  $(SHARED_OBJECTS) $(LIBRARY)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CS_LDFLAGS) $(LDFLAGS) -o $@ \
-	  $< $(CMD_OBJECTS_OWN) $(SHARED_OBJECTS) $(LIBRARY) \
-	  $(or $(CMD_LIBS),$(CS_LIBS))
+	$(Q)$(LINK_COMMAND) $(CS_LIBS)
+
+$(BUILD)/bin/cs-run: $(BUILD)/obj/cmd/cs-run.o $(SHARED_OBJECTS) $(LIBRARY)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LINK_COMMAND) $(CS_RUN_LIBS) 2>/dev/null \
+	  || $(LINK_COMMAND) $(CS_RUN_LIBS_FEWER) 2>/dev/null \
+	  || $(LINK_COMMAND) $(CS_LIBS)
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(SHARED_OBJECTS) $(LIBRARY)
 	$(call say,LD,$@)
