@@ -358,6 +358,27 @@ check-i386:
 	@+$(MAKE) --no-print-directory $(PARALLEL) $(I386) all unit-tests
 	@$(RUN) --build $(BUILD)/i386 $(UNIT_TESTS:$(BUILD)/%=$(BUILD)/i386/%)
 
+# A core of them, for a system where not all can be run.
+CORE_TESTS := tests/cli/examples.bats \
+  $(addprefix tests/guile/,data.bats objects.bats extensions.bats foreign.bats)
+
+.PHONY: check-core
+check-core:
+	@sh tools/install-packages build test
+	@+$(MAKE) --no-print-directory $(PARALLEL) all unit-tests
+	@$(RUN) $(UNIT_TESTS) $(CORE_TESTS)
+
+# Small systems of these Debian releases, made below $(DEBIAN_CACHE): each
+# builds, and every store is used in all of them.
+DEBIAN ?= 12 13 unstable
+DEBIAN_CACHE ?= $(BUILD)/debian
+
+.PHONY: check-debian
+check-debian: all
+	@sh tools/install-packages debian
+	@DEBIAN='$(DEBIAN)' DEBIAN_CACHE="$$(mkdir -p '$(DEBIAN_CACHE)' && cd '$(DEBIAN_CACHE)' && pwd)" \
+	  $(RUN) -t 10000 tests/debian/check
+
 # Power failures and kills in numbers; `make check` has some of each.
 .PHONY: check-crash
 check-crash: all $(CRASH) $(DYING)
@@ -502,6 +523,9 @@ help:
 	@echo 'make check        packages, build, all tests'
 	@echo 'make check-unit check-cli check-guile check-asan check-i386'
 	@echo '                  parts of it'
+	@echo 'make check-core   some of them'
+	@echo 'make check-debian small systems of Debian releases: each builds, and'
+	@echo '                  stores are moved through all of them (root)'
 	@echo 'make check-crash  power failures and kills, many of them'
 	@echo 'make soak         1,000 lives of a workspace: nothing may grow'
 	@echo 'make fuzz         inputs that nobody has thought of (clang)'
@@ -520,3 +544,4 @@ help:
 	@echo '           TEST_TIMEOUT=600 CRASH_STATES=200 KILL_ROUNDS=200'
 	@echo '           READER_COMMITS=1200 SOAK_CYCLES=1000'
 	@echo '           FUZZ_TIME=60 FUZZ="log backup"'
+	@echo '           DEBIAN="12 13 unstable 12/i386" DEBIAN_CACHE DEBIAN_MIRROR'

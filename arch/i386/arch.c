@@ -48,6 +48,7 @@ const struct cs_arch cs_arch_i386 = {
   .region_len = 0x60000000,
   .reloc_kind = cs_i386_reloc_kind,
   .reloc_name = cs_i386_reloc_name,
+  .is_plt_tag = cs_i386_is_plt_tag,
   .trampoline_len = 32,
   .stub_off = 16,
   .encode_trampoline = cs_i386_encode_trampoline,

@@ -7,6 +7,7 @@
 
 enum cs_reloc_kind cs_i386_reloc_kind (uint32_t type);
 const char *cs_i386_reloc_name (uint32_t type);
+bool cs_i386_is_plt_tag (int64_t tag);
 int cs_i386_encode_trampoline (void *code, uint64_t addr,
                                uint64_t slot_addr, uint64_t handler_addr,
                                uint32_t index);

@@ -56,6 +56,14 @@ static const char *const names[] = {
   NAMED (R_386_GOT32X)
 };
 
+/* i386 has no dynamic entries of its own.  */
+bool
+cs_i386_is_plt_tag (int64_t tag)
+{
+  (void) tag;
+  return false;
+}
+
 enum cs_reloc_kind
 cs_i386_reloc_kind (uint32_t type)
 {

@@ -41,6 +41,7 @@ const struct cs_arch cs_arch_x86_64 = {
   .region_len = (uint64_t) 64 << 30,
   .reloc_kind = cs_x86_64_reloc_kind,
   .reloc_name = cs_x86_64_reloc_name,
+  .is_plt_tag = cs_x86_64_is_plt_tag,
   .trampoline_len = 32,
   .stub_off = 16,
   .encode_trampoline = cs_x86_64_encode_trampoline,

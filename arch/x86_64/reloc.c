@@ -50,6 +50,16 @@ static const char *const names[] = {
   NAMED (R_X86_64_REX_GOTPCRELX)
 };
 
+/* DT_X86_64_PLT, its PLTSZ and PLTENT: glibc 2.38's elf.h, and binutils 2.41,
+   ld's manual under "-z mark-plt".  The tags have no names in older headers.
+   The addends of R_X86_64_JUMP_SLOT, which ld.so ignores (glibc 2.36,
+   sysdeps/x86_64/dl-machine.h), lead to the table's entries then.  */
+bool
+cs_x86_64_is_plt_tag (int64_t tag)
+{
+  return tag == DT_LOPROC || tag == DT_LOPROC + 1 || tag == DT_LOPROC + 3;
+}
+
 enum cs_reloc_kind
 cs_x86_64_reloc_kind (uint32_t type)
 {

@@ -47,6 +47,12 @@ struct cs_arch
   enum cs_reloc_kind (*reloc_kind) (uint32_t type);
   const char *(*reloc_name) (uint32_t type);
 
+  /* Is the dynamic entry TAG one of those that describe the procedure
+     linkage table of a library of this machine (`ld -z mark-plt`)?  A newer
+     ld.so can be told to write direct jumps there, past the words through
+     which libcs binds; a copy that is carried goes without.  */
+  bool (*is_plt_tag) (int64_t tag);
+
   /* Bytes from one trampoline to the next.  Each holds two entries:
      at +0 the trampoline proper, a jump through its slot;
      at +stub_off the stub for a symbol that is missing today, which jumps

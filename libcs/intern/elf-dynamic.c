@@ -4,7 +4,9 @@
    The entries and what kind of value each holds: gABI, chapter 5, "Dynamic
    Section"; the GNU ones: glibc's elf.h and the Linux Standard Base, Core,
    section 11.3.  An entry that is not listed here is refused, because one
-   that holds an address would have to be moved with it.  */
+   that holds an address would have to be moved with it; of two ranges of
+   numbers elf.h says which kind all have.  The machine's own are
+   is_plt_tag()'s (arch.h).  */
 
 #include <errno.h>
 #include <inttypes.h>
@@ -110,7 +112,17 @@ cs_elf_tag_is_address (int64_t tag)
 {
   const struct tag *t = find_tag (tag);
 
-  return t && t->class == TAG_ADDRESS;
+  return t ? t->class == TAG_ADDRESS
+           : tag >= DT_ADDRRNGLO && tag <= DT_ADDRRNGHI;
+}
+
+/* Is it known of TAG, which is not listed, what kind of value it has?  */
+static bool
+is_known (const struct cs_elf *elf, int64_t tag)
+{
+  return (tag >= DT_VALRNGLO && tag <= DT_VALRNGHI)
+         || (tag >= DT_ADDRRNGLO && tag <= DT_ADDRRNGHI)
+         || elf->arch->is_plt_tag (tag);
 }
 
 const GElf_Dyn *
@@ -169,6 +181,8 @@ check_entries (const struct cs_elf *elf, struct cs_err *err)
       int64_t number = elf->dynamic[i].d_tag;
       const struct tag *tag = find_tag (number);
 
+      if (!tag && is_known (elf, number))
+        continue;
       if (!tag)
         return cs_elf_fail (elf, err, CS_E_INCOMPATIBLE,
                             "dynamic entry %zu: tag 0x%" X
@@ -235,7 +249,7 @@ read_names (struct cs_elf *elf, struct cs_err *err)
       const char *string = NULL;
       int res;
 
-      if (tag->class != TAG_STRING)
+      if (!tag || tag->class != TAG_STRING)
         continue;
       res = cs_elf_string (elf, tag->name, dyn->d_un.d_val, &string, err);
       if (res < 0)

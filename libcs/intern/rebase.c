@@ -430,6 +430,14 @@ write_symbols (const struct copy *copy)
     }
 }
 
+/* Is it an entry that the copy goes without?  */
+static bool
+is_dropped (const struct cs_elf *elf, int64_t tag)
+{
+  return tag == DT_RELR || tag == DT_RELRSZ || tag == DT_RELRENT
+         || elf->arch->is_plt_tag (tag);
+}
+
 static void
 write_dynamic_entry (const struct copy *copy, size_t i, size_t nr_records)
 {
@@ -437,14 +445,14 @@ write_dynamic_entry (const struct copy *copy, size_t i, size_t nr_records)
   uint64_t off = elf->dynamic_off + i * cs_elf_record_len (elf, ELF_T_DYN);
   Elf_Type record = elf->arch->rela ? ELF_T_RELA : ELF_T_REL;
 
-  switch (elf->dynamic[i].d_tag)
+  if (is_dropped (elf, elf->dynamic[i].d_tag))
     {
-    case DT_RELR:
-    case DT_RELRSZ:
-    case DT_RELRENT:
       put_word (copy, off + copy->fields->d_tag, DT_DEBUG);
       put_word (copy, off + copy->fields->d_val, 0);
-      break;
+      return;
+    }
+  switch (elf->dynamic[i].d_tag)
+    {
     case DT_RELASZ:
     case DT_RELSZ:
       put_word (copy, off + copy->fields->d_val,

@@ -134,7 +134,7 @@ database='(use-modules (sqlite3))
   ended_is '(repository-head repo)' '(commit-message commit)' \
     '(repository-bare? bare)' '(last-commit repo)'
   fails 1 '(repository-open where)'
-  complained 'libgit2 has not been initialized'
+  complained 'has not been initialized'
   dropped commit repo bare
 }
 

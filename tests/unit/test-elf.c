@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "elf-fixture.h"
+#include "intern/elf-private.h"
 #include "intern/rebase.h"
 
 static const char *const machines[] = { "x86_64", "i386" };
@@ -629,7 +630,7 @@ twice (struct image *i)
 static void
 strange (struct image *i)
 {
-  dynamic_of (i, DT_FINI)->d_tag = 0x70000001;
+  dynamic_of (i, DT_FINI)->d_tag = DT_LOPROC + 5;
 }
 static void
 prelinked (struct image *i)
@@ -824,7 +825,7 @@ static const struct
   { short_dynamic, CS_E_DAMAGED, "no DT_NULL among" },
   { bad_note, CS_E_DAMAGED, "the note at file offset" },
   { twice, CS_E_DAMAGED, "a second DT_INIT" },
-  { strange, CS_E_INCOMPATIBLE, "tag 0x70000001 is not supported" },
+  { strange, CS_E_INCOMPATIBLE, "tag 0x70000005 is not supported" },
   { prelinked, CS_E_INCOMPATIBLE, "DT_GNU_PRELINKED is not supported" },
   { data_init, CS_E_DAMAGED, "DT_INIT: address 0x0" },
   { far_strings, CS_E_DAMAGED, "DT_STRTAB: address" },
@@ -881,6 +882,37 @@ names_the_damage (void **state)
         fail_msg ("damage %zu (%s): result %d, '%s'", i, damages[i].text, res,
                   err.text);
       assert_memory_equal (err.text, "cannot read 'hurt.so': ", 23);
+      free (image.data);
+    }
+}
+
+/* Dynamic entries with numbers that are not known, but are of a known kind.  */
+static void
+knows_ranges_of_tags (void **state)
+{
+  static const struct { int64_t tag; bool is_address; } known[] = {
+    { DT_VALRNGLO + 1, false }, { DT_ADDRRNGHI - 200, true },
+#if defined __x86_64__
+    { DT_LOPROC, false }, { DT_LOPROC + 1, false }, { DT_LOPROC + 3, false }
+#endif
+  };
+  const struct image *original = *state;
+
+  if (!original)
+    skip ();
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    {
+      struct image image = { malloc (original->len), original->len };
+      struct cs_err err = CS_ERR_INIT;
+      struct cs_elf *elf;
+
+      memcpy (image.data, original->data, image.len);
+      dynamic_of (&image, DT_FINI)->d_tag = (int32_t) known[i].tag;
+      if (cs_elf_open_memory ("odd.so", image.data, image.len, &elf, &err) < 0)
+        fail_msg ("%s", err.text);
+      assert_true (cs_elf_tag_is_address (known[i].tag)
+                   == known[i].is_address);
+      cs_elf_close (elf);
       free (image.data);
     }
 }
@@ -1090,6 +1122,8 @@ main (void)
     cmocka_unit_test (refuses_what_is_not_supported),
     cmocka_unit_test (refuses_other_files),
     cmocka_unit_test_setup_teardown (names_the_damage, load_image,
+                                     free_image),
+    cmocka_unit_test_setup_teardown (knows_ranges_of_tags, load_image,
                                      free_image),
     cmocka_unit_test (finds_loops_in_chains),
     cmocka_unit_test (survives_truncation),

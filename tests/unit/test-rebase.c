@@ -34,7 +34,7 @@
 static const char *const machines[] = { "x86_64", "i386" };
 static const char *const names[]
   = { "plain", "tls", "ifunc", "tables", "versions", "needs", "relr", "sysv",
-      "norelro", "aligned" };
+      "norelro", "aligned", "marked" };
 
 enum { NR_NAMES = sizeof names / sizeof *names };
 
@@ -371,6 +371,52 @@ close_pair (struct pair *pair)
   cs_elf_close (pair->again);
   cs_rebased_fini (&pair->copy);
   cs_elf_close (pair->elf);
+}
+
+/* The dynamic entry with TAG of the 64-bit library at DATA, or NULL.  */
+static Elf64_Dyn *
+find_tag (unsigned char *data, int64_t tag)
+{
+  const Elf64_Ehdr *header = (const void *) data;
+  const Elf64_Phdr *ph = (const void *) (data + header->e_phoff);
+  Elf64_Dyn *dyn;
+
+  while (ph->p_type != PT_DYNAMIC)
+    ph++;
+  for (dyn = (void *) (data + ph->p_offset); dyn->d_tag != tag; dyn++)
+    if (dyn->d_tag == DT_NULL)
+      return NULL;
+  return dyn;
+}
+
+/* ld.so must not bind the copy's calls in its code (arch.h, is_plt_tag).  */
+static void
+drops_marks_of_the_plt (void **state)
+{
+  struct cs_err err = CS_ERR_INIT;
+  struct cs_rebased copy;
+  struct cs_elf *elf;
+  const void *original;
+  unsigned char *data;
+  char path[4096];
+  size_t len;
+
+  (void) state;
+  if (!fixture_path ("plain", "x86_64", path))
+    skip ();
+  assert_int_equal (cs_elf_open (path, &elf, &err), 0);
+  original = cs_elf_data (elf, &len);
+  data = memcpy (malloc (len), original, len);
+  cs_elf_close (elf);
+  find_tag (data, DT_FINI)->d_tag = DT_LOPROC;
+  assert_int_equal (cs_elf_open_memory ("marked", data, len, &elf, &err), 0);
+  assert_int_equal (cs_rebase (elf, base_for (elf), NULL, NULL, &copy, &err),
+                    0);
+  assert_non_null (find_tag (copy.data, DT_DEBUG));
+  assert_null (find_tag (copy.data, DT_LOPROC));
+  cs_rebased_fini (&copy);
+  cs_elf_close (elf);
+  free (data);
 }
 
 static uint64_t
@@ -956,6 +1002,7 @@ main (int argc, char **argv)
     cmocka_unit_test (refuses_words_of_the_dynamic_section),
     cmocka_unit_test (ignores_symbols_of_no_relocation),
     cmocka_unit_test (takes_any_symbol_for_none),
+    cmocka_unit_test (drops_marks_of_the_plt),
     cmocka_unit_test (loads_fixtures),
     cmocka_unit_test (loads_guile),
     cmocka_unit_test (is_fast)

@@ -250,7 +250,7 @@ sections_fill_up (void)
 
   for (int i = 0; i < CS_STORE_SECTIONS_MAX; i++)
     {
-      snprintf (name, sizeof name, "name%04d", i);
+      snprintf (name, sizeof name, "name%04x", (unsigned) i & 0xffff);
       CHECK (cs_store_section_create (store, name, 1, RW, &p) == 0);
     }
   CHECK (cs_store_section_create (store, "more", 1, RW, &p) == -ENOSPC);
