@@ -311,7 +311,7 @@ show_handles (struct run *run)
       const char *path = cs_inspect_string (process, h->path);
 
       if (!run->json)
-        printf ("%-20" PRIu32 "  %10" PRIu64 "  %s\n", i, h->references,
+        printf ("%-20" PRIu32 "  %10" PRIu32 "  %s\n", i, h->references,
                 *path ? visible (name, path) : "(the program itself)");
       else
         {

@@ -3,8 +3,8 @@
 
    A handle that the interpreter keeps is the address of a record in the
    store which names the library as the program did (made absolute when it
-   is a path).  At a resume the libraries are opened again and the
-   trampolines bound by name; a library or symbol that is missing today
+   is a path).  At a resume the libraries are found again (foreign-find.c) and
+   the trampolines bound by name; a library or symbol that is missing today
    leaves the trampoline at its stub, which raises an error when called.
 
    A function found by dlsym comes back as its trampoline, so that it may be
@@ -23,8 +23,10 @@
 #include <errno.h>
 #include <limits.h>
 #include <link.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "intern/extension.h"
 #include "intern/imports.h"
@@ -56,6 +58,12 @@ void
 cs_foreign_release (void)
 {
   cs_locks_unlock (&foreign_lock);
+}
+
+static const char *
+soname_of (const struct cs_handle_disk *handle)
+{
+  return cs_process.image->strings + handle->soname;
 }
 
 static const char *
@@ -285,7 +293,10 @@ open_rebound (const char *path, int flags, struct cs_err *err)
   err->code = 0;
   kept = keep_handle (path ? path : "", flags, handle, false);
   if (kept)
-    kept->build = cs_imports_build (handle);
+    {
+      kept->build = cs_imports_build (handle);
+      kept->soname = path ? cs_process_string (cs_foreign_soname (handle)) : 0;
+    }
   else
     {
       dlclose (handle);
@@ -309,15 +320,17 @@ open_carried (const char *path, int flags, size_t *number,
                                         number, err) : code;
 }
 
+/* Open PATH, whose file is FILE if it has a directory.  A carried library is
+   one library whatever links lead to it, so it is known by its file.  */
 static struct cs_handle_disk *
-open_library (const char *path, int flags, struct cs_err *err)
+open_as (const char *path, const char *file, int flags, struct cs_err *err)
 {
   const struct cs_library_set *set = &cs_process.libraries;
   struct cs_handle_disk *kept;
   size_t number;
   void *refused;
   int code = path && set->nr_base > 0
-               ? open_carried (path, flags, &number, err)
+               ? open_carried (file ? file : path, flags, &number, err)
                : CS_EXTENSION_REBOUND;
 
   if (code == CS_EXTENSION_REBOUND)
@@ -325,7 +338,8 @@ open_library (const char *path, int flags, struct cs_err *err)
   if (code == CS_EXTENSION_CARRIED)
     {
       cs_statics_start ();
-      kept = keep_handle (path, flags, set->items[number].handle, true);
+      kept = keep_handle (file ? file : path, flags,
+                          set->items[number].handle, true);
       if (!kept)
         cs_err_set (err, CS_E_REFUSED, "the store has no room for another"
                     " library opened at run time");
@@ -340,6 +354,32 @@ open_library (const char *path, int flags, struct cs_err *err)
   return NULL;
 }
 
+static struct cs_handle_disk *
+open_library (const char *path, int flags, struct cs_err *err)
+{
+  char *file = path && strchr (path, '/') ? realpath (path, NULL) : NULL;
+  struct cs_handle_disk *kept = open_as (path, file, flags, err);
+
+  free (file);
+  return kept;
+}
+
+/* The name stays as it is behind the directory: a link that it may be leads
+   to another file when the library is replaced.  */
+static bool
+make_absolute (const char *path, char absolute[static PATH_MAX])
+{
+  int len;
+
+  if (!getcwd (absolute, PATH_MAX))
+    return false;
+  while (path[0] == '.' && path[1] == '/')
+    path += 2;
+  len = (int) strlen (absolute);
+  return snprintf (absolute + len, (size_t) (PATH_MAX - len), "/%s", path)
+         < PATH_MAX - len;
+}
+
 void *
 cs_foreign_open (const char *path, int flags)
 {
@@ -347,7 +387,8 @@ cs_foreign_open (const char *path, int flags)
   char absolute[PATH_MAX];
   struct cs_handle_disk *handle;
 
-  if (path && strchr (path, '/') && realpath (path, absolute))
+  if (path && strchr (path, '/') && path[0] != '/'
+      && make_absolute (path, absolute))
     path = absolute;
   cs_locks_lock (&foreign_lock);
   handle = open_library (path, flags, &err);
@@ -365,8 +406,8 @@ handle_of (struct cs_handle_disk *known)
   size_t n = number_of (known);
 
   if (!real[n].handle)
-    real[n].handle = dlopen (path_of (known)[0] ? path_of (known) : NULL,
-                             (int) known->flags);
+    real[n].handle = cs_foreign_find (path_of (known), soname_of (known),
+                                      (int) known->flags);
   return real[n].handle;
 }
 
@@ -480,10 +521,12 @@ open_again (uint32_t h)
     real[h].handle = item->handle;
   if (item || handle->references == 0)
     return;
-  real[h].handle = dlopen (path[0] ? path : NULL, (int) handle->flags);
+  real[h].handle = cs_foreign_find (path, soname_of (handle),
+                                    (int) handle->flags);
   if (!real[h].handle)
     cs_report (CS_REPORT_MISSING, "library '%s': %s", path, dlerror ());
-  else
+  /* Of the program itself there may be any build.  */
+  else if (path[0])
     compare_build (handle, real[h].handle);
 }
 

@@ -234,6 +234,13 @@ void *cs_foreign_open (const char *path, int flags);
 void *cs_foreign_symbol (void *handle, const char *name);
 int cs_foreign_close (void *handle);
 void cs_foreign_resume (void);
+/* The soname of the library HANDLE of ld.so; "" if it has none.  Lent until
+   the library is closed.  */
+const char *cs_foreign_soname (void *handle);
+/* Open the library that an earlier process opened as PATH, or one with its
+   SONAME in its place, which is reported.  NULL if there is none; dlerror()
+   says why PATH cannot be opened.  */
+void *cs_foreign_find (const char *path, const char *soname, int flags);
 void cs_foreign_hold (void);    /* around a fork */
 void cs_foreign_release (void);
 

@@ -132,9 +132,12 @@ struct cs_domain_disk           /* a message domain; all in the strings */
 
 struct cs_handle_disk           /* a library opened at run time */
 {
-  uint32_t path;                /* in the strings; as the program named it */
+  uint32_t path;                /* in the strings: as the program named it,
+                                   made absolute; of a carried library, the
+                                   real path */
   uint32_t flags;               /* RTLD_... */
-  uint64_t references;
+  uint32_t references;
+  uint32_t soname;              /* in the strings; 0: none, or not known */
   uint64_t build;               /* of the library that was opened last
                                    (cs_imports_build); 0: not known */
 };

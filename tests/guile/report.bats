@@ -86,6 +86,49 @@ cs-run: reopened: file '$PWD/a' at offset 0" ] || show
   done
 }
 
+# A point release: libpoint.so.1 leads to another file, and the old one goes.
+release ()
+{
+  cc -shared -fPIC -Wl,-soname,libpoint.so.1 -o "$1/libpoint.so.1.0.$2" -x c - \
+    <<< "int f (void) { return $2; }" && ln -sf "libpoint.so.1.0.$2" "$1/libpoint.so.1"
+  rm -f "$1/libpoint.so.1.0.$(($2 - 1))"
+}
+
+@test "a library whose file a point release renames" {
+  local name
+  local gone="library '$PWD/libpoint.so.1.0.0': it is gone, and"
+  for name in libpoint.so.1 libpoint.so.1.0.0; do
+    store_fresh
+    release . 0
+    persist "(use-modules (system foreign)) (define f (pointer->procedure int (dynamic-func \"f\" (dynamic-link \"$PWD/$name\")) '()))"
+    release . 1
+    run_in "$STORE" "$told (write (f))"
+    ended 0
+    case $name in
+      libpoint.so.1) printed "((changed . \"library '$PWD/$name': another build of it\"))1" ;;
+      *) printed "((changed . \"$gone '$PWD/libpoint.so.1' has taken its place\") (changed . \"library '$PWD/$name': another build of it\"))1" ;;
+    esac
+  done
+  # The directory is gone, too; ld.so finds it.
+  mkdir elsewhere
+  release elsewhere 2
+  rm -f libpoint.so.*
+  export LD_LIBRARY_PATH=$PWD/elsewhere
+  run_in "$STORE" "$told (write (f))"
+  ended 0
+  printed "((changed . \"$gone '$PWD/elsewhere/libpoint.so.1' has taken its place\") (changed . \"library '$PWD/libpoint.so.1.0.0': another build of it\"))2"
+}
+
+@test "the program itself may be another build without being told of" {
+  persist "(use-modules (system foreign)) (define f (pointer->procedure int (dynamic-func \"abs\" (dynamic-link)) (list int)))"
+  mkdir other
+  cp "$(type -p cs-run)" other
+  objcopy --update-section .note.gnu.build-id=<(objcopy -O binary --dump-section .note.gnu.build-id=/dev/stdout other/cs-run /dev/null | tr '\1-\177' '\2-\177\1') other/cs-run
+  run --separate-stderr bounded other/cs-run "$STORE" -c "$told (write (f -3))" < /dev/null
+  ended 0
+  printed '()3'
+}
+
 @test "another build of a library that Guile needs" {
   local real id
   real=$(ldconfig -p | awk '$1 ~ /^libgmp[.]so/ && /x86-64/ { print $NF; exit }')
