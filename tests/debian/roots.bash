@@ -24,6 +24,7 @@ machine_of ()
   esac
 }
 
+# shellcheck disable=SC2154     # cache is the caller's
 root_of ()
 {
   echo "$cache/${1/\//-}"
@@ -70,7 +71,8 @@ keyrings ()
 # Make the archive of RELEASE's small system: apt, its essentials and make.
 fetch_root ()
 {
-  local options archive=$(root_of "$1").tar
+  local options archive
+  archive=$(root_of "$1").tar
 
   [ ! -s "$archive" ] || return 0
   mapfile -t options < <(apt_settings; keyrings)
