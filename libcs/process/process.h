@@ -109,7 +109,8 @@ struct cs_signal_disk           /* an action set by a carried library */
   uint64_t handler;             /* address, SIG_IGN, or 0 for none */
   uint64_t mask;                /* bit N - 1 stands for signal N */
   uint32_t flags;               /* SA_... */
-  uint32_t reserved;
+  uint32_t own;                 /* 1 + the entry of the intern table that stands
+                                   for the process's own handler; 0: none */
 };
 
 struct cs_arena_disk            /* executable memory asked for at run time */

@@ -7,10 +7,15 @@
    addresses stay, so the actions are kept and installed again.
 
    What they replace is the process's own action, which they keep and may put
-   back (libguile: orig_handlers).  Its address does not stay: what is put
-   back is the own action of the process that does so.  */
+   back (libguile: orig_handlers).  The address of its handler does not stay,
+   and may be that of anything else in a later process.  So they get an
+   address of the store in its place, a trampoline that stands for the own
+   handler of that signal: each process points it to its own, and the process
+   that puts it back gets its own action.  */
 
 #include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
 
 #include "private.h"
 
@@ -48,14 +53,87 @@ is_kept (void (*handler) (int))
          || cs_store_contains (cs_process.store, (void *) handler);
 }
 
-/* Is it a function of a process that is gone?  */
+/* The signal whose own handler HANDLER stands for, or 0.  */
+static int
+own_signal (void (*handler) (int))
+{
+  const struct cs_signal_disk *kept = cs_process.image->signals;
+  long i = -ENOENT;
+
+  if (cs_store_contains (cs_process.store, (void *) handler))
+    i = cs_intern_at (cs_process.table, (uintptr_t) handler);
+  for (int signum = 1; i >= 0 && signum < CS_PROCESS_SIGNALS_MAX; signum++)
+    if (kept[signum].own == (uint64_t) i + 1)
+      return signum;
+  return 0;
+}
+
+/* The own action of a process without a handler of its own.  */
+static void
+do_nothing (int signum)
+{
+  (void) signum;
+}
+
+/* HANDLER is the own one of SIGNUM in this process.  */
+static void
+bind_own (int signum, void (*handler) (int))
+{
+  if (handler == SIG_DFL || handler == SIG_IGN)
+    handler = do_nothing;
+  cs_intern_bind (cs_process.table, cs_process.image->signals[signum].own - 1,
+                  (uintptr_t) handler);
+}
+
+/* The entry of the intern table for the own handler of SIGNUM; negative if
+   there is no room.  */
+static long
+own_entry (int signum)
+{
+  const struct cs_table_entry_disk fields = {
+    .kind = CS_SYMBOL_FUNCTION, .flags = CS_TABLE_USED | CS_TABLE_DYNAMIC
+  };
+  char name[32];
+  long i;
+
+  snprintf (name, sizeof name, "own-handler-%d", signum);
+  cs_foreign_hold ();
+  i = cs_table_add (cs_process.table, "cs-run", name, "", &fields);
+  cs_foreign_release ();
+  return i;
+}
+
+/* A carried library is told of ACTION, which was that of SIGNUM.  */
+static void
+hide_own (int signum, struct sigaction *action)
+{
+  struct cs_signal_disk *kept = &cs_process.image->signals[signum];
+  long i;
+
+  if (action->sa_handler == SIG_DFL || is_kept (action->sa_handler))
+    return;
+  i = own_entry (signum);
+  if (i < 0)
+    return;
+  kept->own = (uint32_t) i + 1;
+  bind_own (signum, action->sa_handler);
+  action->sa_handler = (void (*) (int)) (uintptr_t)
+    cs_intern_trampoline (cs_process.table, (uint32_t) i);
+}
+
+/* Is it an address that stores of earlier versions keep in place of what
+   own_entry() makes: of the program, or of nothing?  No carried library has
+   the address of a function of the program in any other way.  */
 static bool
 is_from_before (void (*handler) (int))
 {
-  Dl_info info;
+  Dl_info info, program;
 
-  return handler != SIG_DFL && !is_kept (handler)
-         && dladdr ((void *) handler, &info) == 0;
+  if (handler == SIG_DFL || is_kept (handler))
+    return false;
+  return dladdr ((void *) handler, &info) == 0
+         || (dladdr ((void *) do_nothing, &program) != 0
+             && info.dli_fbase == program.dli_fbase);
 }
 
 static void
@@ -68,18 +146,19 @@ remember (int signum, const struct sigaction *action)
     *kept = (struct cs_signal_disk) {
       .handler = (uintptr_t) action->sa_handler,
       .mask = mask_to_bits (&action->sa_mask),
-      .flags = (uint32_t) action->sa_flags
+      .flags = (uint32_t) action->sa_flags,
+      .own = kept->own
     };
   else
-    *kept = (struct cs_signal_disk) { 0, 0, 0, 0 };
+    *kept = (struct cs_signal_disk) { .own = kept->own };
 }
 
 static int
 put_back_own (int signum, struct sigaction *found)
 {
-  static const struct cs_signal_disk none;
+  struct cs_signal_disk *kept = &cs_process.image->signals[signum];
 
-  cs_process.image->signals[signum] = none;
+  *kept = (struct cs_signal_disk) { .own = kept->own };
   /* If nobody has replaced it, it is there.  */
   return sigaction (signum, own[signum].known ? &own[signum].action : NULL,
                     found);
@@ -89,17 +168,20 @@ static int
 set_action (int signum, const struct sigaction *action,
             struct sigaction *found)
 {
-  int code;
+  int code, of = own_signal (action->sa_handler);
+  struct sigaction others;
 
-  if (is_from_before (action->sa_handler))
+  if (of == signum || is_from_before (action->sa_handler))
     return put_back_own (signum, found);
-  code = sigaction (signum, action, found);
+  /* The own handler of another signal is this process's only.  */
+  others = of ? own[of].action : *action;
+  code = sigaction (signum, &others, found);
   if (code < 0)
     return code;
   if (!own[signum].known)
     own[signum].action = *found;
   own[signum].known = true;
-  remember (signum, action);
+  remember (signum, &others);
   return 0;
 }
 
@@ -110,11 +192,15 @@ cs_signals_sigaction (int signum, const struct sigaction *action,
   struct sigaction found;
   int code;
 
-  if (!action || signum <= 0 || signum >= CS_PROCESS_SIGNALS_MAX)
+  if (signum <= 0 || signum >= CS_PROCESS_SIGNALS_MAX)
     return sigaction (signum, action, old);
-  code = set_action (signum, action, &found);
+  code = action ? set_action (signum, action, &found)
+                : sigaction (signum, NULL, &found);
   if (code == 0 && old)
-    *old = found;
+    {
+      *old = found;
+      hide_own (signum, old);
+    }
   return code;
 }
 
@@ -129,6 +215,8 @@ cs_process_own_action (int signum, const struct sigaction *action)
   if (own[signum].action.sa_handler != SIG_DFL)
     return;
   own[signum].action = *action;
+  if (cs_process.image->signals[signum].own)
+    bind_own (signum, action->sa_handler);
   if (cs_process.image->signals[signum].handler == 0)
     sigaction (signum, action, NULL);
 }
@@ -228,6 +316,10 @@ cs_signals_resume (void)
       sigaddset (&handled, signum);
   hold_signals (&handled);
   for (int signum = 1; signum < CS_PROCESS_SIGNALS_MAX; signum++)
-    if (kept[signum].handler)
-      install (signum, &kept[signum]);
+    {
+      if (kept[signum].handler)
+        install (signum, &kept[signum]);
+      if (kept[signum].own)
+        bind_own (signum, own[signum].action.sa_handler);
+    }
 }

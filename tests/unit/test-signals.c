@@ -135,10 +135,11 @@ replace_own (void)
   save_and_leave ();
 }
 
+/* What earlier versions left: an address that is nothing's, or today's
+   program's.  */
 static void
-put_back (void)
+put_back_address (void (*stale) (int))
 {
-  void (*stale) (int) = (void (*) (int)) (uintptr_t) 0x123456789000;
   struct sigaction own = { .sa_handler = catch, .sa_flags = SA_RESTART };
 
   signal (SIGUSR2, SIG_IGN);
@@ -153,7 +154,8 @@ put_back (void)
   CHECK (action_of (SIGUSR1).sa_flags & SA_RESTART);
   CHECK (cs_signals_signal (SIGUSR2, stale) != SIG_ERR);
   CHECK (action_of (SIGUSR2).sa_handler == SIG_IGN);
-  CHECK (cs_signals_signal (SIGHUP, stale) == catch);
+  CHECK (is_in_store ((void *) cs_signals_signal (SIGHUP, stale)));
+  CHECK (action_of (SIGHUP).sa_handler == catch);
   CHECK (cs_signals_signal (SIGALRM, stale) == SIG_DFL);
   CHECK (action_of (SIGALRM).sa_handler == SIG_DFL);
   for (int i = 0; i < CS_PROCESS_SIGNALS_MAX; i++)
@@ -161,10 +163,86 @@ put_back (void)
 }
 
 static void
+put_back (void)
+{
+  put_back_address ((void (*) (int)) ((uintptr_t) 1 << 20));
+}
+
+static void
+other (int signum)
+{
+  nr_caught += signum == SIGUSR1 ? 100 : 1000;
+}
+
+static void
+put_back_into_program (void)
+{
+  put_back_address (other);
+}
+
+static void
 own_put_back (void)
 {
   CHECK (in_child (replace_own) == 0);
   CHECK (in_child (put_back) == 0);
+  CHECK (in_child (put_back_into_program) == 0);
+}
+
+/* The process has a handler of its own; who replaces it keeps what stands for
+   it.  */
+static void
+replace_handler (void)
+{
+  struct sigaction mine = { .sa_handler = other };
+  struct sigaction action = { .sa_handler = SIG_DFL }, old;
+
+  begin ();
+  CHECK (sigaction (SIGUSR1, &mine, NULL) == 0);
+  action.sa_handler = (void (*) (int)) in_table ("catch", catch);
+  CHECK (cs_signals_sigaction (SIGUSR1, &action, &old) == 0);
+  CHECK (is_in_store ((void *) old.sa_handler));
+  words->word[0] = (uintptr_t) old.sa_handler;
+  /* It can be called, and asked for again.  */
+  old.sa_handler (SIGUSR1);
+  CHECK (nr_caught == 100);
+  CHECK (cs_signals_sigaction (SIGUSR1, &old, &action) == 0);
+  CHECK (action_of (SIGUSR1).sa_handler == other);
+  CHECK (cs_signals_sigaction (SIGUSR1, &action, NULL) == 0);
+  CHECK (raise (SIGUSR1) == 0 && nr_caught == 101);
+  save_and_leave ();
+}
+
+static void (*left (void)) (int)
+{
+  return (void (*) (int)) (uintptr_t) words->word[0];
+}
+
+static void
+call_own (void)
+{
+  struct sigaction mine = { .sa_handler = catch };
+
+  resume ();
+  cs_process_admit_signals ();
+  /* This process has none yet.  */
+  left () (SIGUSR1);
+  CHECK (nr_caught == 0);
+  cs_process_own_action (SIGUSR1, &mine);
+  left () (SIGUSR1);
+  CHECK (nr_caught == 1);
+  CHECK (cs_signals_signal (SIGUSR1, left ()) != SIG_ERR);
+  CHECK (action_of (SIGUSR1).sa_handler == catch);
+  /* Of another signal, it is this process's only.  */
+  CHECK (cs_signals_signal (SIGUSR2, left ()) == SIG_DFL);
+  CHECK (action_of (SIGUSR2).sa_handler == catch);
+  CHECK (cs_process.image->signals[SIGUSR2].handler == 0);
+}
+
+static void
+own_handlers (void)
+{
+  CHECK (in_child (replace_handler) == 0);
+  CHECK (in_child (call_own) == 0);
 }
 
 static void
@@ -189,6 +267,7 @@ static const struct test_case cases[] = {
   { "actions come back with handler, flags and mask", kept },
   { "what was taken back, or is outside the store, does not", taken_back },
   { "what was there before is this process's own", own_put_back },
+  { "a handler of the process is kept as one of each process", own_handlers },
   { "what the system refuses is not kept", refused },
 };
 
