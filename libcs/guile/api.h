@@ -200,7 +200,7 @@ extern struct cs_gc_data gc_data;
 /* What a store keeps of it, in section "guile".  A carried library has one
    address for the life of the store, so its functions need be looked up
    once.  */
-#define CS_GUILE_API_MAX 160
+#define CS_GUILE_API_MAX 159
 
 struct cs_guile_api_disk
 {

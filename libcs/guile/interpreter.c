@@ -639,6 +639,7 @@ take_up (void *unused)
     follow_ports, follow_modules, follow_environment, begin_services
   };
 
+  cs_threads_become_main (&workspace.image->main_thread);
   scm.set_current_dynamic_state (scm_of (workspace.image->dynamic_state));
   block_asyncs ();
   for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
@@ -680,6 +681,7 @@ boot_body (void *unused)
   (void) unused;
   workspace.unknown = !cs_threads_make (&workspace.image->threads)
                       || !cs_mutex_check ();
+  cs_threads_become_main (&workspace.image->main_thread);
   cs_module_evaluate (preload);
   cs_module_make (&workspace.image->module);
   if (!cs_ports_make (&workspace.image->ports,

@@ -39,6 +39,9 @@ struct cs_guile_disk
   struct cs_thread_layout_disk threads;
   struct cs_pointers_disk pointers;
   struct cs_guile_api_disk api;
+  uint64_t main_thread;         /* the workspace thread's object; 0 in stores
+                                   of 0.1.0, where it was another one in each
+                                   process */
 };
 
 /* Boot the loaded libguile in a new store, and end its thread again.  */

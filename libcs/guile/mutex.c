@@ -16,6 +16,7 @@
 
 #include "guile/api.h"
 #include "guile/mutex.h"
+#include "guile/threads.h"
 #include "process/process.h"
 
 struct mutex
@@ -78,14 +79,23 @@ empty_queue (SCM queue)
   SCM_SETCDR (queue, SCM_EOL);
 }
 
-/* Returns whether M was abandoned.  */
+/* The main thread is alive in each process, but what it was in the middle of
+   when it locked a mutex in an earlier one is not.  */
+static bool
+is_gone (SCM owner)
+{
+  return scm_is_true (scm.thread_exited_p (owner))
+         || cs_threads_is_main (owner);
+}
+
+/* Returns whether M, which no thread of this process has locked yet, was
+   abandoned.  */
 static bool
 abandon (struct mutex *m)
 {
   cs_process_free_lock (&m->lock);
   empty_queue (m->waiting);
-  if (scm_is_false (m->owner)
-      || scm_is_false (scm.thread_exited_p (m->owner)))
+  if (scm_is_false (m->owner) || !is_gone (m->owner))
     return false;
   m->owner = SCM_BOOL_F;
   m->level = 0;

@@ -92,6 +92,46 @@ cs_threads_make (struct cs_thread_layout_disk *layout)
   return is_this_thread (t) && cs_process_find_thread (t, &layout->key, &tid);
 }
 
+/* The main thread.  */
+
+static SCM main_thread;         /* kept alive by the image */
+
+static bool
+is_thread (SCM object)
+{
+  return SCM_UNPACK (object) != 0 && SCM_NIMP (object)
+         && cs_store_view (cs_process.store, SCM_UNPACK (object),
+                           2 * sizeof (scm_t_bits))
+         && SCM_SMOB_PREDICATE (*scm_data.tc16_thread, object);
+}
+
+/* What the program calls a thread is a smob that leads to the struct
+   scm_thread, which leads back to it; libguile compares and hands out the
+   smobs only (3.0.8 to 3.0.11, libguile/threads.c, SCM_I_THREAD_DATA, `handle').
+   So the object of earlier processes is given this thread's structure, and
+   the one that libguile has just made is nobody's (guilify_self_2).  */
+void
+cs_threads_become_main (uint64_t *main)
+{
+  SCM object = SCM_PACK ((scm_t_bits) *main);
+  scm_thread *t = thread_of (scm.current_thread ());
+
+  if (is_thread (object) && !scm_is_eq (object, t->handle))
+    {
+      SCM_SET_SMOB_DATA (object, t);
+      SCM_SETCAR (t->continuation_root, object);
+      t->handle = object;
+    }
+  main_thread = t->handle;
+  *main = SCM_UNPACK (main_thread);
+}
+
+bool
+cs_threads_is_main (SCM thread)
+{
+  return scm_is_eq (thread, main_thread);
+}
+
 /* Before an image is written.  */
 
 static void *
@@ -283,7 +323,8 @@ prepare_weeding (void *unused, const struct cs_thread_disk *record)
   if (record->kind == CS_THREAD_OF_PROGRAM)
     note_weeded (t, record);
   forget_wait (t);
-  if (SCM_UNPACK (t->handle) != 0 && SCM_NIMP (t->handle))
+  if (record->kind != CS_THREAD_OF_WORKSPACE
+      && SCM_UNPACK (t->handle) != 0 && SCM_NIMP (t->handle))
     keep_handle (t->handle);
 }
 

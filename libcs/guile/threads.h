@@ -2,8 +2,9 @@
 /* threads.h -- Guile's threads: brought to a stop before an image is written,
    and told that they are gone after it was resumed.
 
-   A thread belongs to its process.  What is left of it in the next one is the
-   object: `thread-exited?' says #t, `join-thread' returns no values, as it
+   The main thread goes on in the next process, as the same object with
+   another thread behind it.  Any other belongs to its process.  What is left of
+   it in the next one is the object: `thread-exited?' says #t, `join-thread' returns no values, as it
    does for a thread that was cancelled, and its mutexes are abandoned
    (mutex.h).  */
 #ifndef CS_THREADS_H
@@ -29,6 +30,12 @@ struct cs_thread_layout_disk
    out as libguile's installed headers say: then this code was made for
    another release.  */
 bool cs_threads_make (struct cs_thread_layout_disk *layout);
+
+/* In Guile mode, in each process, before anything of the program's runs: the
+   calling thread is the main thread.  *MAIN is its object, an SCM, and is set
+   where it is 0.  */
+void cs_threads_become_main (uint64_t *main);
+bool cs_threads_is_main (SCM thread);
 
 /* In Guile mode: ask the other threads to wait at a safe point until they are
    released, and give those that work a moment to get there; PARK is the

@@ -231,6 +231,7 @@ static const struct row guile[] = {
   IS (threads), IS (pointers.table), IS (pointers.tag), IS (pointers.name),
   IS (pointers.finalize), IS (pointers.any_ended), IS (pointers.borrowed),
   IS (api.names_sum), IS (api.nr), IS (api.addrs),
+  IS (main_thread),
 };
 #undef T
 
