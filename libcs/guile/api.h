@@ -133,6 +133,7 @@
   F (disable)                                                           \
   F (enable)                                                            \
   F (free)                                                              \
+  F (gcollect)                                                          \
   F (generic_malloc_many)                                               \
   F (get_kind_and_size)                                                 \
   F (get_stack_base)                                                    \

@@ -161,6 +161,29 @@ malloc_many (size_t len, int kind, void **result)
   cs_process_allow_stop ();
 }
 
+#define CLEARED_LEN 4096        /* 512 are enough for libgc 8.2.2 */
+
+/* The collector's own frames are scanned too, and have room in them that
+   nothing is written to: what was called before may have left the only address
+   of an object there.  A collection that an allocation begins has had the stack
+   cleared (libgc 8.2.2, misc.c, GC_clear_stack), one that is asked for has
+   not.  */
+static void __attribute__ ((noinline))
+clear_stack (void)
+{
+  volatile char words[CLEARED_LEN];
+
+  memset ((char *) words, 0, sizeof words);
+  __asm__ volatile ("" : : "r" (words) : "memory");
+}
+
+static void
+collect (void)
+{
+  clear_stack ();
+  gc.gcollect ();
+}
+
 void *
 cs_interpreter_replacement (const char *name)
 {
@@ -170,6 +193,7 @@ cs_interpreter_replacement (const char *name)
     void *function;
   } replacements[] = {
     { "guile:malloc_many", malloc_many },
+    { "guile:collect", collect },
     { "guile:disable_collector", disable_collector },
     { "guile:enable_collector", enable_collector },
     { "guile:gc_disable", gc_disable },

@@ -117,3 +117,30 @@ code_protections ()
     printed '#t'
   done
 }
+
+@test "what a call has left on the stack keeps nothing alive" {
+  extension left <<'E'
+#include <libguile.h>
+static void __attribute__ ((noinline)) leave (SCM x)
+{
+  volatile SCM words[400];
+  for (int i = 0; i < 400; i++)
+    words[i] = x;
+}
+static SCM make (SCM guardian)
+{
+  SCM x = scm_cons (SCM_EOL, SCM_EOL);
+  scm_call_1 (guardian, x);
+  leave (x);
+  return SCM_UNSPECIFIED;
+}
+static SCM collect (void) { scm_gc (); return SCM_UNSPECIFIED; }
+void init_left (void)
+{
+  scm_c_define_gsubr ("make", 1, 0, 0, make);
+  scm_c_define_gsubr ("collect", 0, 0, 0, collect);
+}
+E
+  persist "(load-extension \"$PWD/libleft\" \"init_left\")"
+  answers '(#t #t #t #t #t)' '(define (try) (let ((g (make-guardian))) (make g) (collect) (pair? (g)))) (write (map (lambda (i) (try)) (iota 5)))'
+}
