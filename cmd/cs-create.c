@@ -13,7 +13,8 @@
 
 enum
 {
-  OPTION_FORCE = 256,
+  OPTION_BUNDLE = 256,
+  OPTION_FORCE,
   OPTION_FROM,
   OPTION_HISTORY,
   OPTION_LIBGUILE,
@@ -24,9 +25,11 @@ enum
 
 static struct cs_create_params params;
 static const char **from;
-static char *history, *reserve;
+static char *bundle, *history, *reserve;
 
 static struct poptOption options[] = {
+  { "bundle", 0, POPT_ARG_STRING, &bundle, OPTION_BUNDLE,
+    "Carry Guile's modules and libraries (all), libraries, or none", "WHAT" },
   { "force", 0, POPT_ARG_NONE, NULL, OPTION_FORCE,
     "Replace STORE if it exists", NULL },
   { "from", 0, POPT_ARG_ARGV, &from, OPTION_FROM,
@@ -46,8 +49,11 @@ static struct poptOption options[] = {
 };
 
 /* A clone has the interpreter, the policy, the region and the length of
-   history of its source.  */
+   history of its source.  A table is of the libraries that the policy
+   carries.  */
 static const int exclusive[][CS_CMD_EXCLUSIVE_MAX] = {
+  { OPTION_BUNDLE, OPTION_FROM },
+  { OPTION_BUNDLE, OPTION_TABLE },
   { OPTION_FROM, OPTION_HISTORY },
   { OPTION_FROM, OPTION_LIBGUILE },
   { OPTION_FROM, OPTION_POLICY },
@@ -95,6 +101,20 @@ set_source (void)
   params.from_generation = source.generation;
 }
 
+static enum cs_bundle
+bundle_wanted (void)
+{
+  static const char *const words[] = { "all", "libraries", "none" };
+
+  for (size_t i = 0; bundle && i < sizeof words / sizeof *words; i++)
+    if (strcmp (bundle, words[i]) == 0)
+      return (enum cs_bundle) i;
+  if (bundle)
+    cs_cmd_misuse ("option '--bundle': '%s' is not all, libraries or none",
+                   bundle);
+  return CS_BUNDLE_ALL;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -106,6 +126,7 @@ main (int argc, char **argv)
 
   if (from)
     set_source ();
+  params.bundle = bundle_wanted ();
   params.history = history ? &kept : NULL;
   params.progress = cs_progress_show;
   params.reserve = cs_cmd_size (OPTION_RESERVE, reserve);

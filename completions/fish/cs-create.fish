@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 # Completion of cs-create for fish.
 
+complete -c cs-create -l bundle -x -a 'all libraries none' \
+  -d 'Carry Guile\'s modules and libraries (all), libraries, or none'
 complete -c cs-create -l force \
   -d 'Replace STORE if it exists'
 complete -c cs-create -l from -r -F \

@@ -25,6 +25,7 @@
 
 #include "guile/api.h"
 #include "guile/applier.h"
+#include "guile/bundle.h"
 #include "guile/crash.h"
 #include "guile/dynamic-state.h"
 #include "guile/failure.h"
@@ -718,6 +719,7 @@ boot_body (void *unused)
                     cs_module_trampoline (&workspace.image->module,
                                           "print-ended"));
   cs_environment_keep (&workspace.image->environment);
+  cs_bundle_find ();
   workspace.image->modules
     = bits_of (cs_module_evaluate ("(resolve-module '() #f)"));
   leaving (0);

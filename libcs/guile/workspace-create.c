@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 
 #include "guile/api.h"
+#include "guile/bundle.h"
 #include "guile/interpreter.h"
 #include "guile/workspace.h"
 #include "intern/imports.h"
@@ -119,6 +120,56 @@ open_libraries (struct making *m, struct cs_err *err)
                            cs_arch_native ()->name);
     }
   return code == 0 ? sort_libraries (m, err) : code;
+}
+
+/* Append to TEXT a rule for each library of the list that the policy
+   restarts, and close it.  */
+static void
+release_libraries (struct making *m, FILE *text)
+{
+  size_t nr = 0;
+
+  fputs ("\n# cs-create --bundle=none\n", text);
+  for (size_t i = 0; i < m->list.nr; i++)
+    if (cs_policy_role (m->policy, cs_elf_soname (m->list.items[i]))
+        == CS_POLICY_RESTART)
+      {
+        fprintf (text, "optional rebind %s\n", cs_elf_soname (m->list.items[i]));
+        cs_elf_close (m->list.items[i]);
+      }
+    else
+      m->list.items[nr++] = m->list.items[i];
+  m->list.nr = nr;
+}
+
+/* Let all but the persistent libraries be the system's.  The store keeps a
+   policy that says so, for what is opened later.  */
+static int
+unbundle (struct making *m, struct cs_err *err)
+{
+  struct cs_policy *policy = NULL;
+  char *text = NULL;
+  size_t len, old_len;
+  const char *old = cs_policy_text (m->policy, &old_len);
+  FILE *stream = open_memstream (&text, &len);
+  int code;
+
+  if (!stream)
+    return cs_err_sys (err, errno, "cannot change the policy");
+  fwrite (old, 1, old_len, stream);
+  release_libraries (m, stream);
+  code = fclose (stream) != 0 ? cs_err_sys (err, errno, "cannot change the"
+                                            " policy")
+         : cs_policy_parse (m->params->policy ? m->params->policy
+                                              : "<built-in>/guile-3.0.pol",
+                            text, len, m->params->diagnose,
+                            m->params->closure, &policy, err);
+  free (text);
+  if (code != 0)
+    return code;
+  cs_policy_free (m->policy);
+  m->policy = policy;
+  return 0;
 }
 
 static int
@@ -287,6 +338,8 @@ fill_store (struct making *m, struct cs_err *err)
       if (code == -CS_E_INCOMPATIBLE)
         code = blame_policy (m, err);
     }
+  if (code == 0 && m->params->bundle == CS_BUNDLE_ALL)
+    code = cs_bundle_make (m->store, err);
   if (code == 0)
     code = cs_interpreter_save (m->store, err);
   if (code == 0)
@@ -302,6 +355,8 @@ create (struct making *m, const char *path, struct cs_err *err)
 
   if (code == 0)
     code = open_libraries (m, err);
+  if (code == 0 && m->params->bundle == CS_BUNDLE_NONE)
+    code = unbundle (m, err);
   if (code == 0)
     code = make_store (m, path, err);
   if (code == 0)

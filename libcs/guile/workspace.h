@@ -11,6 +11,14 @@
 #include "intern/policy.h"
 #include "store/backup.h"
 
+/* What a store is to carry of Guile besides libguile and libgc.  */
+enum cs_bundle
+{
+  CS_BUNDLE_ALL,                /* all of the below */
+  CS_BUNDLE_LIBRARIES,          /* the libraries that these need */
+  CS_BUNDLE_NONE
+};
+
 struct cs_create_params
 {
   const char *policy;           /* policy file; NULL: the built-in one */
@@ -24,6 +32,7 @@ struct cs_create_params
                                    none */
   uint64_t from_generation;     /* which of a store's generations; 0: the
                                    newest */
+  enum cs_bundle bundle;
   const uint32_t *history;      /* older generations to keep; NULL:
                                    CS_STORE_HISTORY */
   uint64_t reserve;             /* bytes of address space; 0: the machine's default */

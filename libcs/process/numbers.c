@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "private.h"
+#include "process/archive.h"
 
 #define WORD_BITS 64
 
@@ -133,12 +134,22 @@ cs_numbers_open (const char *path, int flags, ...)
 {
   mode_t mode = 0;
   va_list arguments;
+  int carried;
 
   if (takes_mode (flags))
     {
       va_start (arguments, flags);
       mode = va_arg (arguments, mode_t);
       va_end (arguments);
+    }
+  if ((flags & (O_ACCMODE | O_CREAT | O_TRUNC | O_DIRECTORY)) == O_RDONLY)
+    {
+      carried = cs_archive_open (path);
+      if (carried >= 0)
+        return got (carried);
+      errno = -carried;
+      if (carried != -ENOENT)
+        return -1;
     }
   return got (open (path, flags, mode));
 }

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "private.h"
+#include "process/archive.h"
 #include "report.h"
 
 struct cs_process cs_process;
@@ -257,10 +258,12 @@ struct replacement
 
 /* In the order of strcmp().  */
 static const struct replacement replacements[] = {
+  { "process:access", cs_archive_access },
   { "process:atexit", cs_handlers_atexit },
   { "process:bind_textdomain_codeset", cs_gettext_bind_codeset },
   { "process:bindtextdomain", cs_gettext_bind },
   { "process:calloc", cs_borrowed_calloc },
+  { "process:canonicalize_file_name", cs_archive_canonicalize },
   { "process:clock_gettime", cs_clocks_gettime },
   { "process:close", cs_numbers_close },
   { "process:close_range", cs_numbers_close_range },
@@ -283,6 +286,8 @@ static const struct replacement replacements[] = {
   { "process:iconv", cs_iconv_convert },
   { "process:iconv_close", cs_iconv_close },
   { "process:iconv_open", cs_iconv_open },
+  { "process:lstat", cs_archive_lstat },
+  { "process:lstat64", cs_archive_lstat64 },
   { "process:malloc", cs_borrowed_malloc },
   { "process:newlocale", cs_locale_new },
   { "process:nl_langinfo_l", cs_locale_nl_langinfo },
@@ -317,6 +322,8 @@ static const struct replacement replacements[] = {
   { "process:select", cs_stop_select },
   { "process:sigaction", cs_signals_sigaction },
   { "process:signal", cs_signals_signal },
+  { "process:stat", cs_archive_stat },
+  { "process:stat64", cs_archive_stat64 },
   { "process:strdup", cs_borrowed_strdup },
   { "process:strndup", cs_borrowed_strndup },
   { "process:strtod_l", cs_locale_strtod },

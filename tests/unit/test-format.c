@@ -21,6 +21,7 @@
 
 #include "guile/interpreter.h"
 #include "intern/imports.h"
+#include "process/archive.h"
 #include "process/process.h"
 #include "report.h"
 #include "store/backup.h"
@@ -143,6 +144,20 @@ static const struct row extensions[] = {
 #define T struct cs_extension_disk
 static const struct row extension[] = {
   IS (block), IS (len), IS (dev), IS (ino), IS (file_len), IS (mtime),
+};
+#undef T
+
+#define T struct cs_archive_disk
+static const struct row archive[] = {
+  IS (magic), IS (version), IS (count), IS (bytecode), IS (nr_roots),
+  IS (len), IS (names), IS (names_len), IS (unpacked_len), IS (roots),
+};
+#undef T
+
+#define T struct cs_archive_file_disk
+static const struct row archive_file[] = {
+  IS (data), IS (packed_len), IS (len), IS (mtime), IS (name),
+  RESERVED (reserved),
 };
 #undef T
 
@@ -270,6 +285,8 @@ static const struct described
   LIST (trampoline, cs_library_float_disk, 0),
   LIST (extensions, cs_extensions_disk, CS_EXTENSIONS_VERSION),
   LIST (extension, cs_extension_disk, 0),
+  LIST (archive, cs_archive_disk, CS_ARCHIVE_VERSION),
+  LIST (archive_file, cs_archive_file_disk, 0),
   LIST (imports, cs_imports_disk, 0),
   LIST (import_record, cs_import_record_disk, 0),
   LIST (import_slot, cs_import_slot_disk, 0),
