@@ -59,7 +59,10 @@ ask_for_anonymous (struct cs_pagemap_scan *arg, const struct search *s)
 }
 
 /* Visit them in [START, END).  With NOTES, those of watched pages are taken
-   away; once they cannot be, all from there on counts as written to.  */
+   away; once they cannot be, all from there on counts as written to.
+   The kernel writes as many regions as the call returns (PAGEMAP_SCAN of
+   Linux 6.7).  Valgrind 3.19 does not know that call: it takes the regions, and
+   what compare() in changes.c does with them, for uninitialised.  */
 static int
 scan_anonymous (const struct search *s, uint64_t start, uint64_t end,
                 bool notes)
