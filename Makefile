@@ -140,7 +140,8 @@ SHARED := $(BUILD)/libcs.so.0
 
 # -------------------------------------------------------------------- build
 
-.PHONY: all
+.PHONY: all commands
+commands: $(BINARIES)
 all: $(BINARIES) $(LIBRARY) $(SHARED) $(BUILD)/libcs.so $(BUILD)/libcs.pc
 
 .DELETE_ON_ERROR:
@@ -307,6 +308,9 @@ RUN := BUILD=$(BUILD) bash tests/run -j $(JOBS) -t $(TEST_TIMEOUT)
 # compiler warns of what cannot happen, so there warnings are no errors.
 ASAN := BUILD=$(BUILD)/asan SANITIZE=address,undefined CFLAGS='-O1 -g'
 I386 := BUILD=$(BUILD)/i386 M32=1
+# Another build of the commands, of another compiler if there is one.
+OTHER := BUILD=$(BUILD)/other CFLAGS='-O1 -g' \
+  CC=$(if $(shell command -v $(CLANG)),$(CLANG),'$(CC)')
 
 # Can this compiler make a 32-bit program with all libraries?
 HASH := \#
@@ -329,6 +333,7 @@ PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,\
 check-built:
 	@+$(MAKE) --no-print-directory $(PARALLEL) WERROR=1 all unit-tests \
 	  $(CRASH) $(DYING)
+	@+$(MAKE) --no-print-directory other
 	@+$(MAKE) --no-print-directory $(PARALLEL) $(ASAN) all unit-tests
 	@+$(if $(HAVE_I386),$(MAKE) --no-print-directory $(PARALLEL) $(I386) \
 	  WERROR=1 all unit-tests)
@@ -339,6 +344,10 @@ check-built:
 	    $(UNIT_TESTS:$(BUILD)/%=$(BUILD)/i386/%),\
 	    --skip 'i386: no 32-bit compiler or libraries')
 
+.PHONY: other
+other:
+	@+$(MAKE) --no-print-directory $(PARALLEL) $(OTHER) commands
+
 .PHONY: check-unit check-cli check-guile check-asan check-i386
 check-unit: unit-tests
 	@$(RUN) $(UNIT_TESTS)
@@ -346,7 +355,7 @@ check-unit: unit-tests
 check-cli: all fixtures
 	@$(RUN) $(CLI_TESTS)
 
-check-guile: all $(DYING)
+check-guile: all $(DYING) other
 	@$(RUN) $(GUILE_TESTS)
 
 check-asan:
