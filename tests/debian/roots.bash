@@ -20,8 +20,13 @@ machine_of ()
 {
   case $1 in
     */*) echo "${1#*/}" ;;
-    *) dpkg --print-architecture ;;
+    *) native_machine ;;
   esac
+}
+
+native_machine ()
+{
+  dpkg --print-architecture 2>/dev/null || uname -m
 }
 
 # shellcheck disable=SC2154     # cache is the caller's
