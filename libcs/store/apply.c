@@ -4,6 +4,7 @@
    The states, and what makes each transition:
 
      in the log --keep_history----> and what it overwrites in the history
+                --mark_image------> and the image says that it is to change
                 --write_image-----> and in the image, in part or whole
                 --write_superblock> and on stable storage there
                 --cs_log_wipe-----> in the image only
@@ -18,6 +19,10 @@
        are gone.
    A3  One of the two superblock slots is whole at any time: the other is
        written after the first was synced.
+   A4  Before the image changes, a mark says up to which generation it may have
+       pages, and that is synced: with a log that does not reach so far (L9)
+       the image is a mix of generations.  The mark counts for as long as the
+       superblock has the generation that it names.
 
    Uses no memory but from mmap(2): when a process leaves, threads may have
    been stopped inside malloc.  */
@@ -248,6 +253,26 @@ keep_history (struct cs_store *store, struct cs_err *err)
 
 /* The image.  */
 
+/* A4.  */
+static int
+mark_image (struct cs_store *store, struct cs_err *err)
+{
+  uint64_t generation = store->superblock.generation;
+  struct cs_store image = *store;
+  int r;
+
+  if (store->log.applying == generation)
+    return 0;
+  r = cs_superblock_reread (&image, err);
+  if (r < 0)
+    return r;
+  r = cs_mark_write (store->fd, image.superblock.generation, generation);
+  if (r < 0)
+    return cs_err_sys (err, -r, "mark the image");
+  store->log.applying = generation;
+  return 0;
+}
+
 static int
 write_pages (const struct cs_store *store, const struct cs_entry_disk *e,
              uint64_t nr, const char *data)
@@ -361,6 +386,7 @@ finish (struct cs_store *store, struct cs_err *err)
   if (r < 0)
     return r;
   r = cs_superblock_write_slot (store->fd, &sb, !slot);
+  store->log.applying = 0;
   if (r == 0)
     r = cs_log_wipe (store, cs_log_off (store));
   if (r < 0)
@@ -391,6 +417,8 @@ apply (struct cs_store *store, struct cs_err *err)
 
   if (r == 0)
     r = keep_history (store, err);
+  if (r == 0)
+    r = mark_image (store, err);
   if (r == 0)
     r = write_image (store, err);
   if (r == 0)

@@ -110,12 +110,13 @@ copy_image (int to, int from, uint64_t end)
   return r;
 }
 
-/* A shared copy has the source's lock record, and perhaps more behind the
+/* A shared copy has the source's lock record and mark, and perhaps more behind the
    image than the superblock speaks of.  0 or -errno.  */
 static int
 share_image (int to, int from)
 {
-  static const struct cs_lock_disk none;
+  static const char none[CS_STORE_MARK_OFF + sizeof (struct cs_mark_disk)
+                         - CS_STORE_LOCK_OFF];
 
   if (cs_sys.ficlone (to, from) < 0)
     return -errno;

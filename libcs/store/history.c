@@ -266,11 +266,11 @@ enter (struct cs_store *store, const struct cs_record *record,
   return 0;
 }
 
+/* From generation AT, which the image may have pages of.  */
 static int
-go_back (struct cs_store *store, int folder, uint64_t generation,
-         struct cs_err *err)
+go_back (struct cs_store *store, int folder, uint64_t at,
+         uint64_t generation, struct cs_err *err)
 {
-  uint64_t at = store->superblock.generation;
   struct cs_record record;
   int r = 0;
 
@@ -345,6 +345,30 @@ shorten_log (struct cs_store *store, uint64_t generation, struct cs_err *err)
           ? cs_log_scan (store, generation, err) : r);
 }
 
+/* The image may have pages of generations that the log no longer leads to
+   (L9).  What the log leads to up to GENERATION counts, and over that the
+   records that lead back from the newest of those pages: whatever the image
+   has of a page, they have it as it was.  */
+static int
+leave_mix (struct cs_store *store, uint64_t generation, struct cs_err *err)
+{
+  uint64_t applying = store->log.applying;
+  int folder = cs_history_open (store);
+  int r = folder < 0 ? not_kept (generation, err)
+          : shorten_log (store, generation, err);
+
+  if (r == 0)
+    r = go_back (store, folder, applying, generation, err);
+  cs_file_close (&folder);
+  if (r != -CS_E_REFUSED)
+    return r;
+  *err = (struct cs_err) CS_ERR_INIT;
+  return cs_err_set (err, CS_E_DAMAGED, "the image has pages of generations "
+                     "up to %" PRIu64 ", and neither log nor history leads "
+                     "from there to generation %" PRIu64, applying,
+                     generation);
+}
+
 int
 cs_history_go_back (struct cs_store *store, uint64_t generation,
                     struct cs_err *err)
@@ -354,6 +378,8 @@ cs_history_go_back (struct cs_store *store, uint64_t generation,
 
   if (generation > newest || generation == 0)
     return not_kept (generation, err);
+  if (cs_log_is_cut (store))
+    return leave_mix (store, generation, err);
   if (generation == newest)
     return 0;
   folder = cs_history_open (store);
@@ -368,7 +394,8 @@ cs_history_go_back (struct cs_store *store, uint64_t generation,
   else if (turn < newest)
     r = shorten_log (store, turn > generation ? turn : generation, err);
   if (r == 0)
-    r = go_back (store, folder, generation, err);
+    r = go_back (store, folder, store->superblock.generation, generation,
+                 err);
   cs_file_close (&folder);
   return r;
 }

@@ -32,7 +32,11 @@
        it the name (new-file.c) may have been killed before the sync.
    L8  Where the image grows over an older log, that is cut off, and the end
        of the file synced, before there is a record of such an image: of
-       what is not synced, a power failure may keep any part.  */
+       what is not synced, a power failure may keep any part.
+   L9  A log that does not reach the generation whose pages the image may have
+       (A4) was damaged.  The newest generation is refused then; an older one
+       that the log reaches, or the image, is made by the history's records
+       from that generation back (history.c), and only so.  */
 
 #include <errno.h>
 #include <inttypes.h>
@@ -110,42 +114,41 @@ cs_log_move (struct cs_store *store, uint64_t committed, struct cs_err *err)
   return 0;
 }
 
-/* Make do with what is before the damage, if the image was not changed by
-   what is behind it: then there is a history of it (A1).  */
 static int
-cut_short (struct cs_store *store, uint64_t off, struct cs_err *err)
+say_damaged (uint64_t off, uint64_t generation, struct cs_err *err)
 {
-  int folder = cs_history_open (store);
-  uint64_t generation = store->superblock.generation;
-  bool begun = folder >= 0 && cs_history_has_file (folder, generation);
-
-  cs_file_close (&folder);
-  if (!begun)
-    return 0;
-  return cs_err_set (err, CS_E_DAMAGED, "log record at offset %" PRIu64 " is "
-                     "damaged, and was being put into the image", off);
-}
-
-/* A record that is not complete ends the log.  If the next one is, it is
-   not the end that was cut off, but the middle that was damaged.  */
-static int
-check_end (struct cs_store *store, const struct cs_record *record,
-           struct cs_err *err)
-{
-  uint64_t off = record->off, generation;
-  struct cs_record next;
-
-  generation = record->head.superblock.generation;
-  if (cs_record_find (store->fd, off + cs_record_len (&record->head),
-                      &store->superblock, &next) != 1
-      || next.head.superblock.generation != generation + 1)
-    return 0;
-  if (store->salvage)
-    return cut_short (store, off, err);
   cs_err_set (err, CS_E_DAMAGED, "log record at offset %" PRIu64 ": checksum"
               " of generation %" PRIu64 " is wrong", off, generation);
   return cs_err_advise (err, "cs-inspect --check lists the damage, --repair"
                         " makes a store of what is whole");
+}
+
+/* RECORD, which is not complete, ends the log behind generation LAST.  It was
+   damaged, and is not what is left of a commit that was cut off, if there is
+   another one behind it, or if it leads to the image's generation: the log of
+   that was complete.  A head that is not right may still say how long the
+   record was.  */
+static int
+check_end (struct cs_store *store, const struct cs_record *record,
+           bool has_head, uint64_t last, struct cs_err *err)
+{
+  uint64_t generation = record->head.superblock.generation;
+  uint64_t image = store->superblock.generation;
+  struct cs_record next;
+
+  if (store->salvage)
+    return 0;
+  if (has_head && generation <= image)
+    return say_damaged (record->off, generation, err);
+  if (record->head.nr > cs_region_pages (store)
+      || record->head.nr_data > record->head.nr
+      || cs_record_find (store->fd,
+                         record->off + cs_record_len (&record->head),
+                         &store->superblock, &next) != 1)
+    return 0;
+  generation = next.head.superblock.generation;
+  return (last > 0 ? generation == last + 2 : generation > image + 1)
+         ? say_damaged (record->off, generation - 1, err) : 0;
 }
 
 /* The next record of the chain: 1, 0 at its end, or an error.  */
@@ -154,8 +157,9 @@ next_record (struct cs_store *store, uint64_t off, uint64_t last,
              struct cs_record *record, struct cs_err *err)
 {
   int r = cs_record_find (store->fd, off, &store->superblock, record);
+  bool has_head = r == 1;
 
-  if (r == 1 && last > 0 && record->head.superblock.generation != last + 1)
+  if (has_head && last > 0 && record->head.superblock.generation != last + 1)
     return 0;
   if (r == 1)
     r = cs_record_load (record);
@@ -165,11 +169,9 @@ next_record (struct cs_store *store, uint64_t off, uint64_t last,
       if (r != 1)
         cs_record_unload (record);
     }
-  else if (r == 0)
-    return 0;
   if (r < 0)
     return cs_err_sys (err, -r, "read the log");
-  return r == 1 ? 1 : check_end (store, record, err);
+  return r == 1 ? 1 : check_end (store, record, has_head, last, err);
 }
 
 /* Is the log, which leads to generation LAST, in force (L2, L3)?  1, 0, or
@@ -232,11 +234,33 @@ cs_log_scan (struct cs_store *store, uint64_t limit, struct cs_err *err)
 int
 cs_log_open (struct cs_store *store, uint64_t file_len, struct cs_err *err)
 {
+  int r;
+
   store->log.start = store->superblock.log_start;
   store->log.settled = file_len <= cs_log_off (store);
-  return (file_len > cs_log_off (store)
-          ? cs_log_scan (store, UINT64_MAX, err) : 0);
+  if (store->log.settled)
+    return 0;                   /* there is none */
+  r = cs_mark_read (store->fd, store->superblock.generation,
+                    &store->log.applying);
+  if (r < 0)
+    return cs_err_sys (err, -r, "read the mark");
+  r = cs_log_scan (store, UINT64_MAX, err);
+  if (r < 0 || store->salvage || !cs_log_is_cut (store))
+    return r;
+  cs_err_set (err, CS_E_DAMAGED, "log at offset %" PRIu64 " ends with "
+              "generation %" PRIu64 ", but generation %" PRIu64 " was being "
+              "put into the image", cs_log_off (store),
+              store->superblock.generation, store->log.applying);
+  return cs_err_advise (err, "cs-inspect --repair makes a store of what is "
+                        "whole");
 }
+
+bool
+cs_log_is_cut (const struct cs_store *store)
+{
+  return store->log.applying > store->superblock.generation;
+}
+
 
 void
 cs_log_cut_off (const struct cs_store *store)

@@ -67,6 +67,7 @@ struct cs_log
   bool broken;                  /* not to be used any more (L5) */
   bool held_back;               /* not to be applied any more: a child that
                                    could not be given the readers' lock */
+  uint64_t applying;            /* of the mark in force (A4); 0: none */
 };
 
 /* The watch over the region (watch.h).  */
@@ -133,7 +134,8 @@ struct cs_store
   char *view;                   /* the file again (changes.c) */
   uint64_t view_len;            /* 0: none */
   uint64_t *detached;           /* detached.c; NULL unless WRITE */
-  bool salvage;                 /* take damage in the log for its end */
+  bool salvage;                 /* take damage in the log for its end: not the
+                                   newest generation is wanted */
   bool forget_history;          /* it belongs to a file that was replaced */
   uint8_t former_uuid[16];      /* of the superblock; what is to go into it, if
                                    the store is still to be published */
@@ -331,6 +333,11 @@ void cs_superblock_seal (struct cs_superblock_disk *sb);
 uint32_t cs_superblock_crc (const struct cs_superblock_disk *sb);
 bool cs_superblock_is_sealed (const struct cs_superblock_disk *sb);
 
+/* Write, and sync, that the image of GENERATION may have pages of generations
+   up to APPLYING (A4); read what is said of it, 0 if nothing.  0 or -errno.  */
+int cs_mark_write (int fd, uint64_t generation, uint64_t applying);
+int cs_mark_read (int fd, uint64_t generation, uint64_t *applying);
+
 /* Read STORE's superblock in force again.  */
 int cs_superblock_reread (struct cs_store *store, struct cs_err *err);
 
@@ -445,6 +452,9 @@ int cs_log_open (struct cs_store *store, uint64_t file_len,
 
 /* The same up to generation LIMIT.  */
 int cs_log_scan (struct cs_store *store, uint64_t limit, struct cs_err *err);
+
+/* Does the log not reach what may be in the image (L9)?  */
+bool cs_log_is_cut (const struct cs_store *store);
 
 /* Where a log can begin behind an image of COMMITTED bytes that will grow.  */
 uint32_t cs_log_start (uint64_t committed);

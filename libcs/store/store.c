@@ -264,6 +264,7 @@ static int
 open_store (struct cs_store *store, uint64_t generation, struct cs_err *err)
 {
   struct stat st;
+  uint64_t wanted = generation;
   int r = open_file (store, &st, err);
 
   if (r == 0)
@@ -271,18 +272,20 @@ open_store (struct cs_store *store, uint64_t generation, struct cs_err *err)
                             &store->superblock, err);
   memcpy (store->former_uuid, store->superblock.former_uuid,
           sizeof store->former_uuid);
-  store->salvage = generation == CS_STORE_SALVAGE;
+  store->salvage = generation != CS_STORE_NEWEST;
   if (r == 0)
     r = cs_log_open (store, (uint64_t) st.st_size, err);
-  if (r == 0 && generation != CS_STORE_NEWEST && !store->salvage)
-    r = open_generation (store, generation, err);
+  if (r == 0 && generation == CS_STORE_SALVAGE)
+    wanted = store->superblock.generation;
+  if (r == 0 && wanted != CS_STORE_NEWEST)
+    r = open_generation (store, wanted, err);
   if (r == 0)
     r = check_len (store, (uint64_t) st.st_size, err);
   if (r < 0)
     return r;
   if (store->mode == CS_STORE_READ)
     return map_view (store, err);
-  if (store->salvage)
+  if (generation == CS_STORE_SALVAGE)
     return cs_err_set (err, CS_E_REFUSED, "to be read only");
   r = cs_superblock_check_native (&store->superblock, err);
   if (r == 0 && store->mode == CS_STORE_WRITE)

@@ -100,6 +100,18 @@ struct cs_superblock_disk
   uint32_t reserved3;           /* 0 */
 };
 
+/* The mark: the image may have pages of newer generations than its own, as the
+   log is being put into it.  It counts while GENERATION is the superblock's.  */
+#define CS_STORE_MARK_OFF 8288
+
+struct cs_mark_disk
+{
+  uint64_t generation;          /* of the image before */
+  uint64_t applying;            /* the newest it may have pages of */
+  uint32_t crc;                 /* CRC-32 of all bytes before this field */
+  uint32_t reserved;            /* 0 */
+};
+
 /* Where the image begins in the file.  */
 static inline uint64_t
 cs_store_image_off (const struct cs_superblock_disk *sb)

@@ -87,6 +87,39 @@ cs_superblock_replace (int fd, const struct cs_superblock_disk *sb)
   return 0;
 }
 
+/* The mark (A4).  */
+
+static uint32_t
+mark_crc (const struct cs_mark_disk *mark)
+{
+  return (uint32_t) crc32 (0, (const Bytef *) mark,
+                           offsetof (struct cs_mark_disk, crc));
+}
+
+int
+cs_mark_write (int fd, uint64_t generation, uint64_t applying)
+{
+  struct cs_mark_disk mark = {
+    .generation = generation, .applying = applying
+  };
+  int r;
+
+  mark.crc = mark_crc (&mark);
+  r = cs_file_write (fd, &mark, sizeof mark, CS_STORE_MARK_OFF);
+  return r < 0 ? r : cs_sys.fdatasync (fd) < 0 ? -errno : 0;
+}
+
+int
+cs_mark_read (int fd, uint64_t generation, uint64_t *applying)
+{
+  struct cs_mark_disk mark;
+  ssize_t n = cs_file_read (fd, &mark, sizeof mark, CS_STORE_MARK_OFF);
+
+  *applying = n == sizeof mark && mark.crc == mark_crc (&mark)
+              && mark.generation == generation ? mark.applying : 0;
+  return n < 0 ? (int) n : 0;
+}
+
 void
 cs_superblock_christen (struct cs_superblock_disk *sb)
 {

@@ -45,6 +45,7 @@ static const struct row file[] = {
   { 0, CS_STORE_SLOT_LEN, false },
   { CS_STORE_SLOT_LEN, CS_STORE_SLOT_LEN, false },
   { CS_STORE_LOCK_OFF, sizeof (struct cs_lock_disk), false },
+  { CS_STORE_MARK_OFF, sizeof (struct cs_mark_disk), false },
 };
 
 #define T struct cs_superblock_disk
@@ -60,6 +61,12 @@ static const struct row superblock[] = {
 #define T struct cs_lock_disk
 static const struct row lock[] = {
   IS (magic), IS (pid), IS (since), IS (host), IS (crc), RESERVED (reserved),
+};
+#undef T
+
+#define T struct cs_mark_disk
+static const struct row mark[] = {
+  IS (generation), IS (applying), IS (crc), RESERVED (reserved),
 };
 #undef T
 
@@ -269,9 +276,10 @@ static const struct described
   { "struct " #type, rows, sizeof rows / sizeof *rows, \
     sizeof (struct type), version }
   { "file", file, sizeof file / sizeof *file,
-    CS_STORE_LOCK_OFF + sizeof (struct cs_lock_disk), 0 },
+    CS_STORE_MARK_OFF + sizeof (struct cs_mark_disk), 0 },
   LIST (superblock, cs_superblock_disk, CS_STORE_VERSION),
   LIST (lock, cs_lock_disk, 0),
+  LIST (mark, cs_mark_disk, 0),
   LIST (record, cs_record_disk, 0),
   LIST (entry, cs_entry_disk, 0),
   LIST (directory, cs_directory_disk, 0),
