@@ -11,6 +11,7 @@
    library is bound.  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <link.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -195,6 +196,21 @@ write_loose_copy (const struct cs_library_file *file, struct cs_err *err)
   return code;
 }
 
+/* A file that no other process sees.  A sandbox may deny memory files; then
+   it lies where there is a directory for it.  */
+static int
+open_unnamed (const char *soname)
+{
+  static const char *const directories[] = { "/dev/shm", "/tmp", "/var/tmp" };
+  int fd = memfd_create (soname, MFD_CLOEXEC), reason = errno;
+
+  for (size_t i = 0; fd < 0 && i < sizeof directories / sizeof *directories;
+       i++)
+    fd = open (directories[i], O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  errno = reason;
+  return fd;
+}
+
 static int
 make_file (struct cs_library_file *file, struct cs_err *err)
 {
@@ -205,7 +221,7 @@ make_file (struct cs_library_file *file, struct cs_err *err)
   if (flat && !is_sound (file))
     return cs_err_set (err, CS_E_DAMAGED, "the headers of the copy of '%s'"
                        " lead out of it", library->soname);
-  file->fd = memfd_create (library->soname, MFD_CLOEXEC);
+  file->fd = open_unnamed (library->soname);
   if (file->fd < 0)
     return cs_err_sys (err, errno, "cannot make a memory file for '%s'",
                        library->soname);

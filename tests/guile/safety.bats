@@ -229,6 +229,19 @@ without_proc ()
   [ "$status" -eq 0 ] && printed 2 || show
 }
 
+@test "memory files denied: the libraries are loaded from unnamed files" {
+  command -v strace > /dev/null || skip "no strace"
+  strace -o trace true || skip "strace does not work here"
+  persist '(define x 1)'
+  run --separate-stderr bounded strace -f -qq -o trace -e trace=memfd_create -e inject=memfd_create:error=EPERM cs-run "$STORE" -c '(set! x (1+ x)) (write x)' < /dev/null
+  ended 0
+  printed 2
+  grep -q 'EPERM.*INJECTED' trace
+  answers 2 '(write x)'
+  run --separate-stderr bounded strace -f -qq -o trace -e trace=memfd_create -e inject=memfd_create:error=EPERM cs-create other.store < /dev/null
+  ended 0
+}
+
 @test "/proc not mounted and nowhere to write: a message" {
   persist '(define x 1)'
   without_proc "mount -t tmpfs -o ro none /dev/shm; mount -t tmpfs -o ro none /var/tmp; cp --sparse=always $STORE \"\$(command -v cs-run)\" /proc; cd /; mount -t tmpfs -o ro none /tmp; /proc/cs-run /proc/s.store -c 1"
