@@ -25,6 +25,7 @@
 
 #include "guile/api.h"
 #include "guile/applier.h"
+#include "guile/boot-abort.h"
 #include "guile/bundle.h"
 #include "guile/crash.h"
 #include "guile/dynamic-state.h"
@@ -801,7 +802,9 @@ cs_interpreter_boot (struct cs_store *store, struct cs_err *err)
   atomic_store (&cs_process.collector_ready, true);
   workspace.params = NULL;
   cs_process.leaving = leaving;
+  cs_boot_abort_begin ();
   code = run_thread (0, err);
+  cs_boot_abort_end ();
   gc.set_min_bytes_allocd (ALLOCATED_MIN);
   if (code == 0 && workspace.status != 0)
     code = cs_err_set (err, CS_E_INCOMPATIBLE, "the interpreter did not boot");

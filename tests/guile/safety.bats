@@ -229,6 +229,19 @@ without_proc ()
   [ "$status" -eq 0 ] && printed 2 || show
 }
 
+@test "no modules of Guile: a workspace cannot be made, and a message says so" {
+  local text code
+
+  # Of the sources and of what was compiled of them.
+  text=$(guile -c '(display (dirname (%library-dir)))')
+  code=$(guile -c '(display (dirname (dirname (car %load-compiled-path))))')
+  without_proc "mount -t tmpfs none '$text' && mount -t tmpfs none '$code' && exec cs-create other.store"
+  [ "$status" -eq 5 ] || show
+  complained 'cs-create: cannot boot the interpreter'
+  complained $'\n  '
+  [ ! -e other.store ]
+}
+
 @test "memory files denied: the libraries are loaded from unnamed files" {
   command -v strace > /dev/null || skip "no strace"
   strace -o trace true || skip "strace does not work here"
