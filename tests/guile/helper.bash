@@ -130,6 +130,13 @@ persist ()
   ended 0
 }
 
+# Run EXPR in the store that all cases of the file copy, in setup_file: run has
+# no directory of a case to write to there.
+persist_for_file ()
+{
+  bounded cs-run "$PRISTINE" -c "$(expression "$@")" < /dev/null
+}
+
 answers ()
 {
   local want=$1

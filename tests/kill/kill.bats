@@ -22,8 +22,7 @@ setup_file ()
   [ -x "$DYING/cs-run" ]
   export DYING
   # One step changes some two hundred pages, all of them or none.
-  STORE=$PRISTINE
-  persist <<'SCHEME'
+  persist_for_file <<'SCHEME'
 (begin
   (use-modules (coldstore))
   (define counter 0)

@@ -15,8 +15,7 @@ setup_file ()
   DYING=$(dirname "$(command -v cs-run)")/../tests/dying
   [ -x "$DYING/cs-run" ]
   export DYING
-  STORE=$PRISTINE
-  persist <<'SCHEME'
+  persist_for_file <<'SCHEME'
 (begin
   (use-modules (coldstore) (rnrs bytevectors))
   (define x 1)

@@ -12,8 +12,8 @@
 
 #include "intern/elf.h"
 
-/* The path of fixture NAME for MACHINE in PATH (4096 bytes).  False if it was
-   not built.  */
+/* The path of fixture NAME for MACHINE in PATH (4096 bytes), in the directory
+   that tests/run names.  False if it was not built.  */
 static inline bool
 fixture_path (const char *name, const char *machine, char *path)
 {
@@ -21,10 +21,12 @@ fixture_path (const char *name, const char *machine, char *path)
   struct cs_elf *elf;
   bool right;
 
-  snprintf (path, 4096, "%s/%s-%s.so", dir ? dir : "build/elf", name, machine);
+  if (!dir)
+    return false;
+  snprintf (path, 4096, "%s/%s-%s.so", dir, name, machine);
   if (access (path, R_OK) == 0)
     return true;
-  snprintf (path, 4096, "%s/%s.so", dir ? dir : "build/elf", name);
+  snprintf (path, 4096, "%s/%s.so", dir, name);
   if (cs_elf_open (path, &elf, NULL) < 0)
     /* One that is to be refused.  */
     return access (path, R_OK) == 0
