@@ -15,7 +15,7 @@
 #define PAGE_FILE (1 << 2)
 #define PAGE_PRESENT (1 << 3)
 #define PAGE_SWAPPED (1 << 4)
-#define PAGE_ZERO (1 << 5)      /* the zero page: read, never written to */
+#define PAGE_ZERO (1 << 5)      /* the zero page */
 
 /* Flags of it: take away the note of what is reported; fail where nothing is
    watched, instead of skipping it.  */
@@ -48,12 +48,15 @@ struct search
 };
 
 /* The categories of anonymous pages.  In a mapping that is not of a file the
-   kernel need not look at the page itself.  */
+   kernel need not look at the page itself; the zero page is there for one that
+   was only read, and what is not visited counts as zeros.  A mapping of a file
+   has the zero page only where KSM has merged with it a page of zeros that was
+   written (Documentation/admin-guide/mm/ksm.rst, use_zero_pages).  */
 static void
 ask_for_anonymous (struct cs_pagemap_scan *arg, const struct search *s)
 {
   arg->category_inverted = arg->category_mask
-    = s->all ? PAGE_ZERO : PAGE_FILE | PAGE_ZERO;
+    = s->all ? PAGE_ZERO : PAGE_FILE;
   arg->category_anyof_mask = PAGE_PRESENT | PAGE_SWAPPED;
   arg->return_mask = PAGE_PRESENT;
 }

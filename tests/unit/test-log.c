@@ -116,6 +116,52 @@ holes_are_not_looked_at (void)
   settle_ok (store);
 }
 
+/* What the kernel says after KSM has merged a page with the zero page
+   (use_zero_pages): as here, for a page that has been written to.  */
+static uint64_t merged;
+
+static int
+scan_merged (int fd, void *context)
+{
+  enum { ZERO = 1 << 5 };
+  struct cs_pagemap_scan *arg = context;
+  struct cs_page_region *regions = (void *) (uintptr_t) arg->vec;
+  int nr = ioctl (fd, CS_PAGEMAP_SCAN, arg);
+
+  for (int i = 0; i < nr && (arg->category_mask & ZERO); i++)
+    if (regions[i].start == merged)
+      {
+        CHECK (regions[i].end == merged + PAGE);
+        memmove (&regions[i], &regions[i + 1],
+                 (size_t) (--nr - i) * sizeof *regions);
+      }
+  return nr;
+}
+
+/* Zeros over what the file has, merged before the commit.  */
+static void
+merged_with_zero_page (void)
+{
+  struct cs_store *store;
+  char *heap = make_and_reopen (&store);
+
+  cs_sys.pagemap_scan = scan_merged;
+  for (int i = 0; i < 2; i++)   /* the second time it is watched */
+    {
+      size_t page = 77 + 10 * (size_t) i;
+
+      CHECK (heap[page * PAGE]);
+      memset (heap + page * PAGE, 0, PAGE);
+      merged = (uintptr_t) heap + page * PAGE;
+      commit_ok (store);
+    }
+  settle_ok (store);
+  close_and_unmap (store);
+  store = open_mode (CS_STORE_EPHEMERAL);
+  CHECK (cs_page_is_zero (heap + 77 * PAGE)
+         && cs_page_is_zero (heap + 87 * PAGE));
+}
+
 static bool
 is_anonymous (const void *page)
 {
@@ -874,6 +920,8 @@ main (void)
     { "a commit writes the pages that changed", only_what_changed },
     { "the same with /proc/self/pagemap", by_pagemap },
     { "the same without /proc", without_proc },
+    { "zeros that KSM merged with the zero page are written",
+      merged_with_zero_page },
     { "applied pages are the file's again", clean_again },
     { "the same with /proc/self/pagemap", clean_by_pagemap },
     { "new heap becomes the file's", grown_heap },
