@@ -75,6 +75,26 @@ map_segments (struct cs_store *store,
   return code;
 }
 
+/* The same for all segments of a flat library, which lie in the store as they
+   do in memory: two calls instead of one for each.  */
+static int
+map_flat (struct cs_store *store, const struct cs_libraries_disk *libraries,
+          const struct cs_library_disk *library, struct cs_err *err)
+{
+  const struct cs_library_segment_disk *s = library->segments;
+  const struct cs_library_segment_disk *last = s + library->nr_segments - 1;
+  int code = cs_store_map_copy (store, (void *) (uintptr_t) s->addr,
+                                (const char *) libraries + s->copy,
+                                last->addr + last->len - s->addr, PROT_READ,
+                                err);
+
+  for (; code == 0 && s <= last; s++)
+    if (s->prot != PROT_READ
+        && mprotect ((void *) (uintptr_t) s->addr, s->len, (int) s->prot) != 0)
+      code = cs_err_sys (err, errno, "cannot protect '%s'", library->soname);
+  return code;
+}
+
 static int
 copy_segments (const struct cs_libraries_disk *libraries,
                const struct cs_library_disk *library, struct cs_err *err)
@@ -422,10 +442,12 @@ static int
 lay_over (struct loader *loader, uint32_t i, struct cs_err *err)
 {
   const struct cs_library_disk *library = loaded (loader, i)->library;
-  int code = loader->resume
-               ? map_segments (loader->store, loader->libraries, library,
-                               false, err)
-               : copy_segments (loader->libraries, library, err);
+  bool flat = (library->flags & CS_LIBRARY_FLAT) && !loaded (loader, i)->loose;
+  int code = !loader->resume
+               ? copy_segments (loader->libraries, library, err)
+             : flat ? map_flat (loader->store, loader->libraries, library, err)
+             : map_segments (loader->store, loader->libraries, library, false,
+                             err);
 
   if (code == 0 && loader->resume && !(library->flags & CS_LIBRARY_RESTART))
     code = overlay (loader, library, err);
@@ -608,7 +630,7 @@ cs_library_settle (struct cs_store *store, const struct cs_library_set *set,
 
   for (size_t i = 0; code == 0 && i < set->nr; i++, item++)
     {
-      if (!item->loose)
+      if (!item->loose && !(item->library->flags & CS_LIBRARY_FLAT))
         code = map_segments (store, item->block, item->library, true, err);
     }
   if (set->nr > 0)

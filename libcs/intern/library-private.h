@@ -66,6 +66,10 @@ int cs_library_make_files (struct cs_library_file *files, size_t nr,
 int cs_library_explain (const char *soname, const void *copy, size_t len,
                         struct cs_err *err);
 
+/* library.c: do LIBRARY's segments follow one another, in memory and in the
+   copy?  */
+bool cs_library_is_contiguous (const struct cs_library_disk *library);
+
 /* library-load.c: store VALUE into the word at ADDR of LIBRARY, which ld.so
    may have made read-only.  0 or -errno.  */
 int cs_library_write (const struct cs_library_disk *library, uint64_t addr,

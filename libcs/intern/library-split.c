@@ -201,8 +201,8 @@ take_constructors (struct cs_library_disk *library, struct copy *copy)
       cs_library_forget_entry (d);
 }
 
-/* Is all that is not written to in LIBRARY's segments, and the headers are in
-   its first one?  */
+/* Is all that is not written to in LIBRARY's segments, without gaps, and the
+   headers are in the first one?  */
 static bool
 is_flat (const struct cs_library_disk *library, const struct copy *copy)
 {
@@ -219,8 +219,9 @@ is_flat (const struct cs_library_disk *library, const struct copy *copy)
       nr_read_only += !(copy->segments[i].p_flags & PF_W);
     }
   return first && nr_read_only == library->nr_segments
+         && cs_library_is_contiguous (library)
          && first->p_vaddr == library->addr && first->p_offset == 0
-         && library->nr_segments > 0 && library->segments[0].late
+         && library->segments[0].late
          && headers_len <= CS_LIBRARY_HEADERS_MAX
          && headers_len <= first->p_filesz;
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "intern/library.h"
+#include "intern/library-private.h"
 #include "machine.h"
 
 /* Does [OFF, OFF + COUNT * SIZE) lie in LEN bytes?  */
@@ -15,6 +15,18 @@ static bool
 fits (uint64_t off, uint64_t count, uint64_t size, uint64_t len)
 {
   return off <= len && count <= (len - off) / size;
+}
+
+bool
+cs_library_is_contiguous (const struct cs_library_disk *library)
+{
+  const struct cs_library_segment_disk *s = library->segments;
+
+  for (uint32_t i = 1; i < library->nr_segments; i++)
+    if (s[i].addr - s[0].addr != s[i].copy - s[0].copy
+        || s[i].addr != s[i - 1].addr + s[i - 1].len)
+      return false;
+  return library->nr_segments > 0;
 }
 
 /* A segment is mapped at its address: it must be the library's (L1).  */
@@ -31,7 +43,8 @@ segments_are_sound (const struct cs_library_disk *library)
         || s->copy < library->copy
         || s->copy - library->copy >= library->copy_len)
       return false;
-  return true;
+  return !(library->flags & CS_LIBRARY_FLAT)
+         || cs_library_is_contiguous (library);
 }
 
 /* Words are read and written there: whole pages, data inside.  */

@@ -79,8 +79,9 @@ struct cs_library_segment_disk
 
 #define CS_LIBRARY_SEGMENTS_MAX 4
 #define CS_LIBRARY_RESTART 1    /* flags: L4 */
-#define CS_LIBRARY_FLAT 2       /* all but its data is in `segments`, so ld.so
-                                   may see one (library-memory.c) */
+#define CS_LIBRARY_FLAT 2       /* all but its data is in `segments`, which
+                                   follow one another, so ld.so may see one
+                                   (library-memory.c) */
 
 struct cs_library_disk
 {

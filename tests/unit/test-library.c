@@ -716,6 +716,7 @@ static const struct damage damages[] = {
   { LIBRARY (segments[0].len), 0, -CS_E_DAMAGED },
   { LIBRARY (segments[0].len), UINT64_MAX & -4096, -CS_E_DAMAGED },
   { LIBRARY (segments[0].copy), 0, -CS_E_DAMAGED },
+  { LIBRARY (nr_segments), 0, -CS_E_DAMAGED },  /* of a flat library */
 };
 
 static const struct damage *damage;
