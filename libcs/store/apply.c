@@ -312,6 +312,19 @@ sums_are_right (const struct cs_entry_disk *e, uint64_t nr, const char *data)
   return true;
 }
 
+/* The commits are safe in the log.  Pages that the image does not have yet take
+   as much room there again, at most.  */
+static int
+refuse_image (const struct cs_store *store, int code, struct cs_err *err)
+{
+  cs_err_sys (err, -code, "write to the image");
+  if (code == -ENOSPC || code == -EDQUOT)
+    cs_err_advise (err, "nothing is lost: free %" PRIu64 " KiB where the store"
+                   " lies; until then, cs-run --ephemeral runs it",
+                   (store->log.len + 1023) / 1024);
+  return code;
+}
+
 static int
 write_record (void *buf, struct cs_store *store,
               const struct cs_record *record, struct cs_err *err)
@@ -338,7 +351,7 @@ write_record (void *buf, struct cs_store *store,
       if (r == 0)
         r = write_pages (store, e, run, buf);
       if (r < 0)
-        return cs_err_sys (err, -r, "write to the image");
+        return refuse_image (store, r, err);
       off += len;
     }
   return 0;
