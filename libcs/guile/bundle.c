@@ -14,8 +14,8 @@
 
 static const char *const expressions[NR_ROOTS] = {
   "(%library-dir)",
-  "(assq-ref %guile-build-info 'ccachedir)",
-  "(string-append (dirname (assq-ref %guile-build-info 'ccachedir))"
+  "(or (assq-ref %guile-build-info 'ccachedir) \"\")",
+  "(string-append (dirname (or (assq-ref %guile-build-info 'ccachedir) \"\"))"
     " \"/guile-procedures.txt\")"
 };
 

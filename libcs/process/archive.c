@@ -19,6 +19,8 @@
 /* Guile 3.0.8, libguile/loader.c: major number in the upper half.  */
 #define DT_GUILE_VM_VERSION 0x37146003
 
+#define NAME_LEN_MAX 250        /* of a memory file */
+
 /* Of a compiled file, what is read to tell its version.  */
 #define HEAD_LEN 1024
 
@@ -327,6 +329,15 @@ unpack_quietly (int fd, const struct cs_archive_file_disk *file)
 }
 
 int
+cs_archive_open_again (const char *name)
+{
+  static const char prefix[] = "/memfd:";
+
+  return strncmp (name, prefix, sizeof prefix - 1) == 0
+           ? cs_archive_open (name + sizeof prefix - 1) : -ENOENT;
+}
+
+int
 cs_archive_open (const char *path)
 {
   const struct cs_archive_file_disk *file = find_own (path);
@@ -334,7 +345,10 @@ cs_archive_open (const char *path)
 
   if (!file)
     return -ENOENT;
-  fd = memfd_create (strrchr (path, '/') + 1, MFD_CLOEXEC);
+  /* By its name a port is opened again that a checkpoint finds open.  A longer
+     one is refused (memfd_create(2)).  */
+  fd = memfd_create (strlen (path) < NAME_LEN_MAX ? path : "file",
+                     MFD_CLOEXEC);
   if (fd < 0)
     fd = open ("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (fd < 0)

@@ -109,6 +109,10 @@ bool cs_archive_hides (const char *path);
    -ENOENT if PATH is not in the archive, or -errno.  */
 int cs_archive_open (const char *path);
 
+/* The same for what was opened so in an earlier process, by the NAME that
+   /proc has for a memory file.  */
+int cs_archive_open_again (const char *name);
+
 /* Replacements of stat(), lstat(), stat64(), lstat64(), access() and
    canonicalize_file_name() (archive-calls.c).  STATUS is what the function
    of that name takes.  */

@@ -11,6 +11,7 @@
 
 #include "intern/imports.h"
 #include "private.h"
+#include "process/archive.h"
 #include "report.h"
 
 #define TEXT_LEN 480
@@ -238,6 +239,9 @@ find_again (const struct cs_descriptor_disk *d,
     case CS_DESCRIPTOR_DEVICE:
       break;
     case CS_DESCRIPTOR_DELETED:
+      fd = cs_archive_open_again (name_of (d));
+      if (fd >= 0)
+        return place_offset (d, d, now, fd);
       return replace (d, now, "it had been removed", err);
     case CS_DESCRIPTOR_HELD:
       return lost (now, "it was not open");

@@ -191,3 +191,12 @@ END
     there '(a b)' "(use-modules (ice-9 pretty-print)) (display (with-output-to-string (lambda () (pretty-print '(a b)))))"
   done
 }
+
+@test "a port on a carried file goes on where it stood" {
+  persist "(use-modules (ice-9 rdelim)) (define p (open-input-file (search-path %load-path \"ice-9/match.scm\"))) (read-line p)"
+  local line
+  line=$(guile -c '(use-modules (ice-9 rdelim)) (define p (open-input-file (search-path %load-path "ice-9/match.scm"))) (read-line p) (display (read-line p))')
+  [ -n "$line" ]
+  bare_root
+  there "$line" '(display (read-line p))'
+}
