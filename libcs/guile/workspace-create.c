@@ -312,6 +312,29 @@ blame_policy (const struct making *m, struct cs_err *err)
   return err->code;
 }
 
+static void
+look_for_stat (void *found, const char *name, const char *place)
+{
+  (void) place;
+  if (strcmp (name, "process:stat") == 0 || strcmp (name, "process:stat64") == 0)
+    *(bool *) found = true;
+}
+
+/* Carry Guile's files, if libguile will find them.  */
+static int
+bundle_files (struct making *m, struct cs_err *err)
+{
+  bool found = false;
+
+  cs_policy_each_replacement (m->policy, look_for_stat, &found);
+  if (found)
+    return cs_bundle_make (m->store, err);
+  if (m->params->warn)
+    m->params->warn ("Guile's modules are not carried: the policy has no rule"
+                     " 'replace ... with process:stat'");
+  return 0;
+}
+
 static int
 fill_store (struct making *m, struct cs_err *err)
 {
@@ -339,7 +362,7 @@ fill_store (struct making *m, struct cs_err *err)
         code = blame_policy (m, err);
     }
   if (code == 0 && m->params->bundle == CS_BUNDLE_ALL)
-    code = cs_bundle_make (m->store, err);
+    code = bundle_files (m, err);
   if (code == 0)
     code = cs_interpreter_save (m->store, err);
   if (code == 0)

@@ -577,3 +577,13 @@ write_at ()
   refused 1 'No space left on device'
   [ -z "$(ls -A small)" ]
 }
+
+@test "--policy without the rules for Guile's files: a warning, and none are carried" {
+  grep -vE 'process:l?stat' "$CS_SOURCE_DIR/policy/guile-3.0.pol" > older.pol
+  try cs-create --policy=older.pol older.store
+  ended 0
+  complained "cs-create: warning: Guile's modules are not carried: the policy has no rule 'replace ... with process:stat'"
+  try cs-create --policy=older.pol --bundle=libraries libraries.store
+  ended 0
+  complained ''
+}
