@@ -142,13 +142,15 @@ wait_until_released (void *now)
 }
 
 /* Out of Guile mode, so that collections need not stop this thread.  It may
-   come here late, when all is over.  */
+   come here late, when all is over; or while it holds a lock of libguile's, as
+   sigaction runs asyncs before it gives its lock back (3.0.8, libguile/scmsigs.c,
+   scm_sigaction_for_thread): then it is stopped afterwards.  */
 SCM
 cs_threads_wait (void)
 {
   unsigned now = atomic_load (&parking);
 
-  if (now % 2 == 1)
+  if (now % 2 == 1 && cs_process_is_free ())
     scm.without_guile (wait_until_released, &now);
   return SCM_UNSPECIFIED;
 }

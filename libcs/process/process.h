@@ -385,6 +385,10 @@ size_t cs_process_unstopped (pid_t *tids, size_t max);
 void cs_process_defer_stop (void);
 void cs_process_allow_stop (void);
 
+/* Could this thread be stopped where it is: does it hold none of the locks that
+   locks.c counts, and is it in the middle of nothing?  */
+bool cs_process_is_free (void);
+
 /* locks.c: make a mutex in the store free, whoever held it.  */
 void cs_process_free_lock (pthread_mutex_t *mutex);
 

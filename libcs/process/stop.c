@@ -137,6 +137,12 @@ cs_process_allow_stop (void)
     cs_stop_here ();
 }
 
+bool
+cs_process_is_free (void)
+{
+  return cs_stop_is_free (&cs_stop_self);
+}
+
 /* Threads whose handler must not run while the list is theirs.  */
 static void
 lock_list (void)

@@ -104,6 +104,10 @@ killed ()
   answers 9 '(gc) (write n)'
 }
 
+@test "threads that run asyncs while they hold a lock of libguile's do not hold a checkpoint up" {
+  persist "(use-modules (coldstore) (ice-9 threads)) (define (busy) (call-with-new-thread (lambda () (let loop () (sigaction SIGUSR2 SIG_IGN) (loop))))) (busy) (busy) (do ((i 0 (1+ i))) ((= i 60)) (checkpoint!))"
+}
+
 @test "a thread that waits for a condition variable holds nothing" {
   killed "(define m (make-mutex)) (define c (make-condition-variable)) (define state 'new) (define t (call-with-new-thread (lambda () (with-mutex m (set! state 'waits) (wait-condition-variable c m) (set! state 'woken))))) (let wait () (if (not (eq? (with-mutex m state) 'waits)) (begin (usleep 100) (wait)))) (checkpoint!)"
   answers '(waits #t #t)' '(write (list (with-mutex m state) (thread-exited? t) (mutex? m)))'
