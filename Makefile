@@ -33,6 +33,9 @@ KILL_ROUNDS ?= 200
 READER_COMMITS ?= 1200
 # Lives of the workspace of `make soak`; `make check` has a few
 SOAK_CYCLES ?= 1000
+# What `make storm` does: minutes, and the first seed (the time)
+STORM_TIME ?= 60
+STORM_SEED ?=
 # What `make fuzz` does: seconds for each subject, and which (all)
 FUZZ_TIME ?= 60
 FUZZ ?=
@@ -123,7 +126,8 @@ FUZZ_TESTS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD)/tests/%)
 FUZZERS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD)/fuzzers/%)
 UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/%) $(FUZZ_TESTS)
 CLI_TESTS := $(sort $(wildcard tests/cli/*.bats))
-GUILE_TESTS := $(sort $(wildcard tests/guile/*.bats tests/kill/*.bats))
+GUILE_TESTS := $(sort $(wildcard tests/guile/*.bats tests/kill/*.bats \
+  tests/storm/*.bats))
 CRASH := $(BUILD)/tests/crash-states
 DYING := $(BUILD)/tests/dying/cs-run $(BUILD)/tests/dying/cs-create
 
@@ -400,6 +404,12 @@ check-crash: all $(CRASH) $(DYING)
 soak: all
 	@SOAK_CYCLES=$(SOAK_CYCLES) $(RUN) -t 10000 tests/guile/soak.bats
 
+# Workspaces with many threads, saved and ended at any moment.
+.PHONY: storm
+storm: all
+	@PATH="$$PWD/$(BUILD)/bin:$$PATH" BUILD=$(BUILD) bash tests/storm/run \
+	  --minutes $(STORM_TIME) $(if $(STORM_SEED),--seed $(STORM_SEED))
+
 # Looks for inputs that no test has thought of; what is found is kept by hand
 # in tests/fuzz/cases.
 FUZZ_BUILD := BUILD=$(BUILD)/fuzz CC=$(CLANG) SANITIZE=address,undefined \
@@ -537,6 +547,7 @@ help:
 	@echo '                  stores are moved through all of them (root)'
 	@echo 'make check-crash  power failures and kills, many of them'
 	@echo 'make soak         1,000 lives of a workspace: nothing may grow'
+	@echo 'make storm        threads of all kinds, saved and ended at any moment'
 	@echo 'make fuzz         inputs that nobody has thought of (clang)'
 	@echo 'make lint check-docs'
 	@echo '                  source, scripts, manual pages'
@@ -552,5 +563,6 @@ help:
 	@echo '           SANITIZE=address,undefined M32=1 WERROR=1 JOBS=2'
 	@echo '           TEST_TIMEOUT=600 CRASH_STATES=200 KILL_ROUNDS=200'
 	@echo '           READER_COMMITS=1200 SOAK_CYCLES=1000'
+	@echo '           STORM_TIME=60 STORM_SEED=n'
 	@echo '           FUZZ_TIME=60 FUZZ="log backup"'
 	@echo '           DEBIAN="12 13 unstable 12/i386" DEBIAN_CACHE DEBIAN_MIRROR'

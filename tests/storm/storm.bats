@@ -1,0 +1,36 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# storm.bats -- a little of `make storm`, for `make check`: the worlds of a few
+# seeds.  See tests/storm/run.
+
+bats_require_minimum_version 1.5.0
+
+@test "workspaces with many threads, saved and ended at any moment, are whole" {
+  export STORM_TRIES=0 BUILD=$BATS_TEST_TMPDIR
+  bash "$CS_SOURCE_DIR/tests/storm/run" --seed 1 --worlds "${STORM_WORLDS:-6}" 3>&-
+}
+
+# Run the storm in a copy whose storm.scm was changed by sed with $1; it must
+# find something that contains $2.
+finds ()
+{
+  local dir=$BATS_TEST_TMPDIR/storm
+
+  mkdir -p "$dir"
+  cp "$CS_SOURCE_DIR/tests/storm/run" "$dir"
+  sed "$1" "$CS_SOURCE_DIR/tests/storm/storm.scm" > "$dir/storm.scm"
+  ! cmp -s "$CS_SOURCE_DIR/tests/storm/storm.scm" "$dir/storm.scm" || return 1
+  run bash "$dir/run" --plan plan --times 3 3>&-
+  [ "$status" -eq 1 ] && [[ $output == *FAILED*"$2"* ]]
+}
+
+@test "what is torn, lost, or left behind is found" {
+  export STORM_TRIES=0 STORM_LIMIT=5 BUILD=$BATS_TEST_TMPDIR
+  echo 'exit 200 0 0 loop loop' > plan
+  finds 's/(cell-set! (slot-last slot) n)/#t/' 'a slot is torn'
+  finds 's/(set! life number)/#t/' 'a life is lost'
+  finds 's/((exit) (exit 0))/((exit) (sleep 1000))/' 'it hangs'
+  finds 's/((exit) (exit 0))/((exit) (system "sleep 50 \&") (exit 0))/' 'left behind'
+  echo 'exit 200 0 0 checkpoint checkpoint' > plan
+  finds 's/    (checkpoint!)$/#t/; s/((exit) (exit 0))/((exit) (kill (getpid) SIGKILL))/' 'status 137'
+}
