@@ -626,6 +626,7 @@ is_other ()
   kill -9 "$runner"
   wait "$runner" || true
   [ "$(grep -c "^cs-run: " err)" -eq 1 ]
+  rm -r "$STORE-history"        # of the store that was replaced
   answers 1 '(write x)'
 }
 
