@@ -81,7 +81,8 @@ fetch_root ()
 
   [ ! -s "$archive" ] || return 0
   mapfile -t options < <(apt_settings; keyrings)
-  unshare --mount mmdebstrap --mode=root --format=tar --variant=apt --include=make \
+  # A mirror that does not answer is none.
+  timeout -k 10 600 unshare --mount mmdebstrap --mode=root --format=tar --variant=apt --include=make \
     --architectures="$(machine_of "$1")" "${options[@]}" \
     "$(suite_of "$1")" "$archive.new" "$(mirror)" </dev/null >&2 \
     || { rm -f "$archive.new"; return 1; }
