@@ -232,6 +232,22 @@ struct cs_threads_disk
   struct cs_thread_disk threads[CS_PROCESS_THREADS_MAX];
 };
 
+#define CS_PROCESS_STATICS_MAX 255
+
+struct cs_static_disk
+{
+  uint64_t addr;                /* of the word */
+  uint64_t value;               /* the address it led to */
+  uint64_t leads;               /* 1: there was something */
+  char owner[48];               /* library; "" for an unknown one */
+};
+
+struct cs_statics_disk          /* section "statics" */
+{
+  uint64_t count;
+  struct cs_static_disk items[CS_PROCESS_STATICS_MAX];
+};
+
 /* The collector's functions that memory.c allocates with, set once the
    collector works.  */
 struct cs_process_collector

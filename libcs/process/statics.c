@@ -23,23 +23,8 @@
 #include "private.h"
 #include "report.h"
 
-#define STATICS_MAX 255
 #define LOST_MAX 16
 #define ADDRESS_MIN 65536       /* nothing lies below (vm.mmap_min_addr) */
-
-struct cs_static_disk
-{
-  uint64_t addr;                /* of the word */
-  uint64_t value;               /* what it led to */
-  uint64_t leads;               /* 1: there is something */
-  char owner[48];               /* library; "" for an unknown one */
-};
-
-struct cs_statics_disk          /* section "statics" */
-{
-  uint64_t count;
-  struct cs_static_disk items[STATICS_MAX];
-};
 
 static struct cs_statics_disk *
 find_section (void)
@@ -48,8 +33,8 @@ find_section (void)
   struct cs_statics_disk *statics = cs_store_section (cs_process.store,
                                                       "statics", &len);
 
-  return statics && len >= sizeof *statics && statics->count <= STATICS_MAX
-           ? statics : NULL;
+  return statics && len >= sizeof *statics
+         && statics->count <= CS_PROCESS_STATICS_MAX ? statics : NULL;
 }
 
 void
@@ -105,7 +90,7 @@ look_at_data (struct cs_statics_disk *statics,
       if (value < ADDRESS_MIN || value >= cs_arch_native ()->address_end
           || (inside && !leads_to_borrowed (value)) || is_slot (item, addr))
         continue;
-      if (statics->count == STATICS_MAX)
+      if (statics->count == CS_PROCESS_STATICS_MAX)
         return;
       statics->items[statics->count++] = (struct cs_static_disk) {
         .addr = addr, .value = value, .leads = inside

@@ -197,7 +197,7 @@ cs_file_locate (struct cs_store *store, struct cs_err *err)
   store->dirfd = place.dirfd;
   store->name = place.name;
   if (r == 0 && cs_own_set_place (store, place.path) < 0)
-    r = cs_err_sys (err, ENOMEM, "folder");
+    r = cs_err_sys (err, ENOMEM, "directory");
   free (place.path);
   return r;
 }

@@ -56,12 +56,12 @@ enter (struct cs_place *place, int dirfd, const char *path,
   next.name = strdup (name);
   next.path = whole_path (place, path);
   if (!directory || !next.name || !next.path)
-    r = cs_err_sys (err, ENOMEM, "folder");
+    r = cs_err_sys (err, ENOMEM, "directory");
   if (r == 0)
     next.dirfd = cs_sys.openat (dirfd, directory,
                                 O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
   if (r == 0 && next.dirfd < 0)
-    r = cs_err_sys (err, errno, "folder '%s'", directory);
+    r = cs_err_sys (err, errno, "directory '%s'", directory);
   if (next.dirfd >= 0)
     next.dirfd = cs_file_move_high (next.dirfd);
   cs_place_leave (place);

@@ -228,6 +228,16 @@ static const struct row thread[] = {
 };
 #undef T
 
+#define T struct cs_statics_disk
+static const struct row statics[] = { IS (count), IS (items) };
+#undef T
+
+#define T struct cs_static_disk
+static const struct row static_word[] = {
+  IS (addr), IS (value), IS (leads), IS (owner),
+};
+#undef T
+
 #define T struct cs_report_disk
 static const struct row report[] = {
   IS (magic), IS (version), RESERVED (reserved), IS (count), IS (entries),
@@ -303,6 +313,8 @@ static const struct described
   LIST (threads, cs_threads_disk, 0),
   LIST (weeded, cs_weeded_disk, 0),
   LIST (thread, cs_thread_disk, 0),
+  LIST (statics, cs_statics_disk, 0),
+  LIST (static_word, cs_static_disk, 0),
   LIST (report, cs_report_disk, CS_REPORT_VERSION),
   LIST (report_entry, cs_report_entry_disk, 0),
   LIST (guile, cs_guile_disk, CS_GUILE_VERSION),
