@@ -61,7 +61,14 @@ static struct
   .last_rest = &output.rests, .last_complaint = &output.complaints
 };
 
-/* SIGPIPE: an error as others here, and none of the program's business.  */
+/* SIGPIPE: an error as others here, and none of the program's business.  It is
+   blocked from the first write on: most processes have nothing to write.  */
+
+struct broken_pipe
+{
+  bool held;
+  sigset_t old;                 /* the mask before, if HELD */
+};
 
 static bool
 is_pending (int signum)
@@ -72,25 +79,30 @@ is_pending (int signum)
 }
 
 static void
-hold_broken_pipe (sigset_t *old)
+hold_broken_pipe (struct broken_pipe *pipe)
 {
-  sigset_t broken_pipe;
+  sigset_t set;
 
-  sigemptyset (&broken_pipe);
-  sigaddset (&broken_pipe, SIGPIPE);
-  pthread_sigmask (SIG_BLOCK, &broken_pipe, old);
+  if (pipe->held)
+    return;
+  sigemptyset (&set);
+  sigaddset (&set, SIGPIPE);
+  pthread_sigmask (SIG_BLOCK, &set, &pipe->old);
+  pipe->held = true;
 }
 
 static void
-drop_broken_pipe (const sigset_t *old)
+drop_broken_pipe (const struct broken_pipe *pipe)
 {
   const struct timespec no_time = { 0, 0 };
-  sigset_t broken_pipe;
+  sigset_t set;
 
-  sigemptyset (&broken_pipe);
-  sigaddset (&broken_pipe, SIGPIPE);
-  sigtimedwait (&broken_pipe, NULL, &no_time);
-  pthread_sigmask (SIG_SETMASK, old, NULL);
+  if (!pipe->held)
+    return;
+  sigemptyset (&set);
+  sigaddset (&set, SIGPIPE);
+  sigtimedwait (&set, NULL, &no_time);
+  pthread_sigmask (SIG_SETMASK, &pipe->old, NULL);
 }
 
 /* Ports of the user's own making.  */
@@ -124,10 +136,11 @@ is_file (SCM port)
 }
 
 static void
-flush_port (SCM port)
+flush_port (SCM port, struct broken_pipe *pipe)
 {
   struct cs_attempt attempt = { .object = port };
 
+  hold_broken_pipe (pipe);
   cs_attempt (&attempt, flush);
   if (attempt.failed && is_pending (SIGPIPE))
     output.broken_pipe = true;
@@ -139,14 +152,13 @@ void
 cs_port_output_flush (void)
 {
   SCM ports = cs_port_list ();
-  sigset_t old;
+  struct broken_pipe pipe = { .held = false };
 
   output.broken_pipe = false;
-  hold_broken_pipe (&old);
   for (; scm_is_pair (ports); ports = SCM_CDR (ports))
     if (is_output (SCM_CAR (ports)) && !is_file (SCM_CAR (ports)))
-      flush_port (SCM_CAR (ports));
-  drop_broken_pipe (&old);
+      flush_port (SCM_CAR (ports), &pipe);
+  drop_broken_pipe (&pipe);
 }
 
 /* Ports on files.  */
@@ -162,7 +174,7 @@ note_blocked (int fd)
 /* Write what PORT holds.  Returns 0 if that is all written, else the number
    of the error.  */
 static int
-write_port (SCM port)
+write_port (SCM port, struct broken_pipe *pipe)
 {
   int fd = SCM_FPORT_FDES (port);
   const char *bytes;
@@ -171,6 +183,7 @@ write_port (SCM port)
 
   while ((len = cs_port_unwritten (port, &bytes)) > 0)
     {
+      hold_broken_pipe (pipe);
       nr = cs_process_write_now (fd, bytes, len);
       if (nr < 0 && errno == EINTR)
         continue;
@@ -186,15 +199,14 @@ void
 cs_port_output_write (void)
 {
   SCM ports = cs_port_list ();
-  sigset_t old;
+  struct broken_pipe pipe = { .held = false };
 
   output.nr_blocked = 0;
-  hold_broken_pipe (&old);
   for (; scm_is_pair (ports); ports = SCM_CDR (ports))
     if (is_output (SCM_CAR (ports)) && is_file (SCM_CAR (ports))
-        && write_port (SCM_CAR (ports)) == EAGAIN)
+        && write_port (SCM_CAR (ports), &pipe) == EAGAIN)
       note_blocked (SCM_FPORT_FDES (SCM_CAR (ports)));
-  drop_broken_pipe (&old);
+  drop_broken_pipe (&pipe);
 }
 
 /* Leaving.  */
@@ -302,9 +314,10 @@ is_lasting (const struct cs_ports_disk *image, SCM port)
 
 /* Write what PORT holds, or see to what becomes of it.  */
 static void
-leave_port (const struct cs_ports_disk *image, SCM port, bool saved)
+leave_port (const struct cs_ports_disk *image, SCM port, bool saved,
+            struct broken_pipe *pipe)
 {
-  int error = write_port (port), fd = SCM_FPORT_FDES (port);
+  int error = write_port (port, pipe), fd = SCM_FPORT_FDES (port);
   const char *bytes;
   size_t len = cs_port_unwritten (port, &bytes);
   bool kept = saved && is_lasting (image, port);
@@ -324,21 +337,20 @@ leave_port (const struct cs_ports_disk *image, SCM port, bool saved)
 void
 cs_port_output_leave (const struct cs_ports_disk *image, SCM park, bool saved)
 {
+  struct broken_pipe pipe = { .held = false };
   SCM ports;
-  sigset_t old;
 
   write_while_others_read (park);
-  hold_broken_pipe (&old);
   for (ports = cs_port_list (); scm_is_pair (ports); ports = SCM_CDR (ports))
     if (is_output (SCM_CAR (ports)) && is_file (SCM_CAR (ports)))
-      leave_port (image, SCM_CAR (ports), saved);
-  drop_broken_pipe (&old);
+      leave_port (image, SCM_CAR (ports), saved, &pipe);
+  drop_broken_pipe (&pipe);
 }
 
 /* After the image was written.  */
 
-/* It may take any time from here on, and nothing is lost any more: signals
-   that are requests to save, or handled in Scheme, end the process.  */
+/* Writing may take any time from here on, and the image is saved: signals that
+   are requests to save, or handled in Scheme, end the process.  */
 static void
 admit_signals (void)
 {
@@ -399,7 +411,9 @@ stop_reading_rests (void)
   int nr_sockets = 0, fd = -1;
 
   for (const struct rest *rest = output.rests; rest; rest = rest->next)
-    if (fstat (rest->fd, &status) == 0 && S_ISFIFO (status.st_mode))
+    if (fstat (rest->fd, &status) != 0)
+      continue;
+    else if (S_ISFIFO (status.st_mode))
       stop_reading_fifo (rest->fd);
     else if (S_ISSOCK (status.st_mode) && rest->fd != fd)
       {
@@ -467,27 +481,31 @@ write_rests (int end)
 void
 cs_port_output_await (void)
 {
-  sigset_t old;
+  struct broken_pipe pipe = { .held = false };
 
-  hold_broken_pipe (&old);
+  if (!output.rests)
+    return;
+  hold_broken_pipe (&pipe);
   write_rests (CS_DESCRIPTORS_FIRST);
-  drop_broken_pipe (&old);
+  drop_broken_pipe (&pipe);
 }
 
 bool
 cs_port_output_finish (void (*warn) (const char *text))
 {
-  sigset_t old;
+  struct broken_pipe pipe = { .held = false };
 
+  if (!output.rests && !output.complaints)
+    return output.broken_pipe;
   if (output.rests)
     {
       admit_signals ();
       close_other_ends ();
     }
-  hold_broken_pipe (&old);
+  hold_broken_pipe (&pipe);
   write_rests (INT_MAX);
   for (struct complaint *c = output.complaints; c && warn; c = c->next)
     warn (c->text);
-  drop_broken_pipe (&old);
+  drop_broken_pipe (&pipe);
   return output.broken_pipe;
 }

@@ -384,5 +384,5 @@ cs_changes_end (struct cs_store *store, struct cs_changes *changes,
     w->pagemap = changes->dirty.pagemap;
   else
     cs_file_close (&changes->dirty.pagemap);
-  cs_own_note (store);
+  cs_own_note_new (store);
 }

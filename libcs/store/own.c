@@ -3,8 +3,8 @@
 
    A daemon closes every number from 3 up, and opens files that get these
    numbers.  Calls of the interpreter do not reach the store's descriptors
-   (process/numbers.c).  What any other code does to their numbers costs
-   nothing either:
+   (process/numbers.c).  Other code may close or reuse their numbers, and no
+   data is lost by it either:
 
    D1  A lock does not need a number.  The kernel drops an OFD lock with the
        last reference to the open file, and a mapping is one: one page of each
@@ -51,12 +51,13 @@ numbers_of (struct cs_store *store)
   };
 }
 
-/* What FD leads to now: 0 or -errno.  */
+/* What number I, FD, leads to now: 0 or -errno.  How a file is open matters
+   for the one that is written to.  */
 static int
-identify (int fd, struct cs_own *own)
+identify (size_t i, int fd, struct cs_own *own)
 {
   struct stat st;
-  int flags = cs_sys.get_flags (fd);
+  int flags = i == CS_OWN_FILE ? cs_sys.get_flags (fd) : 0;
 
   if (flags < 0 || cs_sys.fstat (fd, &st) < 0)
     return -errno;
@@ -71,14 +72,23 @@ is_same (const struct cs_own *a, const struct cs_own *b)
          && !((a->flags ^ b->flags) & (O_ACCMODE | O_APPEND | O_PATH));
 }
 
-/* Also if nothing can be said: OWN was not noted, or there was an error.  */
+/* Does FD lead where number I did?  Also if nothing can be said: that was not
+   noted, or there was an error.  */
 static bool
-leads_to (int fd, const struct cs_own *own)
+leads_to (const struct cs_store *store, size_t i, int fd)
 {
+  const struct cs_own *own = &store->own[i];
   struct cs_own now;
-  int r = own->flags < 0 ? 0 : identify (fd, &now);
+  int r = own->flags < 0 ? 0 : identify (i, fd, &now);
 
   return own->flags < 0 || (r < 0 ? r != -EBADF : is_same (&now, own));
+}
+
+static void
+note (struct cs_store *store, size_t i, int fd)
+{
+  if (fd < 0 || identify (i, fd, &store->own[i]) < 0)
+    store->own[i] = (struct cs_own) { .flags = -1 };
 }
 
 void
@@ -87,8 +97,17 @@ cs_own_note (struct cs_store *store)
   struct numbers n = numbers_of (store);
 
   for (size_t i = 0; i < CS_OWN_NR; i++)
-    if (*n.fd[i] < 0 || identify (*n.fd[i], &store->own[i]) < 0)
-      store->own[i] = (struct cs_own) { .flags = -1 };
+    note (store, i, *n.fd[i]);
+}
+
+void
+cs_own_note_new (struct cs_store *store)
+{
+  struct numbers n = numbers_of (store);
+
+  for (size_t i = 0; i < CS_OWN_NR; i++)
+    if ((*n.fd[i] < 0) != (store->own[i].flags < 0))
+      note (store, i, *n.fd[i]);
 }
 
 void
@@ -97,7 +116,7 @@ cs_own_check (struct cs_store *store)
   struct numbers n = numbers_of (store);
 
   for (size_t i = 0; i < CS_OWN_NR; i++)
-    if (*n.fd[i] >= 0 && !leads_to (*n.fd[i], &store->own[i]))
+    if (*n.fd[i] >= 0 && !leads_to (store, i, *n.fd[i]))
       *n.fd[i] = -1;
 }
 
@@ -117,16 +136,18 @@ cs_own_set_place (struct cs_store *store, const char *path)
   return 0;
 }
 
-/* Open NAME in DIRFD again as what OWN says; a descriptor or -errno.  */
+/* Open NAME in DIRFD again as what number I led to; a descriptor or
+   -errno.  */
 static int
-open_same (int dirfd, const char *name, int flags, const struct cs_own *own)
+open_same (const struct cs_store *store, size_t i, int dirfd,
+           const char *name, int flags)
 {
   int fd = cs_sys.openat (dirfd, name, flags | O_NONBLOCK | O_NOCTTY
                           | O_CLOEXEC, 0);
 
   if (fd < 0)
     return -errno;
-  if (leads_to (fd, own))
+  if (leads_to (store, i, fd))
     return cs_file_move_high (fd);
   cs_sys.close (fd);
   return -ESTALE;
@@ -144,21 +165,21 @@ open_directory (struct cs_store *store)
     return -ENOENT;
   memcpy (path, store->place, len);
   path[len] = '\0';
-  store->dirfd = open_same (AT_FDCWD, path, O_PATH | O_DIRECTORY,
-                            &store->own[CS_OWN_DIRECTORY]);
+  store->dirfd = open_same (store, CS_OWN_DIRECTORY, AT_FDCWD, path,
+                            O_PATH | O_DIRECTORY);
   return store->dirfd < 0 ? store->dirfd : 0;
 }
 
 static int
 open_file (struct cs_store *store)
 {
-  const struct cs_own *own = &store->own[CS_OWN_FILE];
   int r;
 
   store->fd = store->mode == CS_STORE_WRITE
-              ? open_same (store->dirfd, store->name, O_RDWR | O_NOFOLLOW,
-                           own)
-              : open_same (AT_FDCWD, store->place, O_RDONLY, own);
+              ? open_same (store, CS_OWN_FILE, store->dirfd, store->name,
+                           O_RDWR | O_NOFOLLOW)
+              : open_same (store, CS_OWN_FILE, AT_FDCWD, store->place,
+                           O_RDONLY);
   if (store->fd < 0 || store->mode == CS_STORE_WRITE)
     return store->fd < 0 ? store->fd : 0;
   r = cs_lock_share (store->fd);
@@ -203,7 +224,7 @@ find_own (struct cs_store *store, int fd)
   struct numbers n = numbers_of (store);
 
   for (size_t i = 0; fd >= 0 && i < CS_OWN_NR; i++)
-    if (*n.fd[i] == fd && leads_to (fd, &store->own[i]))
+    if (*n.fd[i] == fd && leads_to (store, i, fd))
       return n.fd[i];
   return NULL;
 }

@@ -38,6 +38,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
@@ -96,7 +97,8 @@ struct cs_own
 {
   dev_t dev;
   ino_t ino;
-  int flags;                    /* of fcntl(F_GETFL); -1: it was not open */
+  int flags;                    /* of fcntl(F_GETFL), or 0 where they do not
+                                   matter; -1: it was not open */
 };
 
 struct cs_store
@@ -138,9 +140,9 @@ struct cs_store
                                    newest generation is wanted */
   bool forget_history;          /* it belongs to a file that was replaced */
   uint8_t former_uuid[16];      /* of the superblock; what is to go into it, if
-                                   the store is still to be published */
+                                   the store is not published yet */
   char warning[CS_WARNING_LEN]; /* of cs_store_take_warning(); "": none */
-  bool has_warned;
+  atomic_bool has_warned;       /* set under `applying` */
   bool names_synced;            /* this process has synced its folder, since
                                    it last made a name there */
   void *share_page;             /* has the readers' lock for a child; NULL */
@@ -258,8 +260,11 @@ cs_page_prefetch (const char *page)
 
 /* own.c */
 
-/* Note what STORE's descriptors lead to; after any of them was opened.  */
+/* Note what STORE's descriptors lead to; after any of them was opened.  The
+   second asks the system only about those that were opened or closed since,
+   but not about one that was both.  */
 void cs_own_note (struct cs_store *store);
+void cs_own_note_new (struct cs_store *store);
 
 /* Forget the numbers that no longer lead there, without closing them.  */
 void cs_own_check (struct cs_store *store);
@@ -268,7 +273,7 @@ void cs_own_check (struct cs_store *store);
    in a child, or -errno.  */
 int cs_own_recover (struct cs_store *store);
 
-/* The same for who has not locked `applying`.  */
+/* The same for a caller that has not locked `applying`.  */
 int cs_own_recover_alone (struct cs_store *store);
 
 /* Say that cs_own_recover() failed with CODE.  */

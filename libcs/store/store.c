@@ -509,6 +509,8 @@ cs_store_take_warning (struct cs_store *store, char *text, size_t len)
 {
   sigset_t all, mask;
 
+  if (!atomic_load (&store->has_warned))
+    return false;
   /* As cs_store_apply() does.  */
   sigfillset (&all);
   pthread_sigmask (SIG_BLOCK, &all, &mask);
