@@ -11,7 +11,7 @@ struct cs_mapping
   uintptr_t start, end;
   uintptr_t off;                /* in the file */
   const char *prot;             /* "rwxp", with a minus for what is not */
-  const char *name;             /* without folders; "" for none, "[heap]" */
+  const char *name;             /* without directories; "", "[heap]" */
 };
 
 /* Call VISIT for each mapping, in order; what it is given is lent for that

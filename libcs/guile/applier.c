@@ -6,7 +6,7 @@
    at work on the rest; a commit that comes meanwhile waits for it, and
    leaving the process does too (store.h, cs_store_apply).  A checkpoint
    waits before it stops the world.  A thread that is stopped in here may
-   have the lock, so nobody takes it who has stopped others.
+   have the lock, so a thread that has stopped others does not take it.
 
    The program may close any descriptor meanwhile, so the thread has its own
    (cs_store_separate).  */

@@ -2,9 +2,9 @@
 /* boot-abort.c -- a Guile that gives up before it has booted.
 
    Without its first module, ice-9/boot-9, libguile has no way to report an
-   error yet and calls abort() (3.0.10, libguile/throw.c,
-   scm_throw).  The handler does nothing but
-   write and end the process: the store has no name yet.  */
+   error yet and calls abort() (3.0.10, libguile/throw.c, scm_throw).  The
+   handler does nothing but write and end the process: the store has no name
+   yet.  */
 
 #include <errno.h>
 #include <signal.h>

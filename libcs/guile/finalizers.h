@@ -21,8 +21,8 @@ void cs_finalizers_hold (void);
 void cs_finalizers_begin (void);
 void cs_finalizers_release (void);
 
-/* Around a fork (fork.h).  In the child finalizers run as in its parent,
-   whoever held them there.  */
+/* Around a fork (fork.h).  In the child finalizers run, also if a checkpoint
+   held them in the parent.  */
 void cs_finalizers_before_fork (void);
 void cs_finalizers_after_fork (bool in_child);
 

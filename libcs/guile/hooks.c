@@ -91,8 +91,8 @@ warn (struct cs_attempt *attempt)
   if (is_exit (attempt))
     strcpy (failure, "it called exit");
   else
-    describe (print_failure, SCM_PACK ((scm_t_bits) attempt), "it raised an error"
-              " that cannot be printed", failure, sizeof failure);
+    describe (print_failure, SCM_PACK ((scm_t_bits) attempt), "it raised an"
+              " error that cannot be printed", failure, sizeof failure);
   snprintf (text, sizeof text, "%s: %s failed: %s\n"
             "  to run the workspace without its hooks: cs-run --no-hooks",
             running, name, failure);

@@ -17,7 +17,7 @@ void cs_hooks_run (const char *name, uint64_t hook);
 /* The name of the hook that calls this, or NULL.  */
 const char *cs_hooks_running (void);
 
-/* It will not return: this thread is in no hook any more.  */
+/* The hook will not return: from now on this thread is in none.  */
 void cs_hooks_leave (void);
 
 #endif

@@ -3,8 +3,8 @@
 
    exit() of the interpreter arrives in cs_interpreter_leave().  It flushes the
    ports, keeps the dynamic state, ends the finalizer thread, and jumps back to
-   where the workspace thread entered Guile; the frames in between are not
-   needed any more.  The thread then leaves Guile like any other.  */
+   where the workspace thread entered Guile; the frames in between are no
+   longer needed.  The thread then leaves Guile like any other.  */
 
 #include <signal.h>
 #include <stdlib.h>

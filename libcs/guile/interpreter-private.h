@@ -17,17 +17,17 @@
 struct cs_workspace
 {
   struct cs_guile_disk *image;
-  const struct cs_run_params *params; /* NULL while booting */
+  const struct cs_run_params *params;   /* NULL while booting */
   cs_interpreter_finish *finish;
-  void *(*body) (void *); /* what Guile is entered for */
+  void *(*body) (void *);       /* what Guile is entered for */
   pthread_t thread;
-  sigjmp_buf start; /* where cs_interpreter_leave() jumps to */
+  sigjmp_buf start;             /* where cs_interpreter_leave() jumps to */
   int status;
-  bool unknown;   /* Guile's objects are laid out otherwise */
-  bool entered;   /* Guile runs the program */
-  bool left;      /* exit() was called: a hook may call it again */
-  bool exiting;   /* ... of libc itself: there is no way back */
-  bool discarded; /* nothing is to be saved any more */
+  bool unknown;                 /* Guile's objects are laid out otherwise */
+  bool entered;                 /* Guile runs the program */
+  bool left;                    /* exit() was called: a hook may call it again */
+  bool exiting;                 /* ... of libc itself: there is no way back */
+  bool discarded;               /* nothing is to be saved from now on */
 };
 
 extern struct cs_workspace cs_workspace;

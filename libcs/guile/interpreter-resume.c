@@ -99,9 +99,9 @@ cs_interpreter_take_up (void *unused)
   return unused;
 }
 
-/* Whoever has disabled the collector in the last process, a program or a
-   thread that could not be stopped in time, does not enable it any more: it
-   works in each process from its beginning.  */
+/* The collector may be disabled in the image, by the program or by a thread that
+   could not be stopped in time and will not enable it again.  It works in each
+   process from its beginning.  */
 void
 cs_interpreter_resume (void)
 {

@@ -38,7 +38,8 @@ SCM cs_port_list (void);
 bool cs_port_is_made (SCM port);
 
 /* What was not written yet: its length in bytes and, in *BYTES, where it is,
-   lent until somebody writes to PORT.  LEN of these bytes have been written.  */
+   lent until somebody writes to PORT.  The second function notes that LEN of
+   these bytes have been written.  */
 size_t cs_port_unwritten (SCM port, const char **bytes);
 void cs_port_wrote (SCM port, size_t len);
 

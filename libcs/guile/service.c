@@ -24,7 +24,8 @@ all_but_the_collectors (sigset_t *set)
 }
 
 /* The new thread inherits the mask.  A caller that has the collector's signals
-   blocked has them open meanwhile: whoever sent one waits for it anyway.  */
+   blocked lets them through meanwhile: a collecting thread that has sent one
+   waits for it anyway.  */
 int
 cs_service_start (void *(*body) (void *))
 {

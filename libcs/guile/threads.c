@@ -107,7 +107,8 @@ is_thread (SCM object)
 
 /* What the program calls a thread is a smob that leads to the struct
    scm_thread, which leads back to it; libguile compares and hands out the
-   smobs only (3.0.8 to 3.0.11, libguile/threads.c, SCM_I_THREAD_DATA, `handle').
+   smobs only (3.0.8 to 3.0.11, libguile/threads.c, SCM_I_THREAD_DATA,
+   `handle').
    So the object of earlier processes is given this thread's structure, and
    the one that libguile has just made is nobody's (guilify_self_2).  */
 void

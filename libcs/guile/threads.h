@@ -3,10 +3,10 @@
    and told that they are gone after it was resumed.
 
    The main thread goes on in the next process, as the same object with
-   another thread behind it.  Any other belongs to its process.  What is left of
-   it in the next one is the object: `thread-exited?' says #t, `join-thread' returns no values, as it
-   does for a thread that was cancelled, and its mutexes are abandoned
-   (mutex.h).  */
+   another thread behind it.  Any other thread belongs to its process.  The
+   object alone is left of it in the next one: `thread-exited?' says #t,
+   `join-thread' returns no values, as for a thread that was cancelled, and
+   its mutexes are abandoned (mutex.h).  */
 #ifndef CS_THREADS_H
 #define CS_THREADS_H
 

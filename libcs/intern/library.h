@@ -18,9 +18,10 @@
 
    Loading puts a copy into a memory file (library-memory.c) and calls
    dlopen() on it: the kernel honours the address that ld.so passes as a hint
-   when the range is free.  Nothing of ld.so's internals is used.  Only what ld.so itself reads
-   is copied into that file: segments with nothing but code and constants are
-   holes there, and mapped from the store afterwards (L3).  Then
+   when the range is free.  Nothing of ld.so's internals is used.  Only the
+   parts that ld.so itself reads are copied into that file: segments with
+   nothing but code and constants are holes there, and mapped from the store
+   afterwards (L3).  Then
 
      - the library's writable data is replaced by the store's pages, except
        for words that ld.so relocated against symbols: those are of this

@@ -18,10 +18,11 @@ struct cs_elf_list
   size_t nr;
 };
 
-/* Open the NR libraries at PATHS and then every one that POLICY persists or
-   restarts and that such a one of the list needs.  Close with cs_elf_list_fini(), after
-   errors too.  Errors: those of cs_elf_open(); -CS_E_REFUSED if two have the
-   same soname; -CS_E_INCOMPATIBLE if one that is needed is not found.  */
+/* Open the NR libraries at PATHS, then each library that POLICY persists or
+   restarts and that a library of the list needs which POLICY persists or
+   restarts.  Close with cs_elf_list_fini(), after errors too.  Errors: those
+   of cs_elf_open(); -CS_E_REFUSED if two have the same soname;
+   -CS_E_INCOMPATIBLE if one that is needed is not found.  */
 int cs_elf_list_open (struct cs_policy *policy, const char *const *paths,
                       size_t nr, struct cs_elf_list *list,
                       struct cs_err *err);

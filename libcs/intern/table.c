@@ -524,7 +524,7 @@ open_temporary (const struct cs_place *place, char **name)
 }
 
 /* May the file at PLACE be replaced?  Only nothing, an empty file and a table
-   may: whoever confuses two options must not lose a workspace.  PATH is for
+   may: a user who confuses two options must not lose a workspace.  PATH is for
    messages.  */
 static int
 check_replaced (const struct cs_place *place, const char *path,

@@ -9,13 +9,12 @@
    with, and libc calls its own `free` by such a reference too (The GNU C
    Library manual, "Replacing malloc").
 
-   malloc() stays libc's: who allocates by it has its blocks as ever.  The
-   definition behind this one is found by RTLD_NEXT, not by libc's name for
-   it, so that a malloc of LD_PRELOAD's or a checking tool's works as ever.
-   libc needs both before any constructor has run, so they are looked up by
-   whoever comes first.  dlsym() may free the text of an error that nobody has
-   asked for (glibc 2.36, dlfcn/dlerror.c, _dlerror_run): in the middle of
-   that a block is left alone.
+   malloc() stays libc's.  The definitions behind these are found by RTLD_NEXT,
+   not by libc's names for them, so that a malloc of LD_PRELOAD's or a checking
+   tool's works as ever.  libc calls free and realloc before any constructor has
+   run, so the first caller looks the definitions up.  dlsym() may free the text
+   of an error that nobody has asked for (glibc 2.36, dlfcn/dlerror.c,
+   _dlerror_run): in the middle of that a block is left alone.
 
    A program that opens libcs by dlopen(), and a library that is opened with
    RTLD_DEEPBIND, find libc's definitions first: there only the libraries

@@ -13,8 +13,8 @@
 
 #include "process/process.h"
 
-/* interposition.c: where the store's blocks lie, also when it is mapped no more.
-   Set before the first one can exist.  */
+/* interposition.c: where the store's blocks lie, also when the store is no
+   longer mapped.  Set before the first block can exist.  */
 struct cs_memory_region
 {
   uintptr_t base, len;          /* all zero: no store in this process yet */

@@ -369,7 +369,8 @@ void cs_process_unblock_signal (int signum);
 void cs_process_record_timers (void);
 
 /* statics.c: note which variables of extensions lead to memory of this
-   process, before a commit, with all threads at rest.  Takes no lock.  */
+   process, before a commit, with all threads at rest.  Takes no lock that a
+   stopped thread can hold.  */
 void cs_process_record_statics (void);
 
 /* statics.c: the library whose memory a variable of library NUMBER of the set

@@ -2,14 +2,14 @@
 /* statics.c -- variables of extensions that lead to memory of one process.
 
    The variables of an extension are in the store, and with them addresses of
-   what another library has: that begins anew in the next process, and the
-   address leads nowhere, or to a block that the library has forgotten.  Nobody
-   can follow it there.  So the words of extensions' data that lead out of the
-   store, or to a borrowed block, are noted whenever an image is written, while
-   it is known what they lead to; the next process says which they are.
+   another library's memory.  That library starts from scratch in the next
+   process, where the address leads nowhere, or to a block that the library does
+   not know.  So the words of extensions' data that lead out of the store, or to
+   a borrowed block, are noted whenever an image is written, while the kernel
+   still knows what they lead to; the next process reports them.
 
-   A number may look like an address.  So nothing is changed: the policy's rule
-   `restart` has the extension begin anew, too.  */
+   A number may look like an address, so nothing is changed.  The policy's rule
+   `restart` lets the extension start from scratch, too.  */
 
 #include <dlfcn.h>
 #include <link.h>

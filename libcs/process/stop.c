@@ -215,8 +215,9 @@ cs_stop_leave (void)
   unlock_list ();
 }
 
-/* In the child of a fork, under the lock: the others are not there, and whoever
-   had asked for a stop is not either, or has not got that far.  */
+/* In the child of a fork, under the lock: the other threads are not there, nor
+   is one of them that had asked for a stop.  If this thread was about to ask for
+   one, it has not done so yet.  */
 void
 cs_stop_forked (void)
 {

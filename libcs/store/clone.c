@@ -110,8 +110,8 @@ copy_image (int to, int from, uint64_t end)
   return r;
 }
 
-/* A shared copy has the source's lock record and mark, and perhaps more behind the
-   image than the superblock speaks of.  0 or -errno.  */
+/* A shared copy has the source's lock record and mark, and perhaps more behind
+   the image than the superblock speaks of.  0 or -errno.  */
 static int
 share_image (int to, int from)
 {

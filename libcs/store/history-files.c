@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* history-files.c -- the history's directory, and whose files are in it.
 
-   Its name may be anything: the user's own file or directory, a link, or a
-   directory that somebody else has made in a place where all may write, to
-   have the pages of our heap put into files that can be read there.  So the
-   directory is opened first, then looked at by its descriptor, and its files
+   What has the directory's name may be the user's own file or directory, a
+   link, or a directory that somebody else has made in a place where all may
+   write, so that the pages of our heap come into files that he can read.  So
+   the directory is opened first, then checked by its descriptor, and its files
    are reached through that descriptor alone.
 
    A new store that replaces another one finds the other's records (H3).  */
@@ -54,8 +54,9 @@ open_directory (const struct cs_store *store)
     r = -errno;
   else if (!cs_history_is_trusted (store, &st))
     r = -CS_E_REFUSED;
+  /* Any number will do: nothing is written to it, and it is closed soon.  */
   if (r == 0)
-    return cs_file_move_high (fd);
+    return fd;
   cs_sys.close (fd);
   return r;
 }
@@ -75,7 +76,7 @@ cs_history_open (const struct cs_store *store)
           : -ENOENT);
 }
 
-/* Who may read the store may read its history.  */
+/* Users who may read the store may read its history.  */
 static int
 set_mode (const struct cs_store *store, int fd)
 {
@@ -95,7 +96,8 @@ cs_history_make (struct cs_store *store)
     store->names_synced = false;
   else if (errno != EEXIST)
     return -errno;
-  /* Also if it is there: who made it may have been killed before this.  */
+  /* Also if it is there: the process that made it may have been killed before
+     it came to this.  */
   r = cs_file_sync_names (store);
   fd = r < 0 ? r : cs_history_open (store);
   if (fd >= 0 && made)
@@ -176,7 +178,7 @@ cs_history_is_blank (int folder, const char *name)
           && memcmp (&head, &blank, sizeof head) == 0);
 }
 
-/* All are tried; what failed last is told.  */
+/* All files are tried; CODE is the last failure, or 0.  */
 struct removal
 {
   const uint8_t *uuid;
@@ -203,7 +205,7 @@ cs_history_forget (const struct cs_store *store, const uint8_t uuid[16])
   char name[NAME_MAX + 16];
   int r;
 
-  /* What is no directory of ours has no records either.  */
+  /* A directory that is not ours (H4) has no records of ours.  */
   if (removal.folder < 0)
     return (removal.folder == -ENOENT || removal.folder == -ENOTDIR
             || removal.folder == -ELOOP || removal.folder == -CS_E_REFUSED
@@ -275,12 +277,12 @@ cs_history_claim (struct cs_store *store, struct cs_err *err)
   *err = (struct cs_err) CS_ERR_INIT;
   if (store->fd >= 0 && r == 0)
     claim.replaced = &sb;
-  /* Left by one who was killed: nobody looks at these.  */
+  /* A process that was killed has left these, and nobody looks at them.  */
   if (claim.replaced && !is_zero (sb.former_uuid))
     cs_history_forget (store, sb.former_uuid);
   claim.folder = open_directory (store);
   if (claim.folder < 0)
-    return 0;                   /* the first commit that wants it will say */
+    return 0;                   /* the first commit that needs it will say */
   r = each_file (claim.folder, claim_file, &claim);
   cs_file_close (&claim.folder);
   return r < 0 && err->code == 0 ? cs_err_sys (err, -r, "read '%s-history'",

@@ -41,7 +41,7 @@ cs_history_find (const struct cs_store *store, int folder,
                       O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
   if (fd < 0)
     return errno == ENOENT || errno == ELOOP ? 0 : -errno;
-  record->fd = fd = cs_file_move_high (fd);
+  record->fd = fd;
   if (cs_sys.fstat (fd, &st) < 0)
     r = -errno;
   else
@@ -125,7 +125,8 @@ write_undo (const struct cs_store *before, int fd,
 
   if (r < 0)
     return r;
-  /* Who is killed here leaves a file that is known to be ours (H3).  */
+  /* A process that is killed here leaves a file that is known to be ours
+     (H3).  */
   cs_record_begin (&head);
   r = cs_file_write (fd, &head, sizeof head, 0);
   cs_record_seal (&head, index, redo->head.nr);
@@ -159,10 +160,10 @@ sync_undo (const struct cs_store *before, int folder,
   return r;
 }
 
-/* Make the file NAME.  What has the name is replaced if it is a record of this
-   store, of which cs_history_find() has found that it is not complete or
-   others can write to it, or if a power failure left nothing in it.  A
-   descriptor, or -errno: -EEXIST for another file.  */
+/* Make the file NAME.  A file that has the name is replaced if it is a record
+   of this store, which cs_history_find() has found to be incomplete or open to
+   others' writes, or if a power failure left nothing in it.  Returns a
+   descriptor, or -errno: -EEXIST for any other file.  */
 static int
 make_file (const struct cs_store *store, int folder, const char *name)
 {

@@ -11,16 +11,17 @@
 
    H1  Its file is complete and synced, and so is the folder, before the
        image changes (A1).
-   H3  A file is removed or replaced only if it is a record of this store, or
-       of the one that this store has replaced; the latter's are removed after
-       the new store is on stable storage.  Until then, and as long as any
-       could be left by one who was killed, the superblock has their uuid
-       (former_uuid) and the history counts for nothing.
-   H4  A directory that others own or can write to is none of ours, nor is a
-       file in it: nothing is read from either or written to it.
    H2  A generation can be opened if it and all that are newer, up to one
        that image and log make, have files that are complete (R1) and this
-       store's (R2).  */
+       store's (R2).
+   H3  A file is removed or replaced only if it is a record of this store, or
+       of the store that this one has replaced; the latter's records are
+       removed when the new store is on stable storage.  Until then, and as
+       long as a process that was killed may have left some, the superblock has
+       their uuid (former_uuid) and the history counts for nothing.
+   H4  A directory that others own or can write to does not belong to the
+       history, nor does such a file in it: nothing is read from them or
+       written to them.  */
 #ifndef CS_HISTORY_H
 #define CS_HISTORY_H
 
@@ -36,8 +37,8 @@ bool cs_history_is_trusted (const struct cs_store *store,
    -errno.  */
 int cs_history_open (const struct cs_store *store);
 
-/* The same, but make it first if there is none, and sync its name.  Who may
-   read the store may read its history.  */
+/* The same, but make it first if there is none, and sync its name.  Users who
+   may read the store may read its history.  */
 int cs_history_make (struct cs_store *store);
 
 /* Is the file NAME the beginning of a record, complete or not, of the store
@@ -52,9 +53,10 @@ bool cs_history_is_blank (int folder, const char *name);
    left in it.  0 if none is left, or -errno.  */
 int cs_history_forget (const struct cs_store *store, const uint8_t uuid[16]);
 
-/* STORE is to replace what cs_store_claim() found: refuse if there are files
-   of generations that are not that one's, else set former_uuid.  What is no
-   directory of ours is not in the way.  Errors: -CS_E_REFUSED, -errno.  */
+/* STORE is to replace the store that cs_store_claim() found: refuse if there
+   are files of generations of any other store, else set former_uuid.  A
+   directory that H4 rules out is not in the way.  Errors: -CS_E_REFUSED,
+   -errno.  */
 int cs_history_claim (struct cs_store *store, struct cs_err *err);
 
 /* STORE is on stable storage: remove the records of the one it replaced, then

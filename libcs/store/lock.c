@@ -13,8 +13,8 @@
    descriptor, which the fork handler closes first of all.  If the writer is
    killed after a fork, before its child has come that far, or while a child of
    posix_spawn(3) or vfork(2) has not executed its program yet, its lock holds
-   for as long as that takes; whoever comes then finds that the process in the
-   record is gone, and waits a little.  Only a child that is made without the
+   for as long as that takes; a process that wants the lock then finds that the
+   process in the record is gone, and waits a little.  Only a child that is made without the
    fork handlers, and executes nothing, or one that is stopped just there, keeps
    the lock of a dead process longer; and then the store is refused, never
    shared.

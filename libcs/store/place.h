@@ -4,8 +4,9 @@
    A symbolic link stands for what it leads to: a file is replaced there, and
    not beside the link.  But in a directory where all may make files, with the
    sticky bit, only links of the user's own and of the directory's owner are
-   followed, as Linux does itself where fs.protected_symlinks is 1: another
-   user could have us replace any file that we may write to.  */
+   followed, as Linux itself does where fs.protected_symlinks is 1: by any
+   other link another user could have us replace any file that we may write
+   to.  */
 #ifndef CS_PLACE_H
 #define CS_PLACE_H
 
