@@ -150,3 +150,15 @@ unsaved='nothing since generation 2 was saved'
   fails 77 '(handle) (crash 0)'
   [ -z "$stderr" ]
 }
+
+@test "a file of the program's that became shorter under its mapping is not the store's" {
+  fails 135 "(use-modules (rnrs bytevectors) (system foreign) (system foreign-library))
+    (define map-file (foreign-library-function #f \"mmap\" #:return-type '* #:arg-types (list '* size_t int int int long)))
+    (define p (open-file \"f\" \"w+\"))
+    (truncate-file p 4096)
+    (define bytes (pointer->bytevector (map-file %null-pointer 4096 1 1 (fileno p) 0) 4096))
+    (truncate-file p 0)
+    (bytevector-u8-ref bytes 5)"
+  complained 'cs-run: Bus error'
+  case $stderr in *'no room'*) show ;; esac
+}

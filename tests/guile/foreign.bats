@@ -244,8 +244,10 @@ first ()
 
 @test "its finalizers run in the process that took it, and in no other" {
   counting_library '' 5
-  first persist '(define l (map (lambda (i) (let ((p (take))) (set-pointer-finalizer! p give) p)) (iota 10))) (define m (map (lambda (i) (make-pointer (pointer-address (take)) give)) (iota 10)))'
-  answers '0' '(set! l #f) (set! m #f) (gc) (gc) (usleep 20000) (write (freed))'
+  first persist '(define l (map (lambda (i) (let ((p (take))) (set-pointer-finalizer! p give) p)) (iota 10))) (define m (map (lambda (i) (make-pointer (pointer-address (take)) give)) (iota 10)))
+    (define v (map (lambda (i) (let ((p (dynamic-pointer "counter" lib))) (set-pointer-finalizer! p give) p)) (iota 10)))'
+  # Pointers to a variable lead to that in each process; they too.
+  answers '(#t 0)' '(let ((there (and-map pointer? v))) (set! l #f) (set! m #f) (set! v #f) (gc) (gc) (usleep 20000) (write (list there (freed))))'
   # Nearly all: the stack may hold one.
   answers '#t' '(define l (map (lambda (i) (let ((p (take))) (set-pointer-finalizer! p give) p)) (iota 100))) (set! l #f) (gc) (gc) (usleep 20000) (gc) (usleep 20000) (write (> (freed) 80))'
 }

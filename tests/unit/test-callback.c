@@ -37,13 +37,10 @@ call_data (void)
 }
 
 static void
-load_libffi (size_t displacement)
+load_libffi (void)
 {
-  void *pad = mmap (NULL, displacement, PROT_NONE,
-                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-  CHECK (pad != MAP_FAILED);
   CHECK (dlopen (LIBFFI, RTLD_NOW | RTLD_GLOBAL));
+  words->word[0] = (uintptr_t) dlsym (RTLD_DEFAULT, "ffi_prep_cif");
 }
 
 static void
@@ -101,7 +98,7 @@ static void
 make_some (void)
 {
   begin ();
-  load_libffi (PAGE);
+  load_libffi ();
   prepare_cif ();
   pointers ()[1] = make (10);
   pointers ()[2] = make (20);
@@ -112,12 +109,19 @@ make_some (void)
   save_and_leave ();
 }
 
-/* As cs-run does it: libffi is there before cs_process_resume().  It lies at
-   another address unless the system puts it where it was by chance.  */
+/* As cs-run does it: libffi is there before cs_process_resume(), at another
+   address, since its own is taken.  */
 static void
-resume_with_libffi (size_t displacement)
+resume_with_libffi (void)
 {
-  load_libffi (displacement);
+  uint64_t before = words->word[0];
+  void *place = (void *) (uintptr_t) (before & -(uint64_t) PAGE);
+
+  CHECK (mmap (place, PAGE, PROT_NONE,
+               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0)
+         == place);
+  load_libffi ();
+  CHECK (words->word[0] != before);
   cs_process_resume ();
 }
 
@@ -127,7 +131,7 @@ call_again (void)
   struct cs_err err = CS_ERR_INIT;
 
   CHECK (reopen_store (CS_STORE_WRITE, &err) == 0);
-  resume_with_libffi (4096 * PAGE);
+  resume_with_libffi ();
   CHECK (call (pointers ()[1], 2) == 12 && call (pointers ()[3], 2) == 32);
   /* The free one is used again.  */
   CHECK (make (40) == pointers ()[2]);
@@ -149,7 +153,7 @@ static void
 make_many (void)
 {
   begin ();
-  load_libffi (PAGE);
+  load_libffi ();
   prepare_cif ();
   for (int i = 0; i < MANY; i++)
     codes[i] = make (i);
@@ -169,7 +173,7 @@ static void
 collect_cif (void)
 {
   begin ();
-  load_libffi (PAGE);
+  load_libffi ();
   prepare_cif ();
   words->word[1] = (uintptr_t) make (1);
   CHECK (cs_store_unmap (cs_process.store, call_data (),
@@ -183,7 +187,7 @@ resume_without_cif (void)
   struct cs_err err = CS_ERR_INIT;
 
   CHECK (reopen_store (CS_STORE_WRITE, &err) == 0);
-  resume_with_libffi (4096 * PAGE);
+  resume_with_libffi ();
   cs_callback_free ((void *) (uintptr_t) words->word[1]);
   CHECK (cs_process.image->free_callback == words->word[1]);
 }
@@ -195,6 +199,27 @@ cif_gone (void)
   CHECK (in_child (resume_without_cif) == 0);
 }
 
+/* A closure is prepared again and again, here and at each resume.  */
+static void
+static_trampolines (void)
+{
+  char path[512];
+  void *code;
+  uintptr_t *closure;
+
+  begin ();
+  snprintf (path, sizeof path, "%s/closures.so", getenv ("CS_TEST_ELF_DIR"));
+  CHECK (dlopen (path, RTLD_NOW | RTLD_GLOBAL));
+  closure = cs_callback_alloc (CLOSURE_LEN, &code);
+  CHECK (closure);
+  for (uintptr_t fun = 1; fun < 4; fun++)
+    {
+      CHECK (cs_callback_prepare (closure, words, (void *) fun, words, code)
+             == 0);
+      CHECK (closure[1] == fun);
+    }
+}
+
 static void
 refused (void)
 {
@@ -202,7 +227,7 @@ refused (void)
   char *closure;
 
   begin ();
-  load_libffi (PAGE);
+  load_libffi ();
   prepare_cif ();
   CHECK (!cs_callback_alloc (0, &code) && !cs_callback_alloc (4096, &code));
   CHECK (!code);
@@ -223,6 +248,7 @@ static const struct test_case cases[] = {
     next_process },
   { "areas grow, and free slots are used again", make_many },
   { "a callback whose cif was collected is passed over", cif_gone },
+  { "a closure is cleared before libffi has it", static_trampolines },
   { "what libffi or a slot does not take is refused", refused },
 };
 

@@ -162,6 +162,11 @@ destructor_sets_again (void)
   CHECK (cs_keys_create (&key_a, stubborn_destructor) == 0);
   run_thread (set_a, &key_a);
   CHECK (nr_first == 3 && nr_records () == 0);
+  /* The same where libc does not ask again.  */
+  nr_first = 0;
+  set_a (&key_a);
+  cs_process_end_thread ();
+  CHECK (nr_first == 3 && nr_records () == 0);
 }
 
 /* Deleting a key forgets its values, in all threads.  */
@@ -212,6 +217,7 @@ find_keys (void)
   CHECK (nr_second == 1 && last_second == &words->word[11]);
   cs_process_weed ();
   CHECK (nr_first == 1 && nr_second == 1 && nr_records () == 0);
+  CHECK (cs_process.threads->count == 0);       /* there is room again */
   run_thread (set_a, &key_a);
   CHECK (nr_first == 2 && last_first == &key_a);
   save_and_leave ();

@@ -10,6 +10,7 @@
 
 #include "intern/intern.h"
 #include "intern/library.h"
+#include "maps.h"
 
 #define FIRST "libcs-carried.so"
 #define SECOND "libcs-carried-user.so"
@@ -145,6 +146,29 @@ load (bool again, struct cs_err *err)
   return code;
 }
 
+/* Is nothing before a library's data writable: code, and what ld.so has
+   relocated and then protected (PT_GNU_RELRO)?  */
+static void
+look_for_writable (void *closure, const struct cs_mapping *m)
+{
+  (void) closure;
+  for (size_t i = 0; i < set.nr; i++)
+    {
+      const struct cs_library_disk *l = set.items[i].library;
+
+      CHECK (m->prot[1] != 'w' || m->end <= l->addr
+             || m->start >= l->data_addr);
+    }
+}
+
+static void
+check_protection (void)
+{
+  char buf[8192];
+
+  cs_maps_each (buf, sizeof buf, look_for_writable, NULL);
+}
+
 static void
 load_ok (bool again)
 {
@@ -153,6 +177,7 @@ load_ok (bool again)
   if (load (again, &err) != 0)
     fprintf (stderr, "%s\n", err.text);
   CHECK (err.code == 0 && set.nr == 2);
+  check_protection ();
 }
 
 static void

@@ -42,6 +42,42 @@ starting_routine (void)
   CHECK (pthread_join (thread, NULL) == 0);
 }
 
+/* With an argument, which would lead nowhere in the next process.  */
+static void
+routine_with_argument (void)
+{
+  pthread_t thread;
+
+  nr_starting++;
+  CHECK (cs_thread_create (&thread, NULL, nothing, &nr_plain) == 0);
+  CHECK (pthread_join (thread, NULL) == 0);
+}
+
+static void
+argument_first (void)
+{
+  begin ();
+  CHECK (cs_once_run (control (0), routine_with_argument) == 0);
+  CHECK (cs_process.image->nr_onces == 1);
+  CHECK (cs_process.image->onces[0].body == 0);
+  save_and_leave ();
+}
+
+static void
+argument_later (void)
+{
+  resume ();
+  CHECK (cs_once_run (control (0), routine_with_argument) == 0);
+  CHECK (nr_starting == 1);
+}
+
+static void
+with_argument (void)
+{
+  CHECK (in_child (argument_first) == 0);
+  CHECK (in_child (argument_later) == 0);
+}
+
 static void
 outer_routine (void)
 {
@@ -285,6 +321,7 @@ static const struct test_case cases[] = {
   { "threads are joined at once, and when they are gone", joined_at_once },
   { "a control that started a thread is armed again, no other", re_armed },
   { "a routine inside a routine is judged by itself", nested },
+  { "a thread that is started with an argument", with_argument },
   { "a thread that ran is brought to its end in the next process",
     brought_to_its_end },
   { "one that had ended is not", ended_by_itself },

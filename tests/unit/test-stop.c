@@ -282,6 +282,83 @@ locks_of_another_process (void)
   CHECK (in_child (find_locks_free) == 0);
 }
 
+/* The writer's own lock: whoever waits for it is stopped there.  */
+static void *
+wait_for_writer (void *unused)
+{
+  cs_stop_settled ();
+  atomic_fetch_add (&turns[0], 1);
+  CHECK (cs_locks_lock (lock (0)) == 0);
+  CHECK (cs_locks_unlock (lock (0)) == 0);
+  return unused;
+}
+
+static void
+writer_holds_a_lock (void)
+{
+  pthread_t thread;
+
+  begin ();
+  make_locks ();
+  CHECK (cs_locks_lock (lock (0)) == 0);
+  thread = start (wait_for_writer, NULL);
+  wait_until (&turns[0], 1);
+  CHECK (cs_process_stop_threads (0) == 0);
+  CHECK (cs_process.image->nr_locks == 1);
+  cs_process_release_threads ();
+  CHECK (cs_locks_unlock (lock (0)) == 0);
+  join (thread);
+}
+
+/* A thread of the program's that blocks all signals is stopped all the
+   same.  */
+static void *
+block_all (void *mine)
+{
+  sigset_t all, now;
+
+  sigfillset (&all);
+  CHECK (cs_stop_sigmask (SIG_SETMASK, &all, NULL) == 0);
+  CHECK (cs_stop_sigmask (SIG_BLOCK, NULL, &now) == 0);
+  CHECK (sigismember (&now, SIGUSR1) == 1);
+  return turn (mine);
+}
+
+static void
+blocked_signals (void)
+{
+  pthread_t thread;
+
+  begin ();
+  thread = start (block_all, &turns[0]);
+  wait_until (&turns[0], 1);
+  CHECK (cs_process_stop_threads (0) == 0);
+  cs_process_release_threads ();
+  atomic_store (&finish, true);
+  join (thread);
+}
+
+/* The next process could not free a lock that is not in the store, and has
+   room for so many.  */
+static void
+noted_locks (void)
+{
+  static pthread_mutex_t outside;
+  struct cs_process_disk *image;
+  struct cs_stop_thread thread = { .nr_held = 2 };
+
+  begin ();
+  make_locks ();
+  image = cs_process.image;
+  thread.held[0] = &outside;
+  thread.held[1] = lock (0);
+  cs_locks_note (&thread);
+  CHECK (image->nr_locks == 1 && image->locks[0] == (uintptr_t) lock (0));
+  for (int i = 0; i < 2 * CS_PROCESS_LOCKS_MAX; i++)
+    cs_locks_note (&thread);
+  CHECK (image->nr_locks == CS_PROCESS_LOCKS_MAX);
+}
+
 /* What may not be cut in two.  */
 
 static void
@@ -495,6 +572,9 @@ fork_in_deferral (void *begun)
       cs_process_allow_stop ();
       CHECK (cs_process_stop_threads (0) == 0);
       cs_process_release_threads ();
+      /* A new thread looks whether all are to stop.  */
+      atomic_store (&finish, true);
+      join (start (turn, &turns[1]));
       _exit (0);
     }
   cs_process_allow_stop ();
@@ -523,6 +603,9 @@ static const struct test_case cases[] = {
   { "locks are counted", many_locks },
   { "locks of a thread that cannot be stopped are free in the next process",
     locks_of_another_process },
+  { "a thread that waits for a lock of the writer's", writer_holds_a_lock },
+  { "a thread that has blocked all signals", blocked_signals },
+  { "locks outside the store are not noted, nor too many", noted_locks },
   { "the routine of a once-control ends first", not_inside_a_routine },
   { "threads that begin and end while others stop them",
     threads_come_and_go },

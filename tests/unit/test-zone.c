@@ -104,7 +104,7 @@ full (void)
 static void
 small_region (void)
 {
-  other_reserved = 64 << 20;
+  other_reserved = 128 << 20;   /* it would fit in */
   begin ();
   CHECK (cs_process.image->zone_len == 0);
   map_heap (PAGE);
