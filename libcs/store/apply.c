@@ -42,7 +42,7 @@
 /* The blocks of a log that was longer than this go back to the file system at
    once, and not only when the writer leaves.  Those of a shorter one are used
    again by the next commits, whose syncs are faster for it.  */
-#define LOG_KEPT ((uint64_t) 64 << 20)
+#define LOG_KEPT ((uint64_t) 32 << 20)
 
 static uint64_t
 image_off (const struct cs_store *store, uint64_t page)
@@ -227,8 +227,8 @@ open_history (struct cs_store *store, struct keeper *k, struct cs_err *err)
           ? cs_err_sys (err, -k->folder, "'%s-history'", store->path) : 0);
 }
 
-static int
-keep_history (struct cs_store *store, struct cs_err *err)
+int
+cs_apply_keep_history (struct cs_store *store, struct cs_err *err)
 {
   struct keeper k = { .before = *store, .folder = -1 };
   int r;
@@ -429,7 +429,7 @@ apply (struct cs_store *store, struct cs_err *err)
   int r = cs_log_settle (store, err);   /* L6 */
 
   if (r == 0)
-    r = keep_history (store, err);
+    r = cs_apply_keep_history (store, err);
   if (r == 0)
     r = mark_image (store, err);
   if (r == 0)

@@ -62,7 +62,10 @@ give_back (struct search *s)
   uint64_t len = s->same_end - s->same;
 
   if (len > 0 && !s->detached)
-    cs_sys.madvise (start, (size_t) len, MADV_DONTNEED);
+    {
+      if (!s->store->relocated) /* W1 */
+        cs_sys.madvise (start, (size_t) len, MADV_DONTNEED);
+    }
   else if (len >= ATTACH_MIN * CS_STORE_PAGE_LEN
            && s->extent->kind != CS_EXTENT_LIBRARY_DATA
            && s->same_end <= s->store->superblock.committed

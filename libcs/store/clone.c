@@ -10,7 +10,6 @@
    Signals that would end the process are looked for between two pieces.  */
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -92,7 +91,7 @@ static int
 copy_image (int to, int from, uint64_t end)
 {
   uint64_t off = CS_STORE_SUMS_OFF, len;
-  char *buf = malloc (BUF_LEN);
+  char *buf = cs_scratch_map (BUF_LEN);
   bool sure = true;
   int r = buf ? 0 : -ENOMEM;
 
@@ -106,7 +105,7 @@ copy_image (int to, int from, uint64_t end)
         r = (sure ? copy_piece : copy_by_hand) (to, from, off, len, buf);
       off += len;
     }
-  free (buf);
+  cs_scratch_unmap (buf, BUF_LEN);
   return r;
 }
 
@@ -187,6 +186,23 @@ new_superblock (const struct cs_store *source, const struct cs_store *target)
   return sb;
 }
 
+int
+cs_clone_pages (const struct cs_store *source, int fd)
+{
+  const struct cs_superblock_disk *sb = &source->superblock;
+  off_t end = (off_t) (cs_store_image_off (sb) + sb->committed);
+  bool shared = share_image (fd, source->fd) == 0;
+  int r = 0;
+
+  if (cs_sys.ftruncate (fd, end) < 0)
+    return -errno;
+  if (!shared)
+    r = copy_image (fd, source->fd, (uint64_t) end);
+  if (r == 0)
+    r = write_patches (fd, source);
+  return r == 0 ? clear_sums (fd, sb) : r;
+}
+
 struct copy
 {
   const struct cs_store *source, *target;
@@ -199,17 +215,8 @@ write_copy (void *context, int fd, struct cs_err *err)
   const struct copy *copy = context;
   const struct cs_store *source = copy->source;
   struct cs_superblock_disk sb = new_superblock (source, copy->target);
-  uint64_t end = cs_store_image_off (&sb) + sb.committed;
-  bool shared = share_image (fd, source->fd) == 0;
-  int r;
+  int r = cs_clone_pages (source, fd);
 
-  if (cs_sys.ftruncate (fd, (off_t) end) < 0)
-    return cs_err_sys (err, errno, "set the length of the new file");
-  r = shared ? 0 : copy_image (fd, source->fd, end);
-  if (r == 0)
-    r = write_patches (fd, source);
-  if (r == 0)
-    r = clear_sums (fd, &sb);
   if (r == 0)
     r = cs_superblock_write (fd, &sb);
   return r < 0 ? cs_err_sys (err, -r, "copy '%s'", source->path) : 0;

@@ -8,8 +8,8 @@
             --cs_store_apply----> in the image, at leisure (apply.c)
 
    The first commit of a store, those after the log's disk has failed (L5),
-   and one that makes the image grow into a log that readers keep from being
-   applied, write a whole new file instead (rewrite.c).
+   and those that find no room for the log write a whole new file instead
+   (rewrite.c).
 
    Nothing here allocates, or takes memory from the region: the world is
    stopped.  */
@@ -61,16 +61,37 @@ check_name (const struct cs_store *store, struct cs_err *err)
   return 1;
 }
 
-/* The image will reach to where the log is.  1 if the log cannot be moved, as
-   others read the store.  */
+static bool
+reaches_log (const struct cs_store *store, uint64_t committed)
+{
+  return committed > (uint64_t) store->log.start << 20;
+}
+
+/* A log that is as long as the image, and longer than this, is put into the
+   image before there is another record; where readers keep it from that, both
+   move to a new file.  So the file of a store with readers is at most some
+   three times as long as its image.  */
+#define LOG_MAX ((uint64_t) 64 << 20)
+
+static bool
+is_too_long (const struct cs_store *store)
+{
+  return (store->log.len > LOG_MAX
+          && store->log.len > store->superblock.committed);
+}
+
+/* An image of COMMITTED bytes reaches to where the log is, or the log is too
+   long: have an empty one behind the image.  */
 static int
 make_way (struct cs_store *store, uint64_t committed, struct cs_err *err)
 {
   int r = cs_apply_unless_read (store, err);
 
-  if (r < 0)
-    return r;
-  return store->log.len > 0 ? 1 : cs_log_move (store, committed, err);
+  if (r == 0 && store->log.len > 0)
+    r = cs_relocate (store, committed, err);
+  if (r == 0 && reaches_log (store, committed))
+    r = cs_log_move (store, committed, err);
+  return r;
 }
 
 /* Append what changed to the log; if nothing did, there is no commit.  1 if
@@ -85,10 +106,10 @@ append (struct cs_store *store, struct cs_changes *changes,
 
   if (cs_patch_prepare (store) < 0)
     return 1;                   /* the address space is limited */
-  if (sb.committed > (uint64_t) store->log.start << 20)
+  if (reaches_log (store, sb.committed) || is_too_long (store))
     {
       r = make_way (store, sb.committed, err);
-      if (r != 0)
+      if (r < 0)
         return r;
       sb = cs_commit_superblock (store);
     }
@@ -99,10 +120,16 @@ append (struct cs_store *store, struct cs_changes *changes,
   if (r < 0)
     {
       cs_append_abort (&append);
-      return cs_err_sys (err, -r, append.failed ? "write to the log"
-                         : "find what has changed");
+      cs_err_sys (err, -r, append.failed ? "write to the log"
+                  : "find what has changed");
     }
-  return append.record.head.nr > 0 ? cs_append_commit (&append, err) : 0;
+  else if (append.record.head.nr > 0)
+    r = cs_append_commit (&append, err);
+  if (r != -EFBIG)
+    return r;
+  *err = (struct cs_err) CS_ERR_INIT;   /* RLIMIT_FSIZE: the log lies behind the
+                                           image, which may fit alone */
+  return 1;
 }
 
 static int
@@ -147,7 +174,7 @@ cs_store_commit (struct cs_store *store, struct cs_err *err)
       cs_space_enter (store, &mask);
       sigpending (&pending);
       r = commit (store, err);
-      if (r < 0)
+      if (r < 0 || store->log.broken)
         cs_new_file_calm (&pending);
       cs_space_leave (store, &mask);
       pthread_mutex_unlock (&store->applying);

@@ -1,7 +1,19 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* rewrite.c -- a new generation: a whole new file in place of the old.
+/* rewrite.c -- a whole new file in place of the old.
 
-   The first commit of a store, and the way out when its log cannot be used.
+   cs_rewrite() commits that way: the first time, and where the log cannot be
+   used.  cs_relocate() commits nothing: the new file holds the last commit, and
+   an empty log.  It serves where readers keep a log from being applied (L4)
+   that has become too long, or that the growing image would reach.  The
+   readers go on with the old file, whose blocks the file system takes back when
+   the last of them has ended.
+
+   W1  After cs_relocate() the region is still mapped from the old file, which
+       nobody changes now.  It agrees with the new file wherever this
+       process has not written to a page; so a page that this process has
+       written to must not be given back (changes.c).
+   W2  What leads back from each record of the log is in the history, synced,
+       before the new file takes the name: its log is empty.
 
    The states of the new file, and what makes each transition:
 
@@ -27,6 +39,7 @@
 #include <unistd.h>
 
 #include "store/changes.h"
+#include "store/history.h"
 #include "store/sys.h"
 
 /* Write the sums of the LEN bytes at DATA, which go to image offset OFF.  */
@@ -111,19 +124,31 @@ write_extent (const struct cs_store *store, int fd,
   return r;
 }
 
-/* Write everything to FD and make it stable.  */
 static int
-write_file (const struct cs_store *store, int fd,
-            const struct cs_superblock_disk *sb, struct cs_err *err)
+write_image (const struct cs_store *store, int fd)
 {
   const struct cs_extent_disk *table = cs_extent_table (store);
   int r = 0;
 
+  for (size_t i = 0; i < cs_directory (store)->nr_extents && r == 0; i++)
+    r = write_extent (store, fd, &table[i]);
+  return r;
+}
+
+/* Writes the image to the new file FD.  0 or -errno.  */
+typedef int fill (const struct cs_store *store, int fd);
+
+/* Write everything to FD and make it stable.  */
+static int
+write_file (const struct cs_store *store, int fd, fill *write_all,
+            const struct cs_superblock_disk *sb, struct cs_err *err)
+{
+  int r;
+
   if (cs_sys.ftruncate (fd, (off_t) (cs_store_image_off (sb)
                                      + sb->committed)) < 0)
     return cs_err_sys (err, errno, "set the length of the new file");
-  for (size_t i = 0; i < cs_directory (store)->nr_extents && r == 0; i++)
-    r = write_extent (store, fd, &table[i]);
+  r = write_all (store, fd);
   if (r == 0)
     r = cs_superblock_write (fd, sb);
   if (r == 0)
@@ -138,17 +163,6 @@ write_file (const struct cs_store *store, int fd,
   return 0;
 }
 
-static struct cs_superblock_disk
-new_superblock (const struct cs_store *store)
-{
-  struct cs_superblock_disk sb = cs_commit_superblock (store);
-
-  sb.log_start = cs_log_start (sb.committed);
-  memcpy (sb.former_uuid, store->former_uuid, sizeof sb.former_uuid);
-  cs_superblock_seal (&sb);
-  return sb;
-}
-
 static int
 lock_file (const struct cs_new_file *file, void **page, struct cs_err *err)
 {
@@ -160,42 +174,88 @@ lock_file (const struct cs_new_file *file, void **page, struct cs_err *err)
   return r < 0 ? cs_err_sys (err, -r, "keep the lock") : 0;
 }
 
-int
-cs_rewrite (struct cs_store *store, struct cs_err *err)
+/* The new file has the name, SB and an empty log.  *PAGE keeps its lock.  */
+static void
+take_over (struct cs_store *store, const struct cs_superblock_disk *sb,
+           void **page)
 {
-  struct cs_superblock_disk sb = new_superblock (store);
-  bool created = store->created;
+  store->superblock = *sb;
+  store->log = (struct cs_log) { .start = sb->log_start, .settled = true };
+  cs_patch_forget (store);
+  cs_changes_forget_view (store);
+  cs_lock_leave (&store->lock_page);
+  store->lock_page = *page;
+  *page = NULL;
+  cs_file_close (&store->map_fd);
+  store->map_fd = cs_file_open_again (store);
+  cs_own_note (store);
+}
+
+/* Returns 0 or an error; *DONE says whether the new file has the name.  */
+static int
+replace_file (struct cs_store *store, fill *write_all,
+              const struct cs_superblock_disk *sb, bool *done,
+              struct cs_err *err)
+{
   struct cs_new_file file;
   void *page = NULL;
   int r = cs_new_file_begin (store, &file, err);
 
+  *done = false;
   if (r < 0)
     return r;
   r = lock_file (&file, &page, err);
   if (r == 0)
-    r = write_file (store, file.fd, &sb, err);
+    r = write_file (store, file.fd, write_all, sb, err);
   if (r == 0)
     r = cs_new_file_publish (store, &file, err);
   if (r == 0)
     {
-      store->superblock = sb;
-      /* What is mapped, if anything, is the old file.  */
-      store->log = (struct cs_log) {
-        .start = sb.log_start, .settled = true, .broken = !created
-      };
-      store->forget_history = !created;
-      cs_patch_forget (store);
-      cs_changes_forget_view (store);
-      cs_lock_leave (&store->lock_page);
-      store->lock_page = page;
-      page = NULL;
-      cs_file_close (&store->map_fd);
-      store->map_fd = cs_file_open_again (store);
-      cs_own_note (store);
+      *done = true;
+      take_over (store, sb, &page);
       r = cs_new_file_settle (&file, err);
       store->names_synced = r == 0;
     }
   cs_lock_leave (&page);
   cs_new_file_end (store, &file);
+  return r;
+}
+
+int
+cs_rewrite (struct cs_store *store, struct cs_err *err)
+{
+  struct cs_superblock_disk sb = cs_commit_superblock (store);
+  bool created = store->created, done;
+  int r;
+
+  sb.log_start = cs_log_start (sb.committed);
+  cs_superblock_seal (&sb);
+  r = replace_file (store, write_image, &sb, &done, err);
+  if (done && !created)
+    {
+      store->log.broken = true; /* the region is mapped from the old file */
+      store->forget_history = true;
+    }
+  return r;
+}
+
+/* COMMITTED: the length that the image is going to have.  */
+int
+cs_relocate (struct cs_store *store, uint64_t committed, struct cs_err *err)
+{
+  struct cs_superblock_disk sb;
+  bool done;
+  int r = cs_log_settle (store, err);   /* L6 */
+
+  if (r == 0)
+    r = cs_apply_keep_history (store, err);     /* W2 */
+  if (r < 0)
+    return r;
+  sb = store->superblock;
+  memcpy (sb.former_uuid, store->former_uuid, sizeof sb.former_uuid);
+  sb.log_start = cs_log_start (committed);
+  cs_superblock_seal (&sb);
+  r = replace_file (store, cs_clone_pages, &sb, &done, err);
+  store->relocated |= done;     /* W1 */
   return r;
 }

@@ -22,7 +22,7 @@
    apply.c        from the log into the image
    history.c      older generations
    history-files.c  their directory, and whose files are in it
-   rewrite.c      a new generation as a whole new file
+   rewrite.c      a whole new file in place of the old
    new-file.c     a file that takes the store's name once it is complete
    clone.c        a copy under another name
    verify.c       everything that has a checksum
@@ -139,6 +139,8 @@ struct cs_store
   bool salvage;                 /* take damage in the log for its end: not the
                                    newest generation is wanted */
   bool forget_history;          /* it belongs to a file that was replaced */
+  bool relocated;               /* the region is mapped from an older file, with
+                                   the same contents (W1) */
   uint8_t former_uuid[16];      /* of the superblock; what is to go into it, if
                                    the store is not published yet */
   char warning[CS_WARNING_LEN]; /* of cs_store_take_warning(); "": none */
@@ -488,7 +490,21 @@ cs_commit_superblock (const struct cs_store *store);
 /* rewrite.c: commit by writing a whole new file.  */
 int cs_rewrite (struct cs_store *store, struct cs_err *err);
 
-/* apply.c: cs_store_apply() when it is already known to be allowed.  */
+/* Move the last commit to a new file, which takes the name and has an empty
+   log, with room for an image of COMMITTED bytes before it.  The history is
+   kept.  For a writer whose readers keep the log from being applied; the world
+   must be stopped.  */
+int cs_relocate (struct cs_store *store, uint64_t committed,
+                 struct cs_err *err);
+
+/* clone.c: write image and sums of the last commit to FD, a new file, and set
+   its length.  Takes memory from mmap(2) only.  0 or -errno.  */
+int cs_clone_pages (const struct cs_store *source, int fd);
+
+/* apply.c: keep in the history what leads back from each record of the log.  */
+int cs_apply_keep_history (struct cs_store *store, struct cs_err *err);
+
+/* cs_store_apply() when it is already known to be allowed.  */
 int cs_apply_unless_read (struct cs_store *store, struct cs_err *err);
 
 /* STORE was opened to be written: if something stood in the way of its

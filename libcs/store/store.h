@@ -293,12 +293,16 @@ void cs_store_release (struct cs_store *store);
    store may be used further, and committed again.
    The first commit of a store that was created writes a whole new file and
    gives it the store's name (S4).  So do commits after the log could not be
-   synced, when the name is gone, and when the address space is too small to
-   look for changes; the new file keeps mode and, if the system allows, owner
-   and group of the old one, but not its history.  One failure is different
-   for these: if only the sync of the folder fails, at the very end, the new
-   generation is in force and complete, but which of the two a power failure
-   leaves is open; the text says so.
+   synced, when the name is gone, when the address space is too small to look
+   for changes, and when RLIMIT_FSIZE leaves no room for the log; the new file
+   keeps mode and, if the system allows, owner and group of the old one, but
+   not its history.  One failure is different for these: if only the sync of
+   the directory fails, at the very end, the new generation is in force and
+   complete, but which of the two a power failure leaves is open; the text says
+   so.
+   Where readers keep the log from being applied, and it is longer than 64 MiB
+   and than the image, the last commit first moves to a new file, history kept;
+   the readers go on with the old one.
    No other thread may write to the region meanwhile.  Signals wait.  Takes
    no memory, neither from the region nor from libc, but on failure.
    Pages of zeros become holes.  Pages without PROT_READ are made readable

@@ -698,7 +698,7 @@ long_log (void)
   struct stat st;
 
   reader = open_mode (CS_STORE_READ);
-  for (int i = 1; i <= 7; i++)
+  for (int i = 1; i <= 4; i++)
     {
       for (size_t k = 0; k < MANY; k++)
         heap[k * PAGE + 9] = (char) i;
