@@ -150,7 +150,7 @@ wake_up (void)
 {
   while (is_pending ())
     {
-      pthread_kill (requests.workspace, SIGRTMAX - 2);
+      pthread_kill (requests.workspace, CS_PROCESS_INTERRUPT);
       poll (NULL, 0, 10);
     }
 }
@@ -209,20 +209,20 @@ cs_signals_begin_again (void)
 {
   struct sigaction action = { .sa_handler = interrupt };
 
-  sigaction (SIGRTMAX - 2, &action, NULL);
+  sigaction (CS_PROCESS_INTERRUPT, &action, NULL);
 }
 
 /* What is pending is discarded when it is ignored (sigaction(2)).  */
 void
 cs_signals_end (void)
 {
-  signal (SIGRTMAX - 2, SIG_IGN);
+  signal (CS_PROCESS_INTERRUPT, SIG_IGN);
 }
 
 void
 cs_signals_arrive (void)
 {
-  signal (SIGRTMAX - 2, SIG_DFL);
+  signal (CS_PROCESS_INTERRUPT, SIG_DFL);
 }
 
 static void

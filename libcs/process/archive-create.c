@@ -65,10 +65,29 @@ add (struct maker *m, char *path)
   return 0;
 }
 
-static int collect (struct maker *m, char *path);
+/* A directory that is being collected, and the one around it.  */
+struct level
+{
+  const struct level *outer;    /* NULL: a root */
+  dev_t device;
+  ino_t inode;
+};
+
+static int collect (struct maker *m, char *path, const struct level *outer);
+
+/* A symbolic link may lead to a directory that it is in.  */
+static bool
+is_inside (const struct level *outer, const struct stat *status)
+{
+  for (; outer; outer = outer->outer)
+    if (outer->device == status->st_dev && outer->inode == status->st_ino)
+      return true;
+  return false;
+}
 
 static int
-collect_directory (struct maker *m, const char *path, DIR *directory)
+collect_directory (struct maker *m, const char *path, DIR *directory,
+                   const struct level *level)
 {
   const struct dirent *entry;
   char *inner;
@@ -79,7 +98,7 @@ collect_directory (struct maker *m, const char *path, DIR *directory)
       if (entry->d_name[0] == '.')
         continue;
       code = asprintf (&inner, "%s/%s", path, entry->d_name) < 0
-               ? -ENOMEM : collect (m, inner);
+               ? -ENOMEM : collect (m, inner, level);
     }
   return code;
 }
@@ -87,19 +106,25 @@ collect_directory (struct maker *m, const char *path, DIR *directory)
 /* All regular files from PATH on, which is taken over.  What cannot be looked
    at is left out: the interpreter could not have used it.  */
 static int
-collect (struct maker *m, char *path)
+collect (struct maker *m, char *path, const struct level *outer)
 {
   struct stat status;
-  DIR *directory;
+  DIR *directory = NULL;
   int code = 0;
 
-  if (stat (path, &status) == 0 && S_ISREG (status.st_mode)
-      && status.st_size <= FILE_LEN_MAX && access (path, R_OK) == 0)
-    return add (m, path);
-  directory = opendir (path);
+  if (stat (path, &status) == 0)
+    {
+      if (S_ISREG (status.st_mode) && status.st_size <= FILE_LEN_MAX
+          && access (path, R_OK) == 0)
+        return add (m, path);
+      if (S_ISDIR (status.st_mode) && !is_inside (outer, &status))
+        directory = opendir (path);
+    }
   if (directory)
     {
-      code = collect_directory (m, path, directory);
+      const struct level level = { outer, status.st_dev, status.st_ino };
+
+      code = collect_directory (m, path, directory, &level);
       closedir (directory);
     }
   free (path);
@@ -297,7 +322,7 @@ cs_archive_create (struct cs_store *store, const char *const *roots,
   for (size_t i = 0; code == 0 && i < nr; i++)
     {
       root = strdup (roots[i]);
-      code = root ? collect (&m, root) : -ENOMEM;
+      code = root ? collect (&m, root, NULL) : -ENOMEM;
     }
   if (code == 0)
     {

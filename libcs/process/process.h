@@ -423,6 +423,10 @@ bool cs_process_thread_runs (uint32_t tid);
 void cs_process_give_signal_stack (void);
 void cs_process_take_signal_stack (void);
 
+/* The signal that does nothing but interrupt a system call of the thread that
+   gets it.  A handler for it is in force while it may come.  */
+#define CS_PROCESS_INTERRUPT (SIGRTMAX - 2)
+
 /* write.c: write to FD as many of LEN bytes as it takes without waiting for a
    reader, longer than some milliseconds.  As write(2), but EAGAIN says that it
    takes none now, whatever its flags are.  */

@@ -23,12 +23,6 @@
 # define sigev_notify_thread_id _sigev_un._tid
 #endif
 
-static int
-interrupt_signal (void)
-{
-  return SIGRTMAX - 2;
-}
-
 static void
 interrupt (int signum)
 {
@@ -40,15 +34,19 @@ static bool
 start_timer (timer_t *timer)
 {
   struct sigevent event = {
-    .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = interrupt_signal (),
+    .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = CS_PROCESS_INTERRUPT,
     .sigev_notify_thread_id = gettid ()
   };
   const struct itimerspec often = {
     .it_value.tv_nsec = PATIENCE_NS, .it_interval.tv_nsec = PATIENCE_NS
   };
 
-  return timer_create (CLOCK_MONOTONIC, &event, timer) == 0
-         && timer_settime (*timer, 0, &often, NULL) == 0;
+  if (timer_create (CLOCK_MONOTONIC, &event, timer) != 0)
+    return false;
+  if (timer_settime (*timer, 0, &often, NULL) == 0)
+    return true;
+  timer_delete (*timer);
+  return false;
 }
 
 static ssize_t
@@ -61,9 +59,9 @@ write_for_a_moment (int fd, const void *bytes, size_t len)
   int code;
 
   sigemptyset (&action.sa_mask);
-  sigaction (interrupt_signal (), &action, &old);
+  sigaction (CS_PROCESS_INTERRUPT, &action, &old);
   sigemptyset (&set);
-  sigaddset (&set, interrupt_signal ());
+  sigaddset (&set, CS_PROCESS_INTERRUPT);
   pthread_sigmask (SIG_UNBLOCK, &set, &old_set);
   if (start_timer (&timer))
     {
@@ -78,7 +76,7 @@ write_for_a_moment (int fd, const void *bytes, size_t len)
       code = EAGAIN;
     }
   pthread_sigmask (SIG_SETMASK, &old_set, NULL);
-  sigaction (interrupt_signal (), &old, NULL);
+  sigaction (CS_PROCESS_INTERRUPT, &old, NULL);
   errno = code;
   return result;
 }

@@ -289,6 +289,25 @@ damaged (void)
   CHECK (contents (whole ("source/a.scm"), bytes, 8) < 0 && errno == EIO);
 }
 
+static void
+circle (void)
+{
+  struct cs_err err = CS_ERR_INIT;
+  const struct cs_archive_disk *archive;
+
+  begin ();
+  make_files ();
+  CHECK (symlink ("..", "source/inner/up") == 0);
+  CHECK (symlink ("inner", "source/again") == 0);
+  make_archive ();
+  archive = cs_archive_read (cs_process.store, &err);
+  CHECK (archive);
+  CHECK (cs_archive_find (archive, whole ("source/inner/large.scm")));
+  CHECK (cs_archive_find (archive, whole ("source/again/large.scm")));
+  CHECK (!cs_archive_find (archive,
+                           whole ("source/inner/up/inner/large.scm")));
+}
+
 static const struct test_case cases[] = {
   { "files are found as they were, when they are gone and when others are"
     " there", files },
@@ -296,6 +315,8 @@ static const struct test_case cases[] = {
     newer_code },
   { "without an archive the file system is as it is", no_archive },
   { "a limit of the file size is an error", limited },
+  { "a directory that a link in it leads back to is not entered there",
+    circle },
   { "a damaged archive is refused, a damaged file is an error", damaged },
 };
 
