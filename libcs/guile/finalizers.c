@@ -9,7 +9,12 @@
    the thread would be started once more, which the image would tell to a
    process that has none and would later join it, or the byte would go to a
    pipe that nobody reads, or to what has got its descriptor since.  So libgc
-   is given ours, which calls libguile's unless it is held.  */
+   is given ours, which calls libguile's unless it is held.
+
+   A child that is forked without libguile, or beside another thread that
+   forks, has no such thread, and libguile's word that it runs; what it wrote to
+   the pipe would reach the thread of its parent.  So libguile is made to end
+   it there, with a pipe that leads nowhere.  */
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -21,31 +26,101 @@
 
 static _Atomic (GC_finalizer_notifier_proc) notifier;
 static atomic_bool missed;      /* a notification came while it was held */
+static int *_Atomic pipe_ends;  /* libguile's; NULL: it has not made one yet */
 
-/* Read: in a notifier.  Written: held.  Whoever holds is not kept waiting by
-   notifiers that come later: they only try.  */
-static pthread_rwlock_t hold
-  = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+/* Under the lock, which a fork keeps.  */
+static struct
+{
+  pthread_mutex_t lock;
+  unsigned notifying;           /* calls of libguile's notifier */
+  bool held;
+  atomic_uint changes;          /* of the two */
+} state = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-/* While the finalizer thread is ended or begun.  A fork waits for that: its
-   child would find libguile's lock of that thread taken (3.0.10,
-   libguile/finalizers.c, stop_finalization_thread).  */
-static pthread_mutex_t changing = PTHREAD_MUTEX_INITIALIZER;
-static bool ended;              /* changed with CHANGING held */
+/* No thread is stopped while it has the lock: collections of the one that
+   writes the image come here, too.  */
+static void
+enter (void)
+{
+  cs_process_defer_stop ();
+  pthread_mutex_lock (&state.lock);
+}
+
+static void
+leave (void)
+{
+  pthread_mutex_unlock (&state.lock);
+  cs_process_allow_stop ();
+}
+
+static void
+leave_changed (void)
+{
+  atomic_fetch_add (&state.changes, 1);
+  leave ();
+  cs_process_awaken (&state.changes);
+}
+
+/* A thread is stopped while it waits, unless its caller has deferred that.  */
+static void
+enter_when_idle (bool unheld)
+{
+  unsigned now;
+
+  for (;;)
+    {
+      enter ();
+      if (state.notifying == 0 && !(unheld && state.held))
+        return;
+      now = atomic_load (&state.changes);
+      leave ();
+      cs_process_await (&state.changes, now);
+    }
+}
+
+static bool
+begin_to_notify (void)
+{
+  bool held;
+
+  enter ();
+  held = state.held;
+  state.notifying += !held;
+  leave ();
+  return !held;
+}
+
+static void
+end_notifying (void)
+{
+  enter ();
+  state.notifying--;
+  leave_changed ();
+}
+
+/* libguile makes its pipe in here.  */
+static void
+call_notifier (void)
+{
+  GC_finalizer_notifier_proc call = atomic_load (&notifier);
+  int *ends = NULL, **outer = cs_process_watch_pipe (&ends);
+
+  if (call)
+    call ();
+  cs_process_watch_pipe (outer);
+  if (ends)
+    atomic_store (&pipe_ends, ends);
+}
 
 /* A collection in here notifies again, on this thread.  */
 static void GC_CALLBACK
 notify (void)
 {
-  GC_finalizer_notifier_proc call;
-
   cs_process_defer_stop ();
-  if (pthread_rwlock_tryrdlock (&hold) == 0)
+  if (begin_to_notify ())
     {
-      call = atomic_load (&notifier);
-      if (call)
-        call ();
-      pthread_rwlock_unlock (&hold);
+      call_notifier ();
+      end_notifying ();
     }
   else
     atomic_store (&missed, true);
@@ -72,11 +147,10 @@ end_thread (void *unused)
 void
 cs_finalizers_hold (void)
 {
-  pthread_rwlock_wrlock (&hold);
-  pthread_mutex_lock (&changing);
+  enter_when_idle (true);
+  state.held = true;
+  leave ();
   scm.with_guile (end_thread, NULL);
-  ended = true;
-  pthread_mutex_unlock (&changing);
 }
 
 void
@@ -88,35 +162,41 @@ cs_finalizers_begin (void)
 void
 cs_finalizers_release (void)
 {
-  pthread_mutex_lock (&changing);
   cs_finalizers_begin ();
-  ended = false;
-  pthread_mutex_unlock (&changing);
-  pthread_rwlock_unlock (&hold);
+  enter ();
+  state.held = false;
+  leave_changed ();
   if (atomic_exchange (&missed, false))
     notify ();
 }
 
+/* libguile's pipe is either whole or not there, and its lock is not taken by a
+   notifier.  */
 void
 cs_finalizers_before_fork (void)
 {
-  pthread_mutex_lock (&changing);
+  enter_when_idle (false);
 }
 
-/* In the child nobody holds, and nobody is in a notifier.  */
+/* Its descriptors are left to exec: another thread may have closed them, and a
+   third one have got their numbers.  */
 static void
 begin_in_child (void)
 {
-  hold = (pthread_rwlock_t) PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
-  if (ended)
-    cs_finalizers_begin ();
-  ended = false;
+  int *ends = atomic_load (&pipe_ends);
+
+  if (ends)
+    ends[0] = ends[1] = -1;
+  scm.set_automatic_finalization_enabled (0);
+  cs_finalizers_begin ();
 }
 
 void
 cs_finalizers_after_fork (bool in_child)
 {
   if (in_child)
+    state.held = false;
+  leave ();
+  if (in_child)
     begin_in_child ();
-  pthread_mutex_unlock (&changing);
 }

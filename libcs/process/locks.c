@@ -11,11 +11,23 @@
    that it waits with, but there are moments, before it has let go of it and
    after it has it again, at which libc does not say so yet or any more.  An
    image may have one from such a moment.  libguile waits in one place only,
-   with the mutexes that Scheme code makes; mutex.c of guile/ frees them.  */
+   with the mutexes that Scheme code makes; mutex.c of guile/ frees them.
 
+   A forked child has the locks that other threads of its parent held at that
+   moment, and nobody who will give them back.  What it knows of those threads
+   need not fit: the kernel copies page after page while they run.  So whoever
+   waits for a lock in a child looks from time to time whether a thread of the
+   child has it.  */
+
+#include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "private.h"
+
+#define CHILD_PATIENCE_NS 20000000
 
 static void
 push (struct cs_stop_thread *t, pthread_mutex_t *mutex)
@@ -70,10 +82,62 @@ take (pthread_mutex_t *mutex, int (*how) (pthread_mutex_t *mutex))
   return code;
 }
 
+/* ETIMEDOUT if somebody has it all the time.  */
+static int
+lock_for_a_while (pthread_mutex_t *mutex)
+{
+  struct timespec end;
+
+  clock_gettime (CLOCK_MONOTONIC, &end);
+  end.tv_nsec += CHILD_PATIENCE_NS;
+  if (end.tv_nsec >= 1000000000)
+    {
+      end.tv_nsec -= 1000000000;
+      end.tv_sec++;
+    }
+  return pthread_mutex_clocklock (mutex, CLOCK_MONOTONIC, &end);
+}
+
+static bool
+has (const struct cs_stop_thread *t, const pthread_mutex_t *mutex)
+{
+  for (unsigned i = 0; i < t->nr_held; i++)
+    if (t->held[i] == mutex)
+      return true;
+  return false;
+}
+
+/* Its owner may be a thread that has not enlisted.  None is written down for
+   a few instructions when it is taken or given back.  */
+static bool
+is_left_behind (const pthread_mutex_t *mutex)
+{
+  pid_t owner = mutex->__data.__owner;
+
+  return !cs_stop_any (has, mutex)
+         && (owner == 0 || tgkill (getpid (), owner, 0) != 0);
+}
+
+static int
+lock_in_child (pthread_mutex_t *mutex)
+{
+  int code;
+
+  while ((code = take (mutex, lock_for_a_while)) == ETIMEDOUT)
+    {
+      cs_stop_hold ();
+      if (is_left_behind (mutex))
+        cs_process_free_lock (mutex);
+      cs_stop_release ();
+    }
+  return code;
+}
+
 int
 cs_locks_lock (pthread_mutex_t *mutex)
 {
-  return take (mutex, pthread_mutex_lock);
+  return cs_process.child ? lock_in_child (mutex)
+                          : take (mutex, pthread_mutex_lock);
 }
 
 int

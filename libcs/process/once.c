@@ -34,6 +34,7 @@ static __thread pthread_once_t *current_control;
 static __thread int *current_pipe;      /* the first one of the routine's */
 static __thread unsigned threads_created;
 static __thread bool ending_in_this_thread;
+static __thread int **watched_pipe;
 
 /* Threads of the last process, to be brought to their ends.  */
 static uint64_t bodies[CS_PROCESS_ONCES_MAX];
@@ -101,7 +102,18 @@ cs_once_pipe2 (int ends[2], int flags)
   if (code == 0 && current_control && !current_pipe
       && cs_store_contains (cs_process.store, ends))
     current_pipe = ends;
+  if (code == 0 && watched_pipe)
+    *watched_pipe = ends;
   return code;
+}
+
+int **
+cs_process_watch_pipe (int **ends)
+{
+  int **old = watched_pipe;
+
+  watched_pipe = ends;
+  return old;
 }
 
 bool

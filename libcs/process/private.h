@@ -120,6 +120,10 @@ void cs_stop_settled (void);    /* or is this one, and has set a key */
 void cs_stop_hold (void);       /* around a fork */
 void cs_stop_release (void);
 void cs_stop_forked (void);
+/* Between hold and release: is it so of any thread and MUTEX?  */
+bool cs_stop_any (bool (*is_so) (const struct cs_stop_thread *t,
+                                 const pthread_mutex_t *mutex),
+                  const pthread_mutex_t *mutex);
 int cs_stop_sigmask (int how, const sigset_t *set, sigset_t *old);
 int cs_stop_select (int nr, fd_set *in, fd_set *out, fd_set *except,
                     struct timeval *timeout);

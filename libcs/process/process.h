@@ -461,7 +461,11 @@ void cs_process_note_weeded (const struct cs_thread_disk *thread,
    and forget them.  On a thread that the interpreter does not know.  */
 void cs_process_weed (void);
 
-/* once.c: bring threads that were started under once-controls to their ends,
+/* once.c: from now on, note in *ENDS the pipe that the interpreter makes for
+   itself on this thread; NULL ends that.  Returns what was given before.  */
+int **cs_process_watch_pipe (int **ends);
+
+/* Bring threads that were started under once-controls to their ends,
    so that they can be started anew.  Before any of that, once the interpreter
    can be entered.  */
 void cs_process_end_threads (void);

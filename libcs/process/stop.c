@@ -170,6 +170,18 @@ cs_stop_release (void)
   unlock_list ();
 }
 
+bool
+cs_stop_any (bool (*is_so) (const struct cs_stop_thread *t,
+                            const pthread_mutex_t *mutex),
+             const pthread_mutex_t *mutex)
+{
+  bool any = false;
+
+  for (struct cs_stop_thread *t = list; t && !any; t = t->next)
+    any = is_so (t, mutex);
+  return any;
+}
+
 void
 cs_stop_admit (void)
 {

@@ -32,14 +32,14 @@ void init_forker (void)
 }
 E
   # What the child does ends by itself; if it waits, SIGALRM ends it.
-  forks="(use-modules (coldstore) (ice-9 threads))
+  forks="(use-modules (coldstore) (ice-9 threads) (rnrs bytevectors))
     (define m (make-mutex))
     (define guarded (make-guardian))
     (define (live)
       (alarm 30)
       (with-mutex m (guarded (list 1)))
       (let loop ()
-        (gc)
+        (make-bytevector 300000)
         (unless (guarded) (usleep 1000) (loop)))
       (join-thread (call-with-new-thread (lambda () (system* \"true\"))))
       (system \"true\")
@@ -107,4 +107,81 @@ E
     (let loop () (sleep 1) (loop)))"
   [ "$status" -eq 143 ] || show
   printed 9
+}
+
+# libguile's sigaction runs asyncs before it gives its lock back.
+holder ()
+{
+  extension holder << 'E'
+#include <libguile.h>
+#include <signal.h>
+static SCM answer_in_sigaction (SCM async)
+{
+  scm_system_async_mark (async);
+  return scm_sigaction (scm_from_int (SIGUSR2), SCM_BOOL_F, SCM_UNDEFINED);
+}
+void init_holder (void)
+{
+  scm_c_define_gsubr ("answer-in-sigaction", 1, 0, 0, answer_in_sigaction);
+}
+E
+}
+
+@test "a lock that another thread had when the child was forked is free in the child" {
+  holder
+  persist "(load-extension \"$PWD/libholder\" \"init_holder\") (use-modules (ice-9 threads))"
+  answers 42 "(begin
+    (define inside #f) (define over #f)
+    (define (stay) (set! inside #t) (let wait () (unless over (usleep 1000) (wait))))
+    (define t (call-with-new-thread (lambda () (answer-in-sigaction stay))))
+    (let wait () (unless inside (usleep 1000) (wait)))
+    (define pid (parameterize ((current-warning-port (%make-void-port \"w\"))) (primitive-fork)))
+    (when (zero? pid)
+      (alarm 30)
+      (sigaction SIGUSR2 SIG_DFL)
+      (primitive-_exit 42))
+    (define ended (cdr (waitpid pid)))
+    (set! over #t)
+    (join-thread t)
+    (write (or (status:exit-val ended) (list 'killed-by (status:term-sig ended)))))"
+}
+
+@test "a child of fork(2), which leaves libguile's finalizer thread as it is, has finalizers" {
+  extension plain << 'E'
+#include <libguile.h>
+#include <unistd.h>
+static SCM plain_fork (void)
+{
+  return scm_from_int (fork ());
+}
+void init_plain (void)
+{
+  scm_c_define_gsubr ("plain-fork", 0, 0, 0, plain_fork);
+}
+E
+  persist "(load-extension \"$PWD/libplain\" \"init_plain\") (use-modules (rnrs bytevectors))
+    (define guarded (make-guardian))
+    (define (finalize)
+      (let loop ()
+        (guarded (list 1))
+        (make-bytevector 300000)
+        (unless (guarded) (usleep 100) (loop))))"
+  answers '(42 42)' "(begin
+    (define (child-of-fork)
+      (alarm 30)
+      (finalize)
+      (unless (zero? (plain-fork)) (primitive-_exit (status:exit-val (cdr (waitpid WAIT_ANY)))))
+      (alarm 30)
+      (finalize)
+      (primitive-_exit 42))
+    (define (fork-one)
+      (let ((pid (plain-fork)))
+        (if (zero? pid) (child-of-fork) (cdr (waitpid pid)))))
+    (finalize)
+    (define first (fork-one))
+    (alarm 30)
+    (finalize)
+    (define second (fork-one))
+    (finalize)
+    (write (map status:exit-val (list first second))))"
 }
