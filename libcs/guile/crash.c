@@ -259,7 +259,7 @@ advise (const siginfo_t *info, uintptr_t sp, const struct range *extension)
       || cs_process.libraries.items[extension->number].restart)
     return;
   put (text, snprintf (text, sizeof text, "  %s %s%s: in a workspace whose"
-                       " policy has 'restart %s' it begins anew in each"
+                       " policy has 'restart %s' it begins again in each"
                        " process\n", extension->name,
                        owner ? "kept an address of " : "may have kept what"
                        " was another process's",

@@ -85,7 +85,7 @@ told='(use-modules (coldstore)) (write (map cdr (resume-report)))'
   persist "(load-extension \"$PWD/libe\" \"init_e\") (get)"
   fails 139 '(call)'
   complained 'extension libe.so'
-  complained "libe.so kept an address of libstate.so: in a workspace whose policy has 'restart libe.so' it begins anew"
+  complained "libe.so kept an address of libstate.so: in a workspace whose policy has 'restart libe.so' it begins again"
   answers '(1 2)' "(get) (write (list (call) (call)))"
   (cat "$BATS_TEST_DIRNAME"/../../policy/guile-3.0.pol; echo 'restart libe.so') > p.pol
   rm -f "$STORE"
