@@ -88,8 +88,7 @@ told='(use-modules (coldstore)) (write (map cdr (resume-report)))'
   complained "libe.so kept an address of libstate.so: in a workspace whose policy has 'restart libe.so' it begins again"
   answers '(1 2)' "(get) (write (list (call) (call)))"
   (cat "$BATS_TEST_DIRNAME"/../../policy/guile-3.0.pol; echo 'restart libe.so') > p.pol
-  rm -f "$STORE"
-  bounded cs-create --policy p.pol "$STORE" < /dev/null
+  bounded cs-create --force --policy p.pol "$STORE" < /dev/null
   persist "(load-extension \"$PWD/libe\" \"init_e\") (get)"
   answers '()' "$told"
   answers '1' "(load-extension \"$PWD/libe\" \"init_e\") (get) (write (call))"
