@@ -139,6 +139,10 @@ int cs_locks_timedwait (pthread_cond_t *condition, pthread_mutex_t *mutex,
 void cs_locks_note (const struct cs_stop_thread *thread);
 void cs_locks_resume (void);
 
+/* conditions.c: what the collector calls, with one lock held for each.  */
+int cs_conditions_wait (pthread_cond_t *condition, pthread_mutex_t *mutex);
+int cs_conditions_broadcast (pthread_cond_t *condition);
+
 /* thread.c: the second starts one that need not ever enter Guile; threads
    that are gone can be joined and detached, and return NULL.  */
 int cs_thread_create (pthread_t *thread, const pthread_attr_t *attr,

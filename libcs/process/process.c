@@ -269,6 +269,8 @@ static const struct replacement replacements[] = {
   { "process:close_range", cs_numbers_close_range },
   { "process:closedir", cs_directory_close },
   { "process:closefrom", cs_numbers_close_from },
+  { "process:collector_cond_broadcast", cs_conditions_broadcast },
+  { "process:collector_cond_wait", cs_conditions_wait },
   { "process:cxa_atexit", cs_handlers_cxa_atexit },
   { "process:dlclose", cs_foreign_close },
   { "process:dlopen", cs_foreign_open },

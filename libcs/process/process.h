@@ -19,6 +19,8 @@
      thread.c, stop.c, locks.c
                     the threads that work in the interpreter, stopping them
                     while an image is written, and the locks they hold
+     conditions.c   the collector's condition variables: each begins again in
+                    each process
      once.c         pthread_once: controls whose routine started a thread are
                     armed again, and the thread is brought to its end
      handlers.c     fork and exit handlers: kept in the store, run from here
