@@ -410,6 +410,15 @@ storm: all
 	@PATH="$$PWD/$(BUILD)/bin:$$PATH" BUILD=$(BUILD) bash tests/storm/run \
 	  --minutes $(STORM_TIME) $(if $(STORM_SEED),--seed $(STORM_SEED))
 
+# Changes of one place in the source, each of which a suite must notice: by
+# name, file or number (MUTANTS='log-* 20-29'), all by default.
+MUTANTS ?=
+
+.PHONY: check-mutants
+check-mutants: commands unit-tests $(CRASH)
+	@sh tools/install-packages build test
+	@set -f; BUILD=$(BUILD) bash tests/mutants/run $(MUTANTS)
+
 # Looks for inputs that no test has thought of; what is found is kept by hand
 # in tests/fuzz/cases.
 FUZZ_BUILD := BUILD=$(BUILD)/fuzz CC=$(CLANG) SANITIZE=address,undefined \
@@ -546,6 +555,8 @@ help:
 	@echo 'make check-debian small systems of Debian releases: each builds, and'
 	@echo '                  stores are moved through all of them (root)'
 	@echo 'make check-crash  power failures and kills, many of them'
+	@echo 'make check-mutants'
+	@echo '                  changes of one place in the source: tests must notice'
 	@echo 'make soak         1,000 lives of a workspace: nothing may grow'
 	@echo 'make storm        threads of all kinds, saved and ended at any moment'
 	@echo 'make fuzz         inputs that nobody has thought of (clang)'
@@ -564,5 +575,5 @@ help:
 	@echo '           TEST_TIMEOUT=600 CRASH_STATES=200 KILL_ROUNDS=200'
 	@echo '           READER_COMMITS=1200 SOAK_CYCLES=1000'
 	@echo '           STORM_TIME=60 STORM_SEED=n'
-	@echo '           FUZZ_TIME=60 FUZZ="log backup"'
+	@echo '           FUZZ_TIME=60 FUZZ="log backup" MUTANTS="log-* 20-29"'
 	@echo '           DEBIAN="12 13 unstable 12/i386" DEBIAN_CACHE DEBIAN_MIRROR'

@@ -341,16 +341,27 @@ modules     ok' ]
 }
 
 @test "--check: each damaged section is found, and named" {
-  for name in libs intern process guile imports report; do
+  for name in libs/libraries intern/symbols process/process guile/modules \
+    imports/imports report/report; do
     cp --sparse=always "$PRISTINE" a.store
-    damage "$(section "$name")" 'XXXXXXXX'
+    damage "$(section "${name%/*}")" 'XXXXXXXX'
     try cs-inspect --check a.store
     ended 4
     complained_part "cs-inspect: 'a.store': "
     complained_part ' of the checks failed'
     [ "$(awk '$1 == "directory" { print $2 }' <<<"$output")" = ok ]
-    [ "$(awk '$2 != "ok"' <<<"$output" | wc -l)" -ge 2 ]
+    # Not the checksum alone.
+    [ "$(awk -v name="${name#*/}" '$1 == name { print $2 }' <<<"$output")" != ok ]
+    [ "$(awk '$2 == "ok"' <<<"$output" | wc -l)" -ge 5 ]
   done
+}
+
+@test "a section of another version is refused as one" {
+  cp --sparse=always "$PRISTINE" a.store
+  damage $(($(section guile) + 8)) c
+  try cs-inspect --modules a.store
+  ended 5
+  complained_part "section 'guile' of version 99, expected"
 }
 
 @test "--check: a changed byte in a carried copy's build id" {

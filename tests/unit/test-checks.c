@@ -4,6 +4,7 @@
    swapped out.  */
 
 #include <sys/ioctl.h>
+#include <time.h>
 #include <zlib.h>
 
 #include "store-fixture.h"
@@ -190,6 +191,19 @@ log_begins_too_late (void)
   CHECK (try_open (CS_STORE_READ, &err) == -CS_E_DAMAGED);
 }
 
+/* The record that the image's generation came from, in part, as applying it was
+   cut off behind the superblock.  */
+static void
+image_without_its_record (void)
+{
+  make_log (2, 2);
+  patch (0, &head.superblock, sizeof head.superblock);
+  patch (CS_STORE_SLOT_LEN, &head.superblock, sizeof head.superblock);
+  CHECK (newest_generation () == 2);
+  patch (record_off + CS_RECORD_DATA + 9, "x", 1);
+  CHECK (try_open (CS_STORE_READ, &err) == -CS_E_DAMAGED);
+}
+
 /* The image of a record's superblock is longer than the file.  */
 static void
 image_longer_than_file (void)
@@ -330,6 +344,35 @@ zeros_without_holes (void)
 
   cs_sys.fallocate = no_fallocate;
   memset (heap + 6 * PAGE, 0, 2 * PAGE);
+  commit_ok (store);
+  settle_ok (store);
+  CHECK (in_image (store, heap, 5) == 6 && in_image (store, heap, 6) == 0
+         && in_image (store, heap, 7) == 0 && in_image (store, heap, 8) == 9);
+}
+
+static void
+names_of_stores (void)
+{
+  struct cs_superblock_disk first;
+  struct cs_store *store;
+
+  make_heap (&store);
+  first = *cs_store_superblock (store);
+  CHECK (first.created > 0 && first.created <= time (NULL));
+  close_and_unmap (store);
+  CHECK (rename (STORE, "b.store") == 0);
+  make_heap (&store);
+  CHECK (memcmp (cs_store_superblock (store)->uuid, first.uuid, 16) != 0);
+}
+
+/* What was unmapped takes no room in the file.  */
+static void
+unmapped_pages_are_punched (void)
+{
+  struct cs_store *store;
+  char *heap = make_heap (&store);
+
+  CHECK (cs_store_unmap (store, heap + 6 * PAGE, 2 * PAGE) == 0);
   commit_ok (store);
   settle_ok (store);
   CHECK (in_image (store, heap, 5) == 6 && in_image (store, heap, 6) == 0
@@ -507,6 +550,8 @@ main (void)
     { "R2: a record of another store", record_of_another_store },
     { "L2: a log that leaves a generation out", generation_left_out },
     { "L2: a log that begins too late", log_begins_too_late },
+    { "L3: a damaged record of the image's own generation",
+      image_without_its_record },
     { "an image that is longer than its file", image_longer_than_file },
     { "only zeros have the sum 0", sum_of_a_page_is_not_zero },
     { "a page that changed, but not its sum, is written", equal_sums },
@@ -514,6 +559,9 @@ main (void)
       copy_of_a_shorter_generation },
     { "a hole in the file with a sum is damage", hole_with_a_sum },
     { "zeros where the file system makes no holes", zeros_without_holes },
+    { "each store has a name of its own", names_of_stores },
+    { "what was unmapped is punched out of the file",
+      unmapped_pages_are_punched },
     { "pages of the log are in a mapped copy", copy_of_pages_in_the_log },
     { "S5: a child does not apply", child_does_not_apply },
     { "a page that was swapped out is written", swapped_by_scan },

@@ -557,8 +557,75 @@ every_word_damaged (void)
   CHECK (found > 100);
 }
 
+/* Where things end.  */
+
+enum { BUCKETS = 500, CHAIN = 300 };
+
+static void
+build_ends (void)
+{
+  uint64_t vtable, list = EOL, buckets;
+
+  vtable = OBJECT (0, 0, 0, 0, 0, FALSE, 2, 0);
+  set_word (vtable, 0, vtable + 1);
+  things[0] = OBJECT (vtable + 1, integer (1), integer (2));
+  /* A vector in the place of a vtable.  */
+  things[1] = OBJECT (OBJECT (VECTOR | 7 << 8, 0, 0, 0, 0, FALSE, 2, 0) + 1,
+                      integer (1), integer (2));
+  for (int i = 0; i < CHAIN; i++)
+    list = pair (pair (integer (i), TRUE), list);
+  buckets = room ((BUCKETS + 1) * word_len);
+  set_word (buckets, 0, VECTOR | (uint64_t) BUCKETS << 8);
+  for (unsigned i = 1; i <= BUCKETS; i++)
+    set_word (buckets, i, list);
+  things[2] = OBJECT (TABLE, buckets);
+  set_word (image_addr, (IMAGE_LEN - 8) / word_len, VARIABLE);
+}
+
+static int
+pass (void *closure, uint64_t key, uint64_t value)
+{
+  (void) closure;
+  (void) key;
+  (void) value;
+  return 0;
+}
+
+static void
+check_ends (void)
+{
+  static unsigned char library[16];
+  uint64_t word;
+
+  CHECK (kind (things[0]) == CS_VALUE_RECORD);
+  CHECK (cs_heap_slot (&heap, things[0], 1, &word) && word == integer (2));
+  CHECK (!cs_heap_slot (&heap, things[0], 2, &word));
+  CHECK (kind (things[1]) == CS_VALUE_INVALID);
+  /* Buckets that share a list have more steps than the heap has pairs.  */
+  CHECK (cs_heap_each_entry (&heap, things[2], pass, NULL) == -CS_E_DAMAGED);
+  /* An object has two words.  */
+  CHECK (kind (image_addr + IMAGE_LEN - 8)
+         == (word_len == 8 ? CS_VALUE_INVALID : CS_VALUE_VARIABLE));
+  CHECK (cs_heap_word (&heap, image_addr, 0, &word));
+  CHECK (!cs_heap_word (&heap, image_addr, UINT64_MAX / word_len + 1, &word));
+  heap.libraries[0] = (struct cs_heap_library) {
+    .image = library, .addr = 4096, .len = sizeof library
+  };
+  heap.nr_libraries = 1;
+  CHECK (cs_heap_view (&heap, 4096 + 8, 8) == library + 8);
+  CHECK (!cs_heap_view (&heap, 4096 + 12, 8));
+  CHECK (!cs_heap_view (&heap, 4096 + 20, 8));
+}
+
+static void
+ends (void)
+{
+  both_word_lengths (build_ends, check_ends);
+}
+
 static const struct test_case cases[] = {
   { "immediates are told apart and printed", immediates },
+  { "objects, lists and copies have ends", ends },
   { "symbols, strings and keywords, narrow, wide, shared", texts },
   { "what does not fit is cut off at a character", cut_off },
   { "pairs, vectors, variables; lists that run in a circle", data },

@@ -295,6 +295,23 @@ after_close (void)
   CHECK (!is_in_store (cs_memory_malloc (1)));
 }
 
+/* A block that a library of this process has freed is no longer its own.  */
+static void
+borrowed (void)
+{
+  char *block, *other;
+
+  begin ();
+  start_collector ();
+  block = cs_borrowed_malloc (10);
+  other = cs_borrowed_malloc (10);
+  CHECK (block && other && is_in_store (block));
+  CHECK (!cs_process_was_borrowed (block));
+  CHECK (cs_borrowed_forget (block) && !cs_borrowed_forget (block));
+  CHECK (cs_process_was_borrowed (block));
+  CHECK (cs_borrowed_forget (other));
+}
+
 static const struct test_case cases[] = {
   { "before there is a collector, memory is libc's", before_collector },
   { "blocks come from the store", from_store },
@@ -309,6 +326,7 @@ static const struct test_case cases[] = {
   { "libc resizes and frees a block of the store", libc_resizes },
   { "a block of a store that was left is neither freed nor resized",
     after_close },
+  { "a borrowed block is forgotten once", borrowed },
 };
 
 int

@@ -386,6 +386,12 @@ test_damage_at_every_byte (void **state)
                           ? -CS_E_INCOMPATIBLE : -CS_E_DAMAGED);
         bytes[i] ^= changes[k];
       }
+  /* In memory it is looked at as well.  */
+  assert_int_equal (cs_table_check (bytes, len, "table", NULL), 0);
+  bytes[64 + offsetof (struct cs_table_entry_disk, offset)] ^= 1;
+  assert_int_equal (cs_table_check (bytes, len, "table", NULL),
+                    -CS_E_DAMAGED);
+  bytes[64 + offsetof (struct cs_table_entry_disk, offset)] ^= 1;
   /* A CRC of 0 is not "no CRC" in a file.  */
   memset (bytes + 56, 0, 4);
   assert_int_equal (read_bytes (bytes, len), -CS_E_DAMAGED);
