@@ -50,6 +50,7 @@
   F (fluid_set_x)                                                       \
   F (fluid_thread_local_p)                                              \
   F (flush)                                                             \
+  F (free0)                                                             \
   F (from_int32)                                                        \
   F (from_int64)                                                        \
   F (from_locale_string)                                                \
@@ -97,6 +98,8 @@
   F (set_port_column_x)                                                 \
   F (set_port_line_x)                                                   \
   F (set_port_print)                                                    \
+  F (set_smob_free)                                                     \
+  F (set_smob_mark)                                                     \
   F (set_smob_print)                                                    \
   F (setlocale)                                                         \
   F (setvbuf)                                                           \

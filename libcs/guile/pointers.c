@@ -27,6 +27,7 @@
 #include "guile/api.h"
 #include "guile/attempt.h"
 #include "guile/pointers.h"
+#include "guile/smobs.h"
 #include "process/process.h"
 #include "report.h"
 
@@ -311,7 +312,7 @@ static SCM
 new_smob (scm_t_bits tag, scm_t_bits data)
 {
   const struct entry fields = { .kind = SMOB };
-  SCM smob = scm.i_new_smob (tag, data);
+  SCM smob = cs_smobs_new (tag, data);
 
   if (pointers.image)
     note (smob, &fields);
@@ -323,7 +324,7 @@ new_double_smob (scm_t_bits tag, scm_t_bits data1, scm_t_bits data2,
                  scm_t_bits data3)
 {
   const struct entry fields = { .kind = SMOB };
-  SCM smob = scm.i_new_double_smob (tag, data1, data2, data3);
+  SCM smob = cs_smobs_new_double (tag, data1, data2, data3);
 
   if (pointers.image)
     note (smob, &fields);
@@ -616,6 +617,8 @@ cs_pointers_replacement (const char *name)
     { "guile:set_pointer_finalizer_x", set_pointer_finalizer },
     { "guile:i_new_smob", new_smob },
     { "guile:i_new_double_smob", new_double_smob },
+    { "guile:make_smob_type", cs_smobs_make_type },
+    { "guile:set_smob_mark", cs_smobs_set_mark },
     { "guile:c_run_hook", run_hook }
   };
 

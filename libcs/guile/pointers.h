@@ -23,8 +23,8 @@
    library had borrowed in an earlier process (process/borrowed.c), a session of
    libssh for instance: by itself, by the block that it leads to, or by up to 63
    more blocks that malloc gave to an extension.  Through Guile's objects it is
-   not followed.  Types with neither a mark nor a free function are not noted:
-   their objects are made without a call (libguile/smob.h, scm_new_smob).
+   not followed.  A type that an extension makes without a free function gets
+   one that does nothing, so that its objects are noted.
 
    C functions that finalize such objects are called in the process that made
    them only.  Scheme procedures that do so are run by after-gc-hook, where
@@ -54,7 +54,8 @@ struct cs_pointers_disk
 /* The function that a `replace` rule names "guile:" and
 
      from_pointer, pointer_to_bytevector, set_pointer_finalizer_x,
-     i_new_smob, i_new_double_smob, c_run_hook
+     i_new_smob, i_new_double_smob, make_smob_type, set_smob_mark,
+     c_run_hook
 
    for the one that libguile calls scm_NAME; else NULL.  */
 void *cs_pointers_replacement (const char *name);

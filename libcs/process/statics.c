@@ -212,6 +212,41 @@ find_library (uint64_t addr)
   return NULL;
 }
 
+/* Is the library that WORD is a variable of made by a C++ compiler?  ld.so
+   makes the address of the strings absolute (glibc 2.36, elf/get-dynamic-info.h,
+   ADJUST_DYN_INFO).  */
+static bool
+is_cxx (void *word)
+{
+  const char *strings = "";
+  struct link_map *map;
+  const ElfW (Dyn) *d;
+  Dl_info info;
+
+  if (dladdr1 (word, &info, (void **) &map, RTLD_DL_LINKMAP) == 0)
+    return false;
+  for (d = map->l_ld; d->d_tag != DT_NULL; d++)
+    if (d->d_tag == DT_STRTAB)
+      strings = (const char *) d->d_un.d_ptr;
+  for (d = map->l_ld; d->d_tag != DT_NULL; d++)
+    if (d->d_tag == DT_NEEDED
+        && strncmp (strings + d->d_un.d_val, "libstdc++.so.", 13) == 0)
+      return true;
+  return false;
+}
+
+/* A block that libstdc++ has allocated for C++ code belongs to that code: the
+   text of a std::string.  */
+static void
+clear (const struct cs_static_disk *s)
+{
+  uintptr_t *word = (uintptr_t *) (uintptr_t) s->addr;
+
+  if (sizeof *word > 4 && s->addr % sizeof *word == 0 && *word == s->value
+      && !(cs_memory_is_store ((void *) *word) && is_cxx (word)))
+    *word = 0;
+}
+
 /* What was told of at this resume.  */
 static struct
 {
@@ -254,7 +289,10 @@ cs_statics_resume (void)
       item = find_library (statics->items[i].addr);
       if (item && !item->restart
           && memchr (statics->items[i].owner, 0, sizeof lost->owner))
-        tell (&statics->items[i], item);
+        {
+          tell (&statics->items[i], item);
+          clear (&statics->items[i]);
+        }
     }
 }
 

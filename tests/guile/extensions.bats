@@ -283,8 +283,26 @@ static SCM wrap_far (SCM x)
 }
 static size_t release (SCM x) { (void) x; return 0; }
 static SCM is_alive (SCM x) { return scm_from_bool (SCM_SMOB_PREDICATE (tag, x)); }
+/* Of types whose objects the header makes. */
+static scm_t_bits plain, marked;
+static SCM mark (SCM x) { return SCM_SMOB_OBJECT_2 (x); }
+static SCM make_plain (SCM y) { return scm_new_double_smob (plain, (scm_t_bits) state_new (), SCM_UNPACK (y), 0); }
+static SCM make_single (void) { return scm_new_smob (plain, (scm_t_bits) state_new ()); }
+static SCM make_number (SCM n) { return scm_new_smob (plain, scm_to_int (n)); }
+static SCM make_marked (SCM y) { return scm_new_double_smob (marked, (scm_t_bits) state_new (), SCM_UNPACK (y), 0); }
+static SCM second (SCM x) { return SCM_SMOB_OBJECT_2 (x); }
+static SCM is_plain (SCM x) { return scm_from_bool (SCM_SMOB_PREDICATE (plain, x) || SCM_SMOB_PREDICATE (marked, x)); }
 void init_e (void)
 {
+  plain = scm_make_smob_type ("plain", 0);
+  marked = scm_make_smob_type ("marked", 0);
+  scm_set_smob_mark (marked, mark);
+  scm_c_define_gsubr ("make-plain", 1, 0, 0, make_plain);
+  scm_c_define_gsubr ("make-single", 0, 0, 0, make_single);
+  scm_c_define_gsubr ("make-number", 1, 0, 0, make_number);
+  scm_c_define_gsubr ("make-marked", 1, 0, 0, make_marked);
+  scm_c_define_gsubr ("second", 1, 0, 0, second);
+  scm_c_define_gsubr ("plain?", 1, 0, 0, is_plain);
   tag = scm_make_smob_type ("chain", 0);
   scm_set_smob_free (tag, release);
   scm_c_define_gsubr ("make", 1, 0, 0, make);
@@ -311,6 +329,24 @@ E
       '(gc) (write (map (lambda (l) (map alive? l)) (list kinds own both)))'
     answers '(#t #f)' '(gc) (define m (map make (list 3))) (write (list (alive? (car m)) (alive? (car kinds))))'
     answers '#f' '(write (alive? (car m)))'
+  done
+}
+
+@test "objects of a type without functions end as others do" {
+  local leave
+  chained_extension
+  for leave in persist killed; do
+    store_fresh
+    $leave "(load-extension \"$PWD/libe\" \"init_e\")
+      (define all (list (make-plain (list 1 2)) (make-single) (make-number 7) (make-marked (list 3 4))))
+      (use-modules (ice-9 weak-vector)) (define weak (make-weak-vector 1000))
+      (let loop ((i 0)) (if (< i 1000) (begin (weak-vector-set! weak i (make-number i)) (loop (+ i 1)))))
+      (gc) (gc)
+      (if (not (equal? (map plain? all) '(#t #t #t #t))) (error \"not made\" all))
+      (if (not (equal? (list (second (car all)) (second (cadddr all))) '((1 2) (3 4)))) (error \"not kept\"))
+      (if (> (length (filter identity (map (lambda (i) (weak-vector-ref weak i)) (iota 1000)))) 100) (error \"not collected\"))"
+    answers '(#f #f #t #f)' '(gc) (write (map plain? all))'
+    answers '(#f #f #t #f (5 6))' '(define more (make-plain (list 5 6))) (gc) (write (append (map plain? all) (list (second more))))'
   done
 }
 

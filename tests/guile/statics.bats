@@ -41,6 +41,8 @@ static SCM map (void) { mapped = state_map (); return SCM_UNSPECIFIED; }
 static SCM new (void) { block = state_new (); return SCM_UNSPECIFIED; }
 static SCM keep (void) { own = calloc (1, 100); return SCM_UNSPECIFIED; }
 static SCM call (void) { return scm_from_int (exported->call ()); }
+static SCM call_made (void) { if (!exported) get (); return call (); }
+static SCM is_null (void) { return scm_from_bool (!mapped && !block); }
 void init_e (void)
 {
   scm_c_define_gsubr ("get", 0, 0, 0, get);
@@ -48,6 +50,8 @@ void init_e (void)
   scm_c_define_gsubr ("new", 0, 0, 0, new);
   scm_c_define_gsubr ("keep", 0, 0, 0, keep);
   scm_c_define_gsubr ("call", 0, 0, 0, call);
+  scm_c_define_gsubr ("call-made", 0, 0, 0, call_made);
+  scm_c_define_gsubr ("null?!", 0, 0, 0, is_null);
 }
 E
 }
@@ -99,4 +103,35 @@ told='(use-modules (coldstore)) (write (map cdr (resume-report)))'
   persist "(load-extension \"$PWD/libe\" \"init_e\") (get)"
   persist '(get) ((@ (coldstore) checkpoint!)) (write (call))'
   answers '("what variable exported of extension libe.so led to: memory of libstate.so")' "$told"
+}
+
+@test "such a variable is NULL in the next process; others are as they were" {
+  local end
+
+  keeping_extension
+  for end in persist killed; do
+    store_fresh
+    $end "(load-extension \"$PWD/libe\" \"init_e\") (call-made) (map!) (new) (keep) (if (null?!) (error \"is null\"))"
+    answers '(#t 1 2)' '(write (list (null?!) (call-made) (call-made)))'
+    answers '1' '(write (call-made))'
+  done
+}
+
+@test "where an extension is C++, one that leads to a block stays" {
+  keeping_extension
+  cc -shared -o libf.so -l:libstdc++.so.6 2> /dev/null || skip "no libstdc++ here"
+  extension e -L. -lstate -Wl,--no-as-needed -l:libstdc++.so.6 <<'E'
+#include <libguile.h>
+void *state_new (void), *state_map (void);
+static void *volatile block, *volatile mapped;
+static SCM set (void) { block = state_new (); mapped = state_map (); return SCM_UNSPECIFIED; }
+static SCM get (void) { return scm_list_2 (scm_from_bool (block), scm_from_bool (mapped)); }
+void init_e (void)
+{
+  scm_c_define_gsubr ("set", 0, 0, 0, set);
+  scm_c_define_gsubr ("get", 0, 0, 0, get);
+}
+E
+  persist "(load-extension \"$PWD/libe\" \"init_e\") (set)"
+  answers '(#t #f)' '(write (get))'
 }
