@@ -129,15 +129,22 @@ run (void *bits)
   return NULL;
 }
 
+bool
+cs_hooks_any (uint64_t hook)
+{
+  const struct cs_run_params *params = cs_interpreter_params ();
+
+  return !(params && params->no_hooks)
+         && !scm_is_null (scm.hook_to_list (SCM_PACK ((scm_t_bits) hook)));
+}
+
 /* Entered for a hook with procedures only: that is a few pages of memory.  */
 void
 cs_hooks_run (const char *name, uint64_t hook)
 {
-  const struct cs_run_params *params = cs_interpreter_params ();
   const char *outer = running;
 
-  if ((params && params->no_hooks)
-      || scm_is_null (scm.hook_to_list (SCM_PACK ((scm_t_bits) hook))))
+  if (!cs_hooks_any (hook))
     return;
   running = name;
   scm.with_guile (run, &hook);

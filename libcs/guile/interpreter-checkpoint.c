@@ -85,6 +85,12 @@ cs_interpreter_unblock_asyncs (void)
   SCM_I_THREAD_DATA (scm.current_thread ())->block_asyncs--;
 }
 
+bool
+cs_interpreter_has_checkpoint_hook (void)
+{
+  return cs_hooks_any (cs_workspace.image->module.before_checkpoint);
+}
+
 void
 cs_interpreter_run_checkpoint_hook (void)
 {

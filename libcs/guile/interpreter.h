@@ -89,6 +89,9 @@ bool cs_interpreter_is_workspace_thread (void);
 /* Is what this process does to be saved?  */
 bool cs_interpreter_will_save (void);
 
+/* In Guile mode: does a checkpoint run procedures of before-checkpoint-hook?  */
+bool cs_interpreter_has_checkpoint_hook (void);
+
 /* Is this called by what the program does for a checkpoint: a procedure of a
    hook, or of a port that is written out?  */
 bool cs_interpreter_is_saving (void);

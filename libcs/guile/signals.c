@@ -20,6 +20,7 @@
 #include "guile/interpreter.h"
 #include "guile/service.h"
 #include "guile/signals.h"
+#include "guile/wait.h"
 #include "process/process.h"
 
 /* A second SIGTERM so many milliseconds after the first one is no repetition:
@@ -33,6 +34,7 @@ static struct
   atomic_uint terminated;       /* milliseconds(): the first SIGTERM; or 0 */
   atomic_bool save;
   atomic_bool by_time;          /* SAVE comes of EVERY_MS, not of a signal */
+  atomic_bool postponed;        /* it was not answered when an async ran */
   sem_t arrived;
   uint64_t every_ms;            /* from one save's end to the next; 0: never */
   atomic_bool saving;
@@ -41,9 +43,10 @@ static struct
   int (*failed) (const struct cs_err *err);
   SCM answer, thread;           /* found by the collector: static data */
   pthread_t workspace;
+  const atomic_bool *waits;     /* in a call that wait.c answers from */
 } requests;
 
-static pthread_mutex_t in_guile = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t in_guile = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 
 void
 cs_signals_hold (void)
@@ -104,6 +107,7 @@ note (int signum)
 {
   int code = errno;
 
+  cs_process_note_interruption ();
   if (getpid () != requests.owner)
     {
       give_in (signum);
@@ -120,10 +124,16 @@ note (int signum)
   errno = code;
 }
 
+void
+cs_signals_mark (void)
+{
+  scm.system_async_mark_for_thread (requests.answer, requests.thread);
+}
+
 static void *
 mark_async (void *unused)
 {
-  scm.system_async_mark_for_thread (requests.answer, requests.thread);
+  cs_signals_mark ();
   return unused;
 }
 
@@ -135,21 +145,59 @@ is_pending (void)
 }
 
 bool
+cs_signals_is_save (void)
+{
+  return is_pending () && !atomic_load (&requests.leave);
+}
+
+bool
 cs_signals_is_asked (void)
 {
   return is_pending () && !cs_process.child
          && pthread_equal (pthread_self (), requests.workspace);
 }
 
+/* A thread that leaves Guile while libguile's signal thread is being started
+   takes the locks of both in the other order: neither would ever go on (3.0.8,
+   libguile/threads.c, on_thread_exit; scmsigs.c, start_signal_delivery_thread,
+   scm_i_close_signal_pipe).  */
+static void
+stay_out (bool begins)
+{
+  if (begins)
+    cs_signals_hold ();
+  else
+    cs_signals_release ();
+}
+
+static void
+enter_to_mark (void)
+{
+  cs_signals_hold ();
+  scm.with_guile (mark_async, NULL);
+  cs_interpreter_leave_thread ();
+  cs_signals_release ();
+}
+
 /* A workspace thread that is in read(2) or the like looks for asyncs only
    when the call was interrupted (libguile/fports.c, fport_read).  The signal
    itself has interrupted it before the async was marked, so it is
-   interrupted again until it has answered.  */
+   interrupted again until it has answered.  One in select() needs no async for
+   a save (wait.h).  */
 static void
-wake_up (void)
+pass_on (void)
 {
+  bool marked = false;
+
   while (is_pending ())
     {
+      if (atomic_exchange (&requests.postponed, false))
+        marked = false;
+      if (!marked && !(cs_signals_is_save () && atomic_load (requests.waits)))
+        {
+          enter_to_mark ();
+          marked = true;
+        }
       pthread_kill (requests.workspace, CS_PROCESS_INTERRUPT);
       poll (NULL, 0, 10);
     }
@@ -188,13 +236,7 @@ wait_for_requests (void *unused)
   cs_process_thread_kind = CS_THREAD_OF_SERVICE;
   for (;;)
     if (wait_for_one ())
-      {
-        cs_signals_hold ();
-        scm.with_guile (mark_async, NULL);
-        cs_interpreter_leave_thread ();
-        cs_signals_release ();
-        wake_up ();
-      }
+      pass_on ();
   return unused;
 }
 
@@ -202,6 +244,7 @@ static void
 interrupt (int signum)
 {
   (void) signum;
+  cs_process_note_interruption ();
 }
 
 void
@@ -244,10 +287,13 @@ cs_signals_begin (SCM answer, uint64_t every_ms,
   requests.every_ms = every_ms;
   requests.owner = getpid ();
   requests.workspace = pthread_self ();
+  requests.waits = cs_process_waits ();
+  cs_process.around_once = stay_out;
+  cs_wait_begin ();
   sem_init (&requests.arrived, 0, 0);
+  cs_signals_begin_again ();
   if (cs_service_start (wait_for_requests) != 0)
     return;
-  cs_signals_begin_again ();
   install (SIGTERM);
   install (SIGHUP);
   install (SIGUSR1);
@@ -259,7 +305,7 @@ cs_signals_forked (void)
   atomic_store (&requests.leave, 0);
   atomic_store (&requests.left, false);
   atomic_store (&requests.save, false);
-  pthread_mutex_init (&in_guile, NULL);
+  in_guile = (pthread_mutex_t) PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 }
 
 /* The REPL handles SIGINT while it runs (module/ice-9/top-repl.scm,
@@ -342,12 +388,25 @@ save (void)
   sem_post (&requests.arrived);
 }
 
+/* An async may run where libguile holds a lock: in the middle of starting its
+   signal thread (3.0.8, libguile/scmsigs.c, start_signal_delivery_thread, whose
+   scm_spawn_thread runs Scheme code).  The thread that serves requests may be
+   waiting for that lock, and is waited for by a save.  */
+static bool
+postpone (void)
+{
+  bool engaged = !cs_process_is_free ();
+
+  atomic_store (&requests.postponed, engaged);
+  return engaged;
+}
+
 void
 cs_signals_answer (void)
 {
   int signum = atomic_load (&requests.leave);
 
-  if (atomic_load (&requests.left))
+  if (atomic_load (&requests.left) || postpone ())
     return;
   if (signum)
     cs_process_exit (128 + signum);

@@ -48,10 +48,17 @@ void cs_signals_end (void);
 void cs_signals_begin_again (void);
 void cs_signals_arrive (void);
 
+/* Is only a save asked for, and not to leave as well?  */
+bool cs_signals_is_save (void);
+
+/* In Guile mode: have the workspace thread answer at its next safe point.  */
+void cs_signals_mark (void);
+
 /* Is the calling thread the one to answer, and is there something to?  */
 bool cs_signals_is_asked (void);
 
-/* In Guile mode: do what has been asked for since the last call.  */
+/* In Guile mode: do what has been asked for since the last call, if that can be
+   done here; otherwise it will be asked again.  */
 void cs_signals_answer (void);
 
 /* The workspace is being left: that answers all requests.  */

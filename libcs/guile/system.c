@@ -100,7 +100,7 @@ start (const char *command, const sigset_t *mask, pid_t *pid)
 }
 
 /* A request's signal interrupts the workspace thread again and again until it
-   is answered (signals.c, wake_up).  */
+   is answered (signals.c, pass_on).  */
 static int
 await (pid_t pid, sigset_t *mask)
 {

@@ -74,9 +74,25 @@ run_routine (void)
     remember (control, NULL);
 }
 
+/* glibc 2.36, nptl/pthread_once.c: __PTHREAD_ONCE_DONE.  Later versions may
+   only make this false too often.  */
+static bool
+is_done (const pthread_once_t *control)
+{
+  return __atomic_load_n (control, __ATOMIC_ACQUIRE) == 2;
+}
+
+static void
+tell_of_routine (bool begins)
+{
+  if (cs_process.around_once)
+    cs_process.around_once (begins);
+}
+
 int
 cs_once_run (pthread_once_t *control, void (*routine) (void))
 {
+  bool runs = !is_done (control);
   void (*outer_routine) (void) = current_routine;
   pthread_once_t *outer_control = current_control;
   int *outer_pipe = current_pipe;
@@ -85,9 +101,13 @@ cs_once_run (pthread_once_t *control, void (*routine) (void))
   current_routine = routine;
   current_control = control;
   current_pipe = NULL;
+  if (runs)
+    tell_of_routine (true);
   cs_process_defer_stop ();
   code = pthread_once (control, run_routine);
   cs_process_allow_stop ();
+  if (runs)
+    tell_of_routine (false);
   current_routine = outer_routine;
   current_control = outer_control;
   current_pipe = outer_pipe;

@@ -97,7 +97,9 @@ struct cs_stop_thread
   pthread_mutex_t *volatile awaited;    /* a lock that it is taking */
   pthread_mutex_t *volatile waiting;    /* that of a condition variable which
                                            it waits for */
-  volatile unsigned nr_stops;
+  volatile unsigned nr_interruptions;   /* by signals that are none of the
+                                           program's */
+  atomic_bool waits;            /* in cs_stop_select() or cs_stop_poll() */
   atomic_uint stopped_in;       /* the round it is, or was last, stopped in */
 };
 

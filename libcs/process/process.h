@@ -289,6 +289,13 @@ struct cs_process
      be NULL.  */
   void (*before_fork) (void);
   void (*after_fork) (bool in_child);
+  /* Called before a routine of pthread_once() begins and after it has ended,
+     on the thread that runs it or waits for it.  May be NULL.  */
+  void (*around_once) (bool begins);
+  /* Called when a signal that is none of the program's has interrupted a
+     carried library's select() or poll(), in the middle of that: shall it go
+     on waiting?  May be NULL, which is yes.  */
+  bool (*interrupted) (void);
   /* Raises a Scheme error with the text; used where libc has no error to
      return.  May be NULL.  */
   void (*raise) (const char *text);
@@ -392,6 +399,15 @@ void cs_process_take_signals (void);
    they go on.  */
 unsigned cs_process_stop_threads (int also);
 void cs_process_release_threads (void);
+
+/* In a handler: the signal that interrupts this thread is none of the
+   program's.  */
+void cs_process_note_interruption (void);
+
+/* Is the calling thread in select() or poll() of a carried library, so that
+   an interruption calls cs_process.interrupted()?  Lent until the thread
+   ends, for others to look at.  */
+const atomic_bool *cs_process_waits (void);
 
 #define CS_UNSTOPPED_MAX 16
 

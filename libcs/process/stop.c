@@ -86,7 +86,7 @@ cs_stop_here (void)
   cs_stop_self.wanted = false;
   if (now % 2 == 1 && atomic_load (&writer) != gettid ())
     {
-      cs_stop_self.nr_stops++;
+      cs_process_note_interruption ();
       atomic_store (&cs_stop_self.stopped_in, now);
       cs_process_await (&round_number, now);
     }
@@ -277,50 +277,99 @@ cs_stop_sigmask (int how, const sigset_t *set, sigset_t *old)
   return pthread_sigmask (how, &allowed, old);
 }
 
-/* These two return early after a handler has run, also under SA_RESTART
-   (signal(7)).  A stop is none of the program's business: it goes on
-   waiting.  select() has taken off the time that has passed; poll() begins
-   again, unless it waits for ever or not at all.  */
-int
-cs_stop_select (int nr, fd_set *in, fd_set *out, fd_set *except,
-                struct timeval *timeout)
+void
+cs_process_note_interruption (void)
 {
-  unsigned before;
-  int code;
+  cs_stop_self.nr_interruptions++;
+}
 
-  do
-    {
-      before = cs_stop_self.nr_stops;
-      code = select (nr, in, out, except, timeout);
-    }
-  while (code < 0 && errno == EINTR && cs_stop_self.nr_stops != before);
-  return code;
+const atomic_bool *
+cs_process_waits (void)
+{
+  return &cs_stop_self.waits;
+}
+
+/* A call that has returned CODE waits no longer.  Shall it begin again?  If
+   nothing but stops and requests has interrupted it since there were BEFORE
+   interruptions, as those are none of the program's business.  libguile
+   repeats what leaves EINTR in errno, also where it has succeeded (3.0.8,
+   libguile/syscalls.h, SCM_SYSCALL).  */
+static bool
+goes_on (int code, unsigned before)
+{
+  bool ours = code < 0 && errno == EINTR
+              && cs_stop_self.nr_interruptions != before;
+  bool again;
+
+  atomic_store (&cs_stop_self.waits, false);
+  again = ours && (!cs_process.interrupted || cs_process.interrupted ());
+  if (ours)
+    errno = again ? 0 : EINTR;
+  return again;
 }
 
 static int64_t
-milliseconds (void)
+microseconds (void)
 {
   struct timespec now;
 
   clock_gettime (CLOCK_MONOTONIC, &now);
-  return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+  return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static int64_t
+left_until (int64_t end)
+{
+  int64_t now = microseconds ();
+
+  return end > now ? end - now : 0;
+}
+
+/* These two return early after a handler has run, also under SA_RESTART
+   (signal(7)).  What a save takes is time that has passed.  */
+int
+cs_stop_select (int nr, fd_set *in, fd_set *out, fd_set *except,
+                struct timeval *timeout)
+{
+  int64_t left, end = 0;
+  unsigned before;
+  int code;
+
+  if (timeout && timeout->tv_sec < INT32_MAX)
+    end = microseconds () + (int64_t) timeout->tv_sec * 1000000
+          + timeout->tv_usec;
+  for (;;)
+    {
+      before = cs_stop_self.nr_interruptions;
+      atomic_store (&cs_stop_self.waits, true);
+      code = select (nr, in, out, except, timeout);
+      if (!goes_on (code, before))
+        return code;
+      if (end > 0)
+        {
+          left = left_until (end);
+          timeout->tv_sec = (time_t) (left / 1000000);
+          timeout->tv_usec = (suseconds_t) (left % 1000000);
+        }
+    }
 }
 
 int
 cs_stop_poll (struct pollfd *fds, nfds_t nr, int timeout)
 {
-  int64_t end = timeout > 0 ? milliseconds () + timeout : 0;
+  int64_t end = timeout > 0 ? microseconds () + (int64_t) timeout * 1000 : 0;
   unsigned before;
   int code;
 
   for (;;)
     {
-      before = cs_stop_self.nr_stops;
+      before = cs_stop_self.nr_interruptions;
+      atomic_store (&cs_stop_self.waits, true);
       code = poll (fds, nr, timeout);
-      if (code >= 0 || errno != EINTR || cs_stop_self.nr_stops == before)
+      if (!goes_on (code, before))
         return code;
       if (timeout > 0)
-        timeout = (int) (end > milliseconds () ? end - milliseconds () : 0);
+        timeout = (int) ((left_until (end) + 999) / 1000);
     }
 }
 
