@@ -392,6 +392,15 @@ check-debian: all
 	@DEBIAN='$(DEBIAN)' DEBIAN_CACHE="$$(mkdir -p '$(DEBIAN_CACHE)' && cd '$(DEBIAN_CACHE)' && pwd)" \
 	  $(RUN) -t 10000 tests/debian/check
 
+# Programs of other people's packages, and their suites.
+PACKAGES ?=
+
+.PHONY: check-packages
+check-packages: all
+	@sh tools/install-packages extra packages
+	@PACKAGES='$(PACKAGES)' $(RUN) -t 10000 tests/packages/check \
+	  tests/guile/packages.bats
+
 # Power failures and kills in numbers; `make check` has some of each.
 .PHONY: check-crash
 check-crash: all $(CRASH) $(DYING)
@@ -554,6 +563,8 @@ help:
 	@echo 'make check-core   some of them'
 	@echo 'make check-debian small systems of Debian releases: each builds, and'
 	@echo '                  stores are moved through all of them (root)'
+	@echo 'make check-packages'
+	@echo '                  programs of other packages, beside plain guile'
 	@echo 'make check-crash  power failures and kills, many of them'
 	@echo 'make check-mutants'
 	@echo '                  changes of one place in the source: tests must notice'
@@ -576,4 +587,5 @@ help:
 	@echo '           READER_COMMITS=1200 SOAK_CYCLES=1000'
 	@echo '           STORM_TIME=60 STORM_SEED=n'
 	@echo '           FUZZ_TIME=60 FUZZ="log backup" MUTANTS="log-* 20-29"'
+	@echo '           PACKAGES="graphviz json"'
 	@echo '           DEBIAN="12 13 unstable 12/i386" DEBIAN_CACHE DEBIAN_MIRROR'
