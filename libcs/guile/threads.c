@@ -92,6 +92,23 @@ cs_threads_make (struct cs_thread_layout_disk *layout)
   return is_this_thread (t) && cs_process_find_thread (t, &layout->key, &tid);
 }
 
+/* The asyncs that a dead thread did not come to run.  #f behind one says that it
+   is in no queue: libguile queues its only cell for after-gc-hook as long as it
+   is in none (3.0.10, libguile/gc.c, queue_after_gc_hook), and would never do so
+   again.  */
+static void
+forget_asyncs (scm_thread *t)
+{
+  SCM cell = t->pending_asyncs, next;
+
+  t->pending_asyncs = SCM_EOL;
+  for (; scm_is_pair (cell); cell = next)
+    {
+      next = SCM_CDR (cell);
+      SCM_SETCDR (cell, SCM_BOOL_F);
+    }
+}
+
 /* The main thread.  */
 
 static SCM main_thread;         /* kept alive by the image */
@@ -119,6 +136,7 @@ cs_threads_become_main (uint64_t *main)
 
   if (is_thread (object) && !scm_is_eq (object, t->handle))
     {
+      forget_asyncs (thread_of (object));
       SCM_SET_SMOB_DATA (object, t);
       SCM_SETCAR (t->continuation_root, object);
       t->handle = object;
@@ -326,6 +344,7 @@ prepare_weeding (void *unused, const struct cs_thread_disk *record)
   if (record->kind == CS_THREAD_OF_PROGRAM)
     note_weeded (t, record);
   forget_wait (t);
+  forget_asyncs (t);
   if (record->kind != CS_THREAD_OF_WORKSPACE
       && SCM_UNPACK (t->handle) != 0 && SCM_NIMP (t->handle))
     keep_handle (t->handle);

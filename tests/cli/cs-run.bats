@@ -329,7 +329,7 @@ $hint"
   for want in 1 2 3; do
     try cs-run "$name" -c "(define x $want)"
     ended 0
-    quiet
+    complained_part 'File name too long (the next run tries again)'
     try cs-run "$name" -c '(display x)'
     ended 0
     printed "$want"

@@ -144,3 +144,15 @@ E
   persist "(load-extension \"$PWD/libleft\" \"init_left\")"
   answers '(#t #t #t #t #t)' '(define (try) (let ((g (make-guardian))) (make g) (collect) (pair? (g)))) (write (map (lambda (i) (try)) (iota 5)))'
 }
+
+# libguile queues its one cell for the hook only while the cell is in no queue.
+@test "after-gc-hook runs in the next process, also if a collection came just before the end" {
+  local end
+  for end in '(exit)' '(begin (checkpoint!) (kill (getpid) SIGKILL))'; do
+    store_fresh
+    run --separate-stderr bounded cs-run "$STORE" -c \
+      "(begin (use-modules (coldstore)) (define n 0) (add-hook! after-gc-hook (lambda () (set! n (1+ n))))
+         (call-with-blocked-asyncs (lambda () (gc) $end)))" < /dev/null
+    answers '#t' '(set! n 0) (gc) (gc) (write (> n 0))'
+  done
+}
