@@ -10,6 +10,7 @@ load helper
 # A store as it was made, also in the middle of a case.
 anew ()
 {
+  rm -rf "$STORE-history"
   cp --sparse=always "$PRISTINE" "$STORE"
 }
 
