@@ -221,6 +221,16 @@ replace_file (struct cs_store *store, fill *write_all,
   return r;
 }
 
+/* SB as that of a new file, whose image is going to have COMMITTED bytes.  */
+static void
+renew_superblock (const struct cs_store *store, struct cs_superblock_disk *sb,
+                  uint64_t committed)
+{
+  sb->log_start = cs_log_start (committed);
+  memcpy (sb->former_uuid, store->former_uuid, sizeof sb->former_uuid);
+  cs_superblock_seal (sb);
+}
+
 int
 cs_rewrite (struct cs_store *store, struct cs_err *err)
 {
@@ -228,8 +238,7 @@ cs_rewrite (struct cs_store *store, struct cs_err *err)
   bool created = store->created, done;
   int r;
 
-  sb.log_start = cs_log_start (sb.committed);
-  cs_superblock_seal (&sb);
+  renew_superblock (store, &sb, sb.committed);
   r = replace_file (store, write_image, &sb, &done, err);
   if (done && !created)
     {
@@ -252,9 +261,7 @@ cs_relocate (struct cs_store *store, uint64_t committed, struct cs_err *err)
   if (r < 0)
     return r;
   sb = store->superblock;
-  memcpy (sb.former_uuid, store->former_uuid, sizeof sb.former_uuid);
-  sb.log_start = cs_log_start (committed);
-  cs_superblock_seal (&sb);
+  renew_superblock (store, &sb, committed);
   r = replace_file (store, cs_clone_pages, &sb, &done, err);
   store->relocated |= done;     /* W1 */
   return r;
