@@ -86,10 +86,12 @@ all_is_saved_after ()
   all_is_saved_after '((libc "close_range" unsigned-int unsigned-int int) 3 #xffffffff 0)'
 }
 
+# libguile's finalizer thread, which reads its pipe's end there, may close one
+# of the numbers before the program does.
 @test "dup2 and dup3 to every number from 3 to 255" {
-  all_is_saved_after '(let ((fd (open-fdes "/dev/null" O_RDWR))) (each (lambda (to) (dup2 fd to))) (each (lambda (n) (if (> n 3) (close-fdes n)))))'
-  all_is_saved_after '(let ((fd (open-fdes "/dev/null" O_RDWR)) (dup2 (libc "dup2" int int))) (each (lambda (to) (dup2 fd to))) (each close-fdes))'
-  all_is_saved_after '(let ((fd (open-fdes "/dev/null" O_RDWR)) (dup3 (libc "dup3" int int int))) (each (lambda (to) (dup3 fd to 0))) (each close-fdes))'
+  all_is_saved_after '(let ((fd (open-fdes "/dev/null" O_RDWR))) (each (lambda (to) (dup2 fd to))) (each (quietly (lambda (n) (if (> n 3) (close-fdes n))))))'
+  all_is_saved_after '(let ((fd (open-fdes "/dev/null" O_RDWR)) (dup2 (libc "dup2" int int))) (each (lambda (to) (dup2 fd to))) (each (quietly close-fdes)))'
+  all_is_saved_after '(let ((fd (open-fdes "/dev/null" O_RDWR)) (dup3 (libc "dup3" int int int))) (each (lambda (to) (dup3 fd to 0))) (each (quietly close-fdes)))'
 }
 
 # From 50 up, as libguile goes on writing to the numbers of its own pipes.
