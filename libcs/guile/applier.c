@@ -8,8 +8,8 @@
    waits before it stops the world.  A thread that is stopped in here may
    have the lock, so a thread that has stopped others does not take it.
 
-   The program may close any descriptor meanwhile, so the thread has its own
-   (cs_store_separate).  */
+   The program may close any descriptor while the thread works, so the thread
+   has a descriptor table of its own (cs_store_separate).  */
 
 #include <pthread.h>
 #include <stdbool.h>

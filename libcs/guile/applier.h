@@ -7,10 +7,10 @@
 #include "store/store.h"
 
 /* Have the last commit of STORE applied by a thread of its own (service.h),
-   which is not known to Guile.  FAILED, which may be NULL, is told
-   if that fails otherwise than the last time; nothing is lost then
-   (cs_store_apply).  WARN, which may be NULL, is told what
-   cs_store_take_warning() has.  */
+   which Guile does not know.  The thread calls FAILED, if it is not NULL, when
+   applying fails in another way than the last time; nothing is lost then
+   (cs_store_apply).  It calls WARN, if it is not NULL, with the text of
+   cs_store_take_warning().  */
 void cs_applier_start (struct cs_store *store,
                        int (*failed) (const struct cs_err *err),
                        void (*warn) (const char *text));

@@ -88,9 +88,9 @@ look_for_damage (int signum, const siginfo_t *info)
     }
 }
 
-/* Another thread's fault, meanwhile, waits: it would end the process in the
-   middle of the message.  One of this handler's own ends it, as it comes
-   blocked (sigaction(2), sa_mask).  */
+/* A fault of another thread waits until the message is complete; it would end
+   the process in the middle of the message.  A fault in this handler ends the
+   process at once, as its signal is blocked here (sigaction(2), sa_mask).  */
 static void
 explain (int signum, siginfo_t *info, void *context)
 {

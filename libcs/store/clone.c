@@ -88,7 +88,7 @@ next_data (int fd, uint64_t *off, uint64_t end, bool *sure)
 
 /* Copy sums and image, which end at END in the file.  0 or -errno.  */
 static int
-copy_image (int to, int from, uint64_t end)
+copy_image (int to, int from, uint64_t end, bool interruptible)
 {
   uint64_t off = CS_STORE_SUMS_OFF, len;
   char *buf = cs_scratch_map (BUF_LEN);
@@ -99,7 +99,7 @@ copy_image (int to, int from, uint64_t end)
     {
       if (len > PIECE_MAX)
         len = PIECE_MAX;
-      if (cs_new_file_interrupted ())
+      if (interruptible && cs_new_file_interrupted ())
         r = -EINTR;
       else
         r = (sure ? copy_piece : copy_by_hand) (to, from, off, len, buf);
@@ -187,7 +187,7 @@ new_superblock (const struct cs_store *source, const struct cs_store *target)
 }
 
 int
-cs_clone_pages (const struct cs_store *source, int fd)
+cs_clone_pages (const struct cs_store *source, int fd, bool interruptible)
 {
   const struct cs_superblock_disk *sb = &source->superblock;
   off_t end = (off_t) (cs_store_image_off (sb) + sb->committed);
@@ -197,7 +197,7 @@ cs_clone_pages (const struct cs_store *source, int fd)
   if (cs_sys.ftruncate (fd, end) < 0)
     return -errno;
   if (!shared)
-    r = copy_image (fd, source->fd, (uint64_t) end);
+    r = copy_image (fd, source->fd, (uint64_t) end, interruptible);
   if (r == 0)
     r = write_patches (fd, source);
   return r == 0 ? clear_sums (fd, sb) : r;
@@ -215,7 +215,7 @@ write_copy (void *context, int fd, struct cs_err *err)
   const struct copy *copy = context;
   const struct cs_store *source = copy->source;
   struct cs_superblock_disk sb = new_superblock (source, copy->target);
-  int r = cs_clone_pages (source, fd);
+  int r = cs_clone_pages (source, fd, true);
 
   if (r == 0)
     r = cs_superblock_write (fd, &sb);

@@ -248,6 +248,14 @@ cs_rewrite (struct cs_store *store, struct cs_err *err)
   return r;
 }
 
+/* A request to leave that waits is answered by the save that this is part
+   of.  */
+static int
+copy_image (const struct cs_store *store, int fd)
+{
+  return cs_clone_pages (store, fd, false);
+}
+
 /* COMMITTED: the length that the image is going to have.  */
 int
 cs_relocate (struct cs_store *store, uint64_t committed, struct cs_err *err)
@@ -262,7 +270,7 @@ cs_relocate (struct cs_store *store, uint64_t committed, struct cs_err *err)
     return r;
   sb = store->superblock;
   renew_superblock (store, &sb, committed);
-  r = replace_file (store, cs_clone_pages, &sb, &done, err);
+  r = replace_file (store, copy_image, &sb, &done, err);
   store->relocated |= done;     /* W1 */
   return r;
 }

@@ -498,8 +498,11 @@ int cs_relocate (struct cs_store *store, uint64_t committed,
                  struct cs_err *err);
 
 /* clone.c: write image and sums of the last commit to FD, a new file, and set
-   its length.  Takes memory from mmap(2) only.  0 or -errno.  */
-int cs_clone_pages (const struct cs_store *source, int fd);
+   its length.  Takes memory from mmap(2) only.  If it is INTERRUPTIBLE, a
+   waiting signal that asks the process to end makes it give up.  0 or
+   -errno.  */
+int cs_clone_pages (const struct cs_store *source, int fd,
+                    bool interruptible);
 
 /* apply.c: keep in the history what leads back from each record of the log.  */
 int cs_apply_keep_history (struct cs_store *store, struct cs_err *err);

@@ -221,6 +221,42 @@ growing_image (void)
     CHECK (more[off] == 5 && more[off + PAGE] == 0);
 }
 
+static void
+ignore_it (int signum)
+{
+  (void) signum;
+}
+
+static int
+no_clone (int to, int from)
+{
+  (void) to;
+  (void) from;
+  errno = EOPNOTSUPP;
+  return -1;
+}
+
+/* A save that SIGTERM asked for, when it comes once more.  */
+static void
+asked_to_leave (void)
+{
+  struct cs_store *store, *reader;
+  char *heap = make_and_reopen (&store);
+  sigset_t set;
+
+  signal (SIGTERM, ignore_it);
+  sigemptyset (&set);
+  sigaddset (&set, SIGTERM);
+  sigprocmask (SIG_BLOCK, &set, NULL);
+  raise (SIGTERM);
+  cs_sys.ficlone = no_clone;
+  reader = open_mode (CS_STORE_READ);
+  for (int i = 2; i <= 10; i++)
+    commit_all (store, heap, i);
+  CHECK (store->relocated);
+  cs_store_close (reader);
+}
+
 /* Without the directory's permission the last commit stays, and a later one
    tries again.  */
 static int failures;
@@ -289,6 +325,8 @@ static const struct test_case cases[] = {
   { "W1: pages that were written to are not given back", memory_stays },
   { "the writer's lock goes on", lock_is_kept },
   { "an image that grows to the log beside a reader", growing_image },
+  { "a request to leave that waits does not make a save fail",
+    asked_to_leave },
   { "a failure leaves the last commit, and the next one tries again",
     failure },
   { "a limit of the file's length between image and log",
