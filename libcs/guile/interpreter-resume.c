@@ -17,7 +17,7 @@
 #include "guile/signals.h"
 #include "guile/threads.h"
 #include "process/process.h"
-#include <report.h>
+#include "report.h"
 
 /* The REPL and --debug set the slower engine of the virtual machine, also for
    later threads.  That is for the process they run in.  */

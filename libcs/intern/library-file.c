@@ -1,17 +1,34 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* library-file.c -- dlopen() of a file that has no name.  */
+/* library-file.c -- files that have no name, and dlopen() of them.  */
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "intern/library-file.h"
 #include "intern/library.h"
+
+/* Where everybody may write.  */
+static const char *const directories[] = { "/dev/shm", "/tmp", "/var/tmp" };
+#define NR_DIRECTORIES (sizeof directories / sizeof *directories)
+
+int
+cs_library_open_unnamed (const char *label)
+{
+  int fd = memfd_create (label, MFD_CLOEXEC), reason = errno;
+
+  for (size_t i = 0; fd < 0 && i < NR_DIRECTORIES; i++)
+    fd = open (directories[i], O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  errno = reason;
+  return fd;
+}
 
 static int
 copy_all (int from, int to)
@@ -27,15 +44,15 @@ copy_all (int from, int to)
   return 0;
 }
 
-/* Load a copy of FD in FOLDER.  */
+/* Load a copy of FD in DIRECTORY.  */
 static void *
-open_copy (int fd, const char *folder, int flags)
+open_copy (int fd, const char *directory, int flags)
 {
   char path[64];
   void *handle = NULL;
   int copy;
 
-  snprintf (path, sizeof path, "%s/coldstore-XXXXXX", folder);
+  snprintf (path, sizeof path, "%s/coldstore-XXXXXX", directory);
   copy = mkostemp (path, O_CLOEXEC);
   if (copy < 0)
     return NULL;
@@ -60,7 +77,6 @@ void *
 cs_library_open_file (int fd, size_t number, const char *soname, int flags,
                       struct cs_err *err)
 {
-  static const char *const folders[] = { "/dev/shm", "/tmp", "/var/tmp" };
   char path[64 + 2 * CS_LIBRARY_SET_MAX];
   void *handle;
 
@@ -73,8 +89,8 @@ cs_library_open_file (int fd, size_t number, const char *soname, int flags,
   cs_err_advise_space (err);
   if (access (path, F_OK) == 0)
     return NULL;
-  for (size_t i = 0; !handle && i < sizeof folders / sizeof *folders; i++)
-    handle = open_copy (fd, folders[i], flags);
+  for (size_t i = 0; !handle && i < NR_DIRECTORIES; i++)
+    handle = open_copy (fd, directories[i], flags);
   if (!handle)
     cs_err_advise (err, "mount /proc, or let files be written to /tmp");
   return handle;

@@ -11,16 +11,14 @@
    library is bound.  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <link.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "intern/library-file.h"
 #include "intern/library-private.h"
 #include "store/pages.h"
 
@@ -196,21 +194,6 @@ write_loose_copy (const struct cs_library_file *file, struct cs_err *err)
   return code;
 }
 
-/* A file that no other process sees.  A sandbox may deny memory files; then
-   it lies where there is a directory for it.  */
-static int
-open_unnamed (const char *soname)
-{
-  static const char *const directories[] = { "/dev/shm", "/tmp", "/var/tmp" };
-  int fd = memfd_create (soname, MFD_CLOEXEC), reason = errno;
-
-  for (size_t i = 0; fd < 0 && i < sizeof directories / sizeof *directories;
-       i++)
-    fd = open (directories[i], O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-  errno = reason;
-  return fd;
-}
-
 static int
 make_file (struct cs_library_file *file, struct cs_err *err)
 {
@@ -221,7 +204,7 @@ make_file (struct cs_library_file *file, struct cs_err *err)
   if (flat && !is_sound (file))
     return cs_err_set (err, CS_E_DAMAGED, "the headers of the copy of '%s'"
                        " lead out of it", library->soname);
-  file->fd = open_unnamed (library->soname);
+  file->fd = cs_library_open_unnamed (library->soname);
   if (file->fd < 0)
     return cs_err_sys (err, errno, "cannot make a memory file for '%s'",
                        library->soname);
@@ -236,25 +219,18 @@ make_file (struct cs_library_file *file, struct cs_err *err)
   return code;
 }
 
-/* RLIMIT_FSIZE counts for memory files, too.  What is beyond it is an error,
-   and not a signal.  */
 int
 cs_library_make_files (struct cs_library_file *files, size_t nr,
                        struct cs_err *err)
 {
-  static const struct timespec now = { 0, 0 };
-  sigset_t set, mask;
+  sigset_t mask;
   size_t made = 0;
   int code = 0;
 
-  sigemptyset (&set);
-  sigaddset (&set, SIGXFSZ);
-  pthread_sigmask (SIG_BLOCK, &set, &mask);
+  cs_file_begin_limited (&mask);
   while (made < nr && (code = make_file (&files[made], err)) == 0)
     made++;
-  if (code == -EFBIG && !sigismember (&mask, SIGXFSZ))
-    sigtimedwait (&set, NULL, &now);
-  pthread_sigmask (SIG_SETMASK, &mask, NULL);
+  cs_file_end_limited (&mask, code);
   while (code != 0 && made > 0)
     close (files[--made].fd);
   return code;

@@ -5,16 +5,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <zlib.h>
 
+#include "intern/library-file.h"
 #include "process/archive.h"
 #include "process/process.h"
 #include "report.h"
+#include "store/pages.h"
 
 /* Guile 3.0.8, libguile/loader.c: major number in the upper half.  */
 #define DT_GUILE_VM_VERSION 0x37146003
@@ -309,25 +310,6 @@ unpack_to (int fd, const struct cs_archive_file_disk *file)
   return code;
 }
 
-/* RLIMIT_FSIZE counts for memory files, too.  What is beyond it is an error,
-   and not a signal.  */
-static int
-unpack_quietly (int fd, const struct cs_archive_file_disk *file)
-{
-  static const struct timespec now = { 0, 0 };
-  sigset_t set, mask;
-  int code;
-
-  sigemptyset (&set);
-  sigaddset (&set, SIGXFSZ);
-  pthread_sigmask (SIG_BLOCK, &set, &mask);
-  code = unpack_to (fd, file);
-  if (code == -EFBIG && !sigismember (&mask, SIGXFSZ))
-    sigtimedwait (&set, NULL, &now);
-  pthread_sigmask (SIG_SETMASK, &mask, NULL);
-  return code;
-}
-
 int
 cs_archive_open_again (const char *name)
 {
@@ -341,19 +323,19 @@ int
 cs_archive_open (const char *path)
 {
   const struct cs_archive_file_disk *file = find_own (path);
+  sigset_t mask;
   int fd, code;
 
   if (!file)
     return -ENOENT;
   /* By its name a port is opened again that a checkpoint finds open.  A longer
      one is refused (memfd_create(2)).  */
-  fd = memfd_create (strlen (path) < NAME_LEN_MAX ? path : "file",
-                     MFD_CLOEXEC);
-  if (fd < 0)
-    fd = open ("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  fd = cs_library_open_unnamed (strlen (path) < NAME_LEN_MAX ? path : "file");
   if (fd < 0)
     return errno == ENOENT ? -EIO : -errno;
-  code = unpack_quietly (fd, file);
+  cs_file_begin_limited (&mask);
+  code = unpack_to (fd, file);
+  cs_file_end_limited (&mask, code);
   if (code == 0)
     return fd;
   close (fd);

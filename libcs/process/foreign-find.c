@@ -16,23 +16,34 @@
 #include "private.h"
 #include "report.h"
 
+/* ld.so has put today's address into DT_STRTAB (glibc 2.36,
+   elf/get-dynamic-info.h, ADJUST_DYN_INFO).  */
+const char *
+cs_foreign_next_string (const struct link_map *map, int64_t tag,
+                        const ElfW (Dyn) **at)
+{
+  const ElfW (Dyn) *d = *at ? *at + 1 : map->l_ld;
+  const ElfW (Dyn) *strings = map->l_ld;
+
+  while (d && d->d_tag != DT_NULL && d->d_tag != tag)
+    d++;
+  while (strings && strings->d_tag != DT_NULL && strings->d_tag != DT_STRTAB)
+    strings++;
+  *at = d;
+  return d && d->d_tag == tag && strings->d_tag == DT_STRTAB
+           ? (const char *) strings->d_un.d_ptr + d->d_un.d_val : NULL;
+}
+
 const char *
 cs_foreign_soname (void *handle)
 {
-  const char *strings = NULL;
+  const ElfW (Dyn) *at = NULL;
+  const char *soname = NULL;
   struct link_map *map;
-  ElfW (Xword) off = 0;
 
-  if (dlinfo (handle, RTLD_DI_LINKMAP, &map) != 0 || !map->l_ld)
-    return "";
-  /* ld.so has put today's address into DT_STRTAB (glibc 2.36,
-     elf/get-dynamic-info.h).  */
-  for (const ElfW (Dyn) *d = map->l_ld; d->d_tag != DT_NULL; d++)
-    if (d->d_tag == DT_STRTAB)
-      strings = (const char *) d->d_un.d_ptr;
-    else if (d->d_tag == DT_SONAME)
-      off = d->d_un.d_val;
-  return strings && off ? strings + off : "";
+  if (dlinfo (handle, RTLD_DI_LINKMAP, &map) == 0)
+    soname = cs_foreign_next_string (map, DT_SONAME, &at);
+  return soname ? soname : "";
 }
 
 /* Open the library SONAME in the directory of PATH, if PATH has one.  */

@@ -4,6 +4,7 @@
 #define CS_PROCESS_PRIVATE_H
 
 #include <iconv.h>
+#include <link.h>
 #include <locale.h>
 #include <poll.h>
 #include <regex.h>
@@ -244,6 +245,11 @@ void *cs_foreign_open (const char *path, int flags);
 void *cs_foreign_symbol (void *handle, const char *name);
 int cs_foreign_close (void *handle);
 void cs_foreign_resume (void);
+/* The string of the first dynamic entry TAG of the library MAP behind *AT,
+   which is set to that entry; *AT is NULL to begin with.  NULL: there is no
+   other.  Lent until the library is closed.  */
+const char *cs_foreign_next_string (const struct link_map *map, int64_t tag,
+                                    const ElfW (Dyn) **at);
 /* The soname of the library HANDLE of ld.so; "" if it has none.  Lent until
    the library is closed.  */
 const char *cs_foreign_soname (void *handle);

@@ -26,7 +26,8 @@
      handlers.c     fork and exit handlers: kept in the store, run from here
      signal-stack.c stacks for signal handlers
      signals.c      signal actions: kept in the store, installed again
-     statics.c      variables of extensions that lead out of the store: told
+     statics.c      variables of extensions that lead out of the store: told,
+                    and set to NULL
      timers.c       alarm and interval timers: end with their process
      clocks.c       clocks that are asked how long the process has run
      iconv.c        conversion descriptors: handles that name two encodings

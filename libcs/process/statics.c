@@ -6,10 +6,13 @@
    process, where the address leads nowhere, or to a block that the library does
    not know.  So the words of extensions' data that lead out of the store, or to
    a borrowed block, are noted whenever an image is written, while the kernel
-   still knows what they lead to; the next process reports them.
+   still knows what they lead to.  The next process reports the words, and sets
+   them to NULL, so that an extension makes again what it makes on first use.
 
-   A number may look like an address, so nothing is changed.  The policy's rule
-   `restart` lets the extension start from scratch, too.  */
+   Two kinds of words are only reported: those of 32 bits, as a number may look
+   like an address, and blocks that libstdc++ has allocated for C++ code, which
+   belong to that code.  The policy's rule `restart` lets the extension start
+   from scratch, too.  */
 
 #include <dlfcn.h>
 #include <link.h>
@@ -212,25 +215,19 @@ find_library (uint64_t addr)
   return NULL;
 }
 
-/* Is the library that WORD is a variable of made by a C++ compiler?  ld.so
-   makes the address of the strings absolute (glibc 2.36, elf/get-dynamic-info.h,
-   ADJUST_DYN_INFO).  */
+/* Is the library that WORD is a variable of made by a C++ compiler?  */
 static bool
 is_cxx (void *word)
 {
-  const char *strings = "";
+  const ElfW (Dyn) *at = NULL;
+  const char *needed;
   struct link_map *map;
-  const ElfW (Dyn) *d;
   Dl_info info;
 
   if (dladdr1 (word, &info, (void **) &map, RTLD_DL_LINKMAP) == 0)
     return false;
-  for (d = map->l_ld; d->d_tag != DT_NULL; d++)
-    if (d->d_tag == DT_STRTAB)
-      strings = (const char *) d->d_un.d_ptr;
-  for (d = map->l_ld; d->d_tag != DT_NULL; d++)
-    if (d->d_tag == DT_NEEDED
-        && strncmp (strings + d->d_un.d_val, "libstdc++.so.", 13) == 0)
+  while ((needed = cs_foreign_next_string (map, DT_NEEDED, &at)))
+    if (strncmp (needed, "libstdc++.so.", 13) == 0)
       return true;
   return false;
 }

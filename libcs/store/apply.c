@@ -4,6 +4,7 @@
    The states, and what makes each transition:
 
      in the log --keep_history----> and what it overwrites in the history
+                                    (cs_apply_keep_history)
                 --mark_image------> and the image says that it is to change
                 --write_image-----> and in the image, in part or whole
                 --write_superblock> and on stable storage there
@@ -227,19 +228,18 @@ open_history (struct cs_store *store, struct keeper *k, struct cs_err *err)
           ? cs_err_sys (err, -k->folder, "'%s-history'", store->path) : 0);
 }
 
-int
-cs_apply_keep_history (struct cs_store *store, struct cs_err *err)
+/* IMAGE is the superblock in the file, whose generation the image has.  */
+static int
+keep_history (struct cs_store *store, const struct cs_superblock_disk *image,
+              struct cs_err *err)
 {
-  struct keeper k = { .before = *store, .folder = -1 };
+  struct keeper k = { .before = *store, .image = *image, .folder = -1 };
   int r;
 
   if (store->superblock.history == 0)
     return 0;
   k.before.patches = NULL;
-  r = cs_superblock_reread (&k.before, err);
-  if (r < 0)
-    return r;
-  k.image = k.before.superblock;
+  k.before.superblock = *image;
   r = open_history (store, &k, err);
   if (r == 0)
     r = keep_records (store, &k, err);
@@ -251,22 +251,39 @@ cs_apply_keep_history (struct cs_store *store, struct cs_err *err)
   return do_without (store, &k.image, r, err);
 }
 
+static int
+read_image (const struct cs_store *store, struct cs_superblock_disk *image,
+            struct cs_err *err)
+{
+  struct stat st;
+
+  if (cs_sys.fstat (store->fd, &st) < 0)
+    return cs_err_sys (err, errno, "status of the file");
+  return cs_superblock_read (store->fd, (uint64_t) st.st_size, image, err);
+}
+
+int
+cs_apply_keep_history (struct cs_store *store, struct cs_err *err)
+{
+  struct cs_superblock_disk image;
+  int r = read_image (store, &image, err);
+
+  return r < 0 ? r : keep_history (store, &image, err);
+}
+
 /* The image.  */
 
 /* A4.  */
 static int
-mark_image (struct cs_store *store, struct cs_err *err)
+mark_image (struct cs_store *store, const struct cs_superblock_disk *image,
+            struct cs_err *err)
 {
   uint64_t generation = store->superblock.generation;
-  struct cs_store image = *store;
   int r;
 
   if (store->log.applying == generation)
     return 0;
-  r = cs_superblock_reread (&image, err);
-  if (r < 0)
-    return r;
-  r = cs_mark_write (store->fd, image.superblock.generation, generation);
+  r = cs_mark_write (store->fd, image->generation, generation);
   if (r < 0)
     return cs_err_sys (err, -r, "mark the image");
   store->log.applying = generation;
@@ -425,13 +442,16 @@ trim_history (const struct cs_store *store)
 static int
 apply (struct cs_store *store, struct cs_err *err)
 {
+  struct cs_superblock_disk image;
   uint64_t len = store->log.len;
   int r = cs_log_settle (store, err);   /* L6 */
 
   if (r == 0)
-    r = cs_apply_keep_history (store, err);
+    r = read_image (store, &image, err);
   if (r == 0)
-    r = mark_image (store, err);
+    r = keep_history (store, &image, err);
+  if (r == 0)
+    r = mark_image (store, &image, err);
   if (r == 0)
     r = write_image (store, err);
   if (r == 0)

@@ -23,6 +23,12 @@
 #include "store/changes.h"
 #include "store/sys.h"
 
+/* A log that is longer than this, and than the image, is applied before there is
+   another record.  Where readers forbid that (L4), image and log move to a new
+   file.  So the file of a store with readers is at most some three times as
+   long as its image.  */
+#define LOG_MAX ((uint64_t) 64 << 20)
+
 struct cs_superblock_disk
 cs_commit_superblock (const struct cs_store *store)
 {
@@ -66,12 +72,6 @@ reaches_log (const struct cs_store *store, uint64_t committed)
 {
   return committed > (uint64_t) store->log.start << 20;
 }
-
-/* A log that is as long as the image, and longer than this, is put into the
-   image before there is another record; where readers keep it from that, both
-   move to a new file.  So the file of a store with readers is at most some
-   three times as long as its image.  */
-#define LOG_MAX ((uint64_t) 64 << 20)
 
 static bool
 is_too_long (const struct cs_store *store)

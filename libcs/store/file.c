@@ -188,6 +188,30 @@ cs_file_punch (int fd, uint64_t off, uint64_t len)
   return r;
 }
 
+/* SIGXFSZ is sent to the thread that writes (setrlimit(2)).  */
+void
+cs_file_begin_limited (sigset_t *mask)
+{
+  sigset_t set;
+
+  sigemptyset (&set);
+  sigaddset (&set, SIGXFSZ);
+  pthread_sigmask (SIG_BLOCK, &set, mask);
+}
+
+void
+cs_file_end_limited (const sigset_t *mask, int code)
+{
+  static const struct timespec now = { 0, 0 };
+  sigset_t set;
+
+  sigemptyset (&set);
+  sigaddset (&set, SIGXFSZ);
+  if (code == -EFBIG && !sigismember (mask, SIGXFSZ))
+    sigtimedwait (&set, NULL, &now);
+  pthread_sigmask (SIG_SETMASK, mask, NULL);
+}
+
 int
 cs_file_locate (struct cs_store *store, struct cs_err *err)
 {

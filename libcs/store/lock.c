@@ -14,10 +14,10 @@
    killed after a fork, before its child has come that far, or while a child of
    posix_spawn(3) or vfork(2) has not executed its program yet, its lock holds
    for as long as that takes; a process that wants the lock then finds that the
-   process in the record is gone, and waits a little.  Only a child that is made without the
-   fork handlers, and executes nothing, or one that is stopped just there, keeps
-   the lock of a dead process longer; and then the store is refused, never
-   shared.
+   process in the record is gone, and waits a little.  Only a child that is made
+   without the fork handlers, and executes nothing, or one that is stopped just
+   there, keeps the lock of a dead process longer; and then the store is refused,
+   never shared.
 
    The record in these bytes only tells the loser whom to look for; F_OFD_GETLK
    knows no process.  It is written just after the lock was taken, so a loser

@@ -261,7 +261,6 @@ cs_log_is_cut (const struct cs_store *store)
   return store->log.applying > store->superblock.generation;
 }
 
-
 void
 cs_log_cut_off (const struct cs_store *store)
 {

@@ -3,6 +3,7 @@
 #ifndef CS_PAGES_H
 #define CS_PAGES_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,5 +18,11 @@ int cs_file_write (int fd, const void *buf, size_t len, uint64_t off);
    leave out those that are zero.  0 or -errno.  */
 int cs_file_write_pages (int fd, const char *data, uint64_t len,
                          uint64_t off);
+
+/* Around writing to a file that RLIMIT_FSIZE may forbid, as it may a memory
+   file: then writing fails with EFBIG, and no signal ends the process.  CODE is
+   0 or the -errno of the writing.  *MASK is the thread's mask before.  */
+void cs_file_begin_limited (sigset_t *mask);
+void cs_file_end_limited (const sigset_t *mask, int code);
 
 #endif

@@ -219,6 +219,53 @@ try_open (enum cs_store_mode mode, struct cs_err *err)
   return r;
 }
 
+/* Have all commits in the image.  */
+static inline void
+settle_ok (struct cs_store *store)
+{
+  struct cs_err err = CS_ERR_INIT;
+
+  if (cs_store_settle (store, &err) < 0)
+    fprintf (stderr, "%s\n", err.text);
+  CHECK (err.code == 0 && store->log.len == 0);
+}
+
+/* What the section "words" of a generation says.  */
+static inline bool
+generation_says (uint64_t generation, const char *text)
+{
+  struct cs_err err = CS_ERR_INIT;
+  struct cs_store *store = NULL;
+  size_t len;
+  bool same;
+
+  if (cs_store_open_at (STORE, CS_STORE_READ, generation, &store, &err) < 0)
+    fprintf (stderr, "%s\n", err.text);
+  CHECK (err.code == 0);
+  same = strcmp (cs_store_section (store, "words", &len), text) == 0;
+  cs_store_close (store);
+  return same;
+}
+
+/* A process that cannot be watched (cs_sys.userfaultfd), and a kernel without
+   PAGEMAP_SCAN (cs_sys.pagemap_scan).  */
+static inline int
+no_watch (int flags)
+{
+  (void) flags;
+  errno = EPERM;
+  return -1;
+}
+
+static inline int
+no_scan (int fd, void *arg)
+{
+  (void) fd;
+  (void) arg;
+  errno = ENOTTY;
+  return -1;
+}
+
 /* Where the image of a store with the default parameters begins.  */
 #define IMAGE_OFF                                                       \
   (CS_STORE_SUMS_OFF                                                    \

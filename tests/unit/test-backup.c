@@ -16,12 +16,6 @@ generation (const struct cs_store *store)
 }
 
 static void
-settle_ok (struct cs_store *store)
-{
-  CHECK (cs_store_settle (store, &err) == 0 && store->log.len == 0);
-}
-
-static void
 full (void)
 {
   static const char none[sizeof (struct cs_lock_disk)];

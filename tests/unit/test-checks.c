@@ -37,12 +37,6 @@ make_heap (struct cs_store **store)
   return heap;
 }
 
-static void
-settle_ok (struct cs_store *store)
-{
-  CHECK (cs_store_settle (store, &err) == 0 && store->log.len == 0);
-}
-
 static uint64_t
 newest_generation (void)
 {
@@ -432,15 +426,6 @@ scan_swapped (int fd, void *argument)
                  (size_t) (--nr - i) * sizeof *regions);
       }
   return nr;
-}
-
-static int
-no_scan (int fd, void *arg)
-{
-  (void) fd;
-  (void) arg;
-  errno = ENOTTY;
-  return -1;
 }
 
 static ssize_t

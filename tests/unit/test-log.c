@@ -41,15 +41,6 @@ make_and_reopen (struct cs_store **store)
   return heap;
 }
 
-static void
-settle_ok (struct cs_store *store)
-{
-  err = (struct cs_err) CS_ERR_INIT;
-  if (cs_store_settle (store, &err) < 0)
-    fprintf (stderr, "%s\n", err.text);
-  CHECK (err.code == 0 && store->log.len == 0);
-}
-
 static uint64_t
 generation (const struct cs_store *store)
 {
@@ -174,14 +165,6 @@ is_anonymous (const void *page)
   return (word >> 63 & 1) && !(word >> 61 & 1);
 }
 
-static int
-no_watch (int flags)
-{
-  (void) flags;
-  errno = EPERM;
-  return -1;
-}
-
 /* Where processes cannot be watched.  */
 static void
 clean_again (void)
@@ -199,15 +182,6 @@ clean_again (void)
   commit_ok (store);
   CHECK (!is_anonymous (heap + 5 * PAGE) && heap[5 * PAGE] == 9);
   CHECK (generation (store) == 2);
-}
-
-static int
-no_scan (int fd, void *arg)
-{
-  (void) fd;
-  (void) arg;
-  errno = ENOTTY;
-  return -1;
 }
 
 static void

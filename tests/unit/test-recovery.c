@@ -45,20 +45,6 @@ start (uint64_t last)
   return store;
 }
 
-static bool
-generation_says (uint64_t generation, const char *text)
-{
-  struct cs_store *store = NULL;
-  size_t len;
-  bool same;
-
-  CHECK (cs_store_open_at (STORE, CS_STORE_READ, generation, &store, &err)
-         == 0);
-  same = strcmp (cs_store_section (store, "words", &len), text) == 0;
-  cs_store_close (store);
-  return same;
-}
-
 /* What is written, and what is synced after it.  */
 
 static off_t log_off;

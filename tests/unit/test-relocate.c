@@ -46,15 +46,6 @@ commit_all (struct cs_store *store, char *heap, int number)
   CHECK (cs_store_superblock (store)->generation == (uint64_t) number);
 }
 
-static void
-settle_ok (struct cs_store *store)
-{
-  err = (struct cs_err) CS_ERR_INIT;
-  if (cs_store_settle (store, &err) < 0)
-    fprintf (stderr, "%s\n", err.text);
-  CHECK (err.code == 0 && store->log.len == 0);
-}
-
 static uint64_t
 blocks (void)
 {
@@ -62,20 +53,6 @@ blocks (void)
 
   CHECK (stat (STORE, &st) == 0);
   return (uint64_t) st.st_blocks * 512;
-}
-
-static bool
-generation_says (uint64_t generation, const char *text)
-{
-  struct cs_store *store = NULL;
-  size_t len;
-  bool same;
-
-  CHECK (cs_store_open_at (STORE, CS_STORE_READ, generation, &store, &err)
-         == 0);
-  same = strcmp (cs_store_section (store, "words", &len), text) == 0;
-  cs_store_close (store);
-  return same;
 }
 
 /* A reader that stays sees its generation, whatever is committed.  */
@@ -128,23 +105,6 @@ history_goes_on (void)
       snprintf (text, sizeof text, "%d", i);
       CHECK (generation_says ((uint64_t) i, text));
     }
-}
-
-static int
-no_watch (int flags)
-{
-  (void) flags;
-  errno = EPERM;
-  return -1;
-}
-
-static int
-no_scan (int fd, void *arg)
-{
-  (void) fd;
-  (void) arg;
-  errno = ENOTTY;
-  return -1;
 }
 
 /* W1: what this process has written to keeps what it holds, where pages are
