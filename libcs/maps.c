@@ -2,6 +2,8 @@
 /* maps.c -- what this process has mapped, as the kernel tells.  */
 
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,11 +26,10 @@ visit_line (const char *line, cs_maps_visit *visit, void *closure)
     return;
   m.prot = next + 1;
   m.off = (uintptr_t) strtoull (m.prot + 5, NULL, 16);
-  m.name = strpbrk (m.prot, "/[");
-  if (!m.name)
-    m.name = "";
-  else if (*m.name == '/')
-    m.name = strrchr (m.name, '/') + 1;
+  m.path = strpbrk (m.prot, "/[");
+  if (!m.path)
+    m.path = "";
+  m.name = *m.path == '/' ? strrchr (m.path, '/') + 1 : m.path;
   visit (closure, &m);
 }
 
@@ -62,4 +63,35 @@ cs_maps_each (char *buf, size_t len, cs_maps_visit *visit, void *closure)
   while ((got = read (fd, buf + have, len - have)) > 0)
     have = visit_lines (buf, have + (size_t) got, visit, closure);
   close (fd);
+}
+
+struct wanted
+{
+  uint64_t start, end;
+  char *text;
+  size_t len;
+  bool found;
+};
+
+static void
+describe (void *closure, const struct cs_mapping *m)
+{
+  struct wanted *w = closure;
+
+  if (w->found || m->end <= w->start || m->start >= w->end)
+    return;
+  w->found = true;
+  snprintf (w->text, w->len, "%s (0x%" PRIxPTR "-0x%" PRIxPTR ")",
+            *m->path ? m->path : "[anonymous]", m->start, m->end);
+}
+
+bool
+cs_maps_find (uint64_t start, uint64_t end, char *text, size_t len)
+{
+  struct wanted wanted = { start, end, text, len, false };
+  char buf[8192];
+
+  snprintf (text, len, "another mapping");
+  cs_maps_each (buf, sizeof buf, describe, &wanted);
+  return wanted.found;
 }

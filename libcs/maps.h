@@ -3,6 +3,7 @@
 #ifndef CS_MAPS_H
 #define CS_MAPS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,7 +12,8 @@ struct cs_mapping
   uintptr_t start, end;
   uintptr_t off;                /* in the file */
   const char *prot;             /* "rwxp", with a minus for what is not */
-  const char *name;             /* without directories; "", "[heap]" */
+  const char *path;             /* "" if it is of no file; "[heap]" */
+  const char *name;             /* the same without directories */
 };
 
 /* Call VISIT for each mapping, in order; what it is given is lent for that
@@ -20,5 +22,10 @@ struct cs_mapping
 typedef void cs_maps_visit (void *closure, const struct cs_mapping *mapping);
 void cs_maps_each (char *buf, size_t len, cs_maps_visit *visit,
                    void *closure);
+
+/* Write to TEXT, of LEN bytes, which mapping is the first one that has a part
+   of [START, END): its path, or "[anonymous]", and its addresses.  False, with
+   "another mapping", if none is found.  For messages.  */
+bool cs_maps_find (uint64_t start, uint64_t end, char *text, size_t len);
 
 #endif

@@ -8,8 +8,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <link.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -17,6 +15,7 @@
 #include "intern/intern.h"
 #include "intern/library-file.h"
 #include "intern/library-private.h"
+#include "maps.h"
 #include "report.h"
 
 #define SLOTS_MAX 8192          /* of one library; libguile 3.0.8 has 562 */
@@ -111,24 +110,14 @@ copy_segments (const struct cs_libraries_disk *libraries,
 static int
 report_conflict (const struct cs_library_disk *library, struct cs_err *err)
 {
-  FILE *maps = fopen ("/proc/self/maps", "re");
-  char line[512], name[256] = "";
-  uint64_t start, end;
+  char name[512];
 
-  while (maps && fgets (line, sizeof line, maps))
-    if (sscanf (line, "%" SCNx64 "-%" SCNx64 " %*s %*s %*s %*s %255[^\n]",
-                &start, &end, name) >= 2
-        && start < library->addr + library->len && end > library->addr)
-      break;
-    else
-      name[0] = '\0';
-  if (maps)
-    fclose (maps);
+  cs_maps_find (library->addr, library->addr + library->len, name,
+                sizeof name);
   return cs_err_set (err, CS_E_REFUSED,
                      "cannot load '%s' at %#" PRIx64
                      ": the address range is in use by %s",
-                     library->soname, library->addr,
-                     name[0] ? name : "another mapping");
+                     library->soname, library->addr, name);
 }
 
 /* L1.  */

@@ -13,12 +13,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/statvfs.h>
 
+#include "maps.h"
 #include "store/store-private.h"
 #include "store/sys.h"
 
@@ -50,36 +49,6 @@ map (struct cs_store *store, uint64_t off, uint64_t len, int prot, int fd,
   /* Before Linux 4.17 MAP_FIXED_NOREPLACE is only a hint.  */
   cs_sys.munmap (got, (size_t) len);
   return -EEXIST;
-}
-
-/* Find the first mapping of this process that overlaps [START, END) and
-   write what it is to TEXT.  Meant for messages only.  */
-static bool
-find_mapping (uint64_t start, uint64_t end, char *text, size_t text_len)
-{
-  FILE *maps = fopen ("/proc/self/maps", "re");
-  char *line = NULL;
-  size_t line_len = 0;
-  bool found = false;
-
-  while (maps && !found && getline (&line, &line_len, maps) > 0)
-    {
-      uint64_t low, high;
-      int name = 0;
-
-      if (sscanf (line, "%" SCNx64 "-%" SCNx64 " %*s %*s %*s %*s %n", &low,
-                  &high, &name) < 2
-          || high <= start || low >= end)
-        continue;
-      line[strcspn (line, "\n")] = '\0';
-      snprintf (text, text_len, "%s (0x%" PRIx64 "-0x%" PRIx64 ")",
-                name && line[name] ? line + name : "[anonymous]", low, high);
-      found = true;
-    }
-  free (line);
-  if (maps)
-    fclose (maps);
-  return found;
 }
 
 /* May memory that can be written to be executed?  Not in a service with
@@ -143,7 +112,7 @@ refuse (const struct cs_store *store, uint64_t off, uint64_t len, int r,
                   start + len);
       return r == -ENOMEM ? cs_err_advise_space (err) : r;
     }
-  if (!find_mapping (start, start + len, text, sizeof text))
+  if (!cs_maps_find (start, start + len, text, sizeof text))
     strcpy (text, "a mapping that cannot be named, as /proc is missing");
   return cs_err_set (err, CS_E_REFUSED, "address range 0x%" PRIx64 "-0x%"
                      PRIx64 " in use by %s", start, start + len, text);
