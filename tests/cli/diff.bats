@@ -16,11 +16,17 @@ setup_file ()
      (define todo (list 1 2 3))
      (define gone (make-vector 10 0))
      (define same (list "as" "it" "was"))
-     (define made (list (make-point 1 2)))'
+     (define made (list (make-point 1 2)))
+     (define-record-type spot (make-spot x) spot? (x spot-x))
+     (define spots (list (make-spot 1)))'
   workspace grown.store \
     '(set! todo (iota 1003))
      (define new (make-vector 500 #f))
      (set! made (map (lambda (i) (make-point i i)) (iota 40)))
+     (define-record-type spot (make-spot x) spot? (x spot-x))
+     (set! spots (cons* (make-spot 2) (make-spot 3) spots))
+     (define shared (let ((part (list 1 2 3))) (vector part part part)))
+     (define last (vector 1 2 (iota 100)))
      (module-remove! (current-module) (quote gone))'
 }
 
@@ -68,6 +74,47 @@ line_of ()
   complained ''
   [ "$(line_of '(guile-user) todo')" \
     = "shrunk $((2006 * word)) $((6 * word)) -$((2000 * word))" ]
+}
+
+@test "an object that is met twice is counted once" {
+  try cs-inspect --diff=2..3 a.store
+  ended 0
+  word=$(($(getconf LONG_BIT) / 8))
+  [ "$(line_of '(guile-user) shared')" \
+    = "added 0 $((10 * word)) +$((10 * word))" ]
+}
+
+@test "the last element of a vector counts" {
+  try cs-inspect --diff=2..3 a.store
+  ended 0
+  word=$(($(getconf LONG_BIT) / 8))
+  [ "$(line_of '(guile-user) last')" \
+    = "added 0 $((204 * word)) +$((204 * word))" ]
+}
+
+@test "record types of one name are one" {
+  try cs-inspect --diff=2..3 a.store
+  ended 0
+  word=$(($(getconf LONG_BIT) / 8))
+  [ "$(line_of 'record spot')" \
+    = "1 3 $((2 * word)) $((6 * word)) +$((4 * word))" ]
+}
+
+# The header of a vector of 500, and its first element, #f.  What follows is
+# taken for elements, up to the end of the heap; of what these lead to, each
+# object is as long as the heap at most.
+@test "a damaged length makes no size beyond all bounds" {
+  word=$(($(getconf LONG_BIT) / 8))
+  zeros=$(printf '\\x00%.0s' $(seq $((word - 3))))
+  at=$(LC_ALL=C grep -obUaP "\x0d\xf4\x01$zeros\x04\x00" a.store \
+       | sed -n '1s/:.*//p')
+  [ -n "$at" ]
+  printf '\377%.0s' $(seq $((word - 1))) \
+    | dd of=a.store bs=1 seek=$((at + 1)) conv=notrunc status=none
+  try cs-inspect --diff=2..3 a.store
+  ended 0
+  read -r _ _ bytes _ < <(line_of '(guile-user) new')
+  [ "$bytes" -gt 0 ] && [ "$bytes" -lt $((1000 * $(stat -c %s a.store))) ]
 }
 
 @test "types of objects, records by the name of theirs" {

@@ -13,6 +13,9 @@ imported_allocate (size_t len)
   return block ? memset (block, 0, len) : NULL;
 }
 
+/* A variable that the program may set.  */
+void *(*imported_variable) (size_t) = malloc;
+
 /* A word in PT_GNU_RELRO.  */
 void *(*imported_pointer (void)) (size_t, size_t)
 {

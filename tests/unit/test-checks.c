@@ -158,6 +158,19 @@ index_has_other_data (void)
   CHECK (newest_generation () == 1);
 }
 
+/* All that is read of it is right, but there is a page too many: the last entry
+   is of zeros.  */
+static void
+index_has_less_data (void)
+{
+  make_log (2, 2);
+  head.nr = head.nr_data = 3;
+  list[2].page = list[1].page + 1;
+  list[2].sum = 0;
+  put_record ();
+  CHECK (newest_generation () == 1);
+}
+
 static void
 record_of_another_store (void)
 {
@@ -532,6 +545,7 @@ main (void)
     { "R1: an index that names a page twice", index_names_a_page_twice },
     { "R1: an index that leads out of the region", index_leads_out },
     { "R1: an index with another number of pages", index_has_other_data },
+    { "R1: a record with more pages than its index", index_has_less_data },
     { "R2: a record of another store", record_of_another_store },
     { "L2: a log that leaves a generation out", generation_left_out },
     { "L2: a log that begins too late", log_begins_too_late },

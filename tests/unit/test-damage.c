@@ -325,6 +325,34 @@ impossible_directories (void)
   CHECK (try_open (CS_STORE_WRITE, &err) == 0);
 }
 
+/* Two sections of which one could be taken for the other.  */
+static void
+section_name_twice (void)
+{
+  struct cs_store *store = create (false);
+  char name[8];
+  void *p;
+
+  CHECK (cs_store_section_create (store, "words", PAGE, RW, &p) == 0);
+  CHECK (cs_store_section_create (store, "word", PAGE, RW, &p) == 0);
+  CHECK (cs_store_section_create (store, "swords", PAGE, RW, &p) == 0);
+  commit_ok (store);
+  close_and_unmap (store);
+  CHECK (try_open (CS_STORE_WRITE, &err) == 0);
+  peek (D + 32, name, sizeof name);
+  for (int i = 1; i <= 2; i++)
+    {
+      char old[8];
+
+      peek (D + 32 + i * sizeof (struct cs_section_disk), old, sizeof old);
+      patch (D + 32 + i * sizeof (struct cs_section_disk), name, sizeof name);
+      damaged_in_every_mode ();
+      CHECK (strstr (err.text, "expected only one 'words'"));
+      patch (D + 32 + i * sizeof (struct cs_section_disk), old, sizeof old);
+    }
+  CHECK (try_open (CS_STORE_WRITE, &err) == 0);
+}
+
 static void
 random_damage (void)
 {
@@ -375,6 +403,7 @@ main (void)
     { "other versions, machines, words, pages", other_machines },
     { "impossible superblocks", impossible_superblocks },
     { "S1 S2 S3: impossible directories", impossible_directories },
+    { "S3: two sections of one name", section_name_twice },
     { "random damage never ends a process", random_damage }
   };
 

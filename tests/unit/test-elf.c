@@ -595,6 +595,24 @@ wide_relro (struct image *i)
   segment_of (i, PT_GNU_RELRO, 0)->p_memsz = 0x100000;
 }
 static void
+early_relro (struct image *i)
+{
+  segment_of (i, PT_GNU_RELRO, 0)->p_vaddr -= 4096;
+}
+static void
+late_relro (struct image *i)
+{
+  ElfW (Phdr) *ph = segment_of (i, PT_GNU_RELRO, 0);
+
+  segment_of (i, PT_LOAD, 3)->p_memsz += 3 * 4096;
+  ph->p_vaddr += 2 * 4096;
+}
+static void
+read_only_behind (struct image *i)
+{
+  segment_of (i, PT_LOAD, 1)->p_flags |= PF_W;
+}
+static void
 two_dynamic (struct image *i)
 {
   segment_of (i, PT_GNU_STACK, 0)->p_type = PT_DYNAMIC;
@@ -818,7 +836,10 @@ static const struct
   { overlapping, CS_E_DAMAGED, "is not on a page after segment" },
   { same_bytes, CS_E_DAMAGED, "is not after segment" },
   { huge_memsz, CS_E_DAMAGED, "exceeds the machine's" },
-  { wide_relro, CS_E_DAMAGED, "PT_GNU_RELRO" },
+  { wide_relro, CS_E_DAMAGED, "is not within the writable" },
+  { early_relro, CS_E_DAMAGED, "is not within the writable" },
+  { late_relro, CS_E_INCOMPATIBLE, "does not begin the writable memory" },
+  { read_only_behind, CS_E_INCOMPATIBLE, "2: a read-only segment after" },
   { two_dynamic, CS_E_DAMAGED, "a second PT_DYNAMIC" },
   { no_dynamic, CS_E_INCOMPATIBLE, "no dynamic section" },
   { moved_dynamic, CS_E_DAMAGED, "PT_DYNAMIC: file offset is" },

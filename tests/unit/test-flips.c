@@ -273,6 +273,42 @@ flips_in_history (void)
   tell ("a history", unused);
 }
 
+/* Each byte of the head and of the index of the record at START of PATH.  */
+static void
+flip_record (const char *path, uint64_t start)
+{
+  struct cs_record_disk head;
+  int fd = open (path, O_RDONLY);
+  uint64_t index, end;
+
+  CHECK (fd >= 0 && pread (fd, &head, sizeof head, (off_t) start)
+                    == sizeof head);
+  close (fd);
+  index = start + cs_record_index (&head);
+  end = index + head.nr * sizeof (struct cs_entry_disk);
+  CHECK (memcmp (head.magic, CS_RECORD_MAGIC, 8) == 0 && end > index);
+  for (uint64_t off = start; off < end;
+       off = off + 1 == start + sizeof head ? index : off + 1)
+    {
+      flip (path, off, (unsigned) off % 8);
+      CHECK (is_noticed ());
+      flip (path, off, (unsigned) off % 8);
+    }
+}
+
+static void
+flips_in_records (void)
+{
+  struct cs_superblock_disk sb;
+
+  CHECK (in_child (make_all) == 0);
+  peek (0, &sb, sizeof sb);
+  flip_record (STORE, cs_store_image_off (&sb)
+                      + ((uint64_t) sb.log_start << 20));
+  flip_record (STORE "-history/2", 0);
+  CHECK (!is_noticed ());
+}
+
 int
 main (void)
 {
@@ -280,6 +316,7 @@ main (void)
     { "1000 flips of a store and its log: none is unnoticed",
       flips_in_store },
     { "flips of each byte of the superblocks", flips_in_superblocks },
+    { "flips of each byte of a record's head and index", flips_in_records },
     { "1000 flips of a history: none is unnoticed", flips_in_history }
   };
 

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* test-handlers.c -- handlers of fork and exit, kept in the store.  */
 
+#include <regex.h>
+#include <semaphore.h>
+#include <time.h>
+
 #include "process-fixture.h"
+
+#include "store/sys.h"
 
 static char log_text[64];
 
@@ -157,6 +163,124 @@ locks_are_free_in_child (void)
   for (int i = 0; i < 2; i++)
     CHECK (pthread_join (threads[i], NULL) == 0);
   CHECK (status == 0);
+}
+
+/* What a child maps does not change while it lives (L4 of store.h), also if
+   libc has forked it.  */
+static void
+image_stays_for_child (void)
+{
+  struct cs_err err = CS_ERR_INIT;
+  int ready[2], go[2], status;
+  char byte;
+  pid_t pid;
+
+  register_all ();
+  save ();
+  CHECK (pipe (ready) == 0 && pipe (go) == 0);
+  pid = fork ();
+  if (pid == 0)
+    _exit (write (ready[1], "x", 1) == 1 && read (go[0], &byte, 1) == 1
+           ? 0 : 1);
+  CHECK (pid > 0 && read (ready[0], &byte, 1) == 1);
+  strcpy (words->text, "changed");
+  CHECK (cs_store_commit (cs_process.store, &err) == 0);
+  CHECK (cs_store_apply (cs_process.store, &err) == 0);
+  CHECK (cs_process.store->log.len > 0);
+  CHECK (write (go[1], "x", 1) == 1);
+  CHECK (waitpid (pid, &status, 0) == pid && status == 0);
+  CHECK (cs_store_apply (cs_process.store, &err) == 0);
+  CHECK (cs_process.store->log.len == 0);
+}
+
+/* Threads that want to change something while another one forks have to wait:
+   the child would have half of it.  */
+
+static regex_t regex;
+
+static void
+make_callback (void)
+{
+  void *code, *closure = cs_callback_alloc (56, &code);
+
+  CHECK (closure);
+  cs_callback_free (closure);
+}
+
+static void
+make_key (void)
+{
+  pthread_key_t key;
+
+  CHECK (cs_keys_create (&key, free) == 0);
+}
+
+static void
+match (void)
+{
+  CHECK (cs_regex_execute (&regex, "x", 0, NULL, 0) == 0);
+}
+
+static void (*const changes[]) (void) = { make_callback, make_key, match };
+enum { NR_CHANGES = sizeof changes / sizeof *changes };
+
+static sem_t wanted, done;
+static bool forking;
+
+static void *
+change_something (void *change)
+{
+  while (sem_wait (&wanted) < 0)
+    continue;
+  ((void (*const *) (void)) change)[0] ();
+  sem_post (&done);
+  return NULL;
+}
+
+/* Called by the fork when it has all locks.  */
+static int
+fstat_while_forking (int fd, struct stat *st)
+{
+  struct timespec end;
+
+  if (forking)
+    {
+      forking = false;
+      for (int i = 0; i < NR_CHANGES; i++)
+        sem_post (&wanted);
+      clock_gettime (CLOCK_REALTIME, &end);
+      end.tv_sec++;
+      CHECK (sem_timedwait (&done, &end) < 0 && errno == ETIMEDOUT);
+    }
+  return fstat (fd, st);
+}
+
+static void
+others_wait_for_a_fork (void)
+{
+  pthread_t threads[NR_CHANGES];
+  int status;
+  pid_t pid;
+
+  begin ();
+  start_collector ();
+  CHECK (cs_regex_compile (&regex, "x", 0) == 0);
+  make_callback ();
+  save ();
+  sem_init (&wanted, 0, 0);
+  sem_init (&done, 0, 0);
+  for (int i = 0; i < NR_CHANGES; i++)
+    CHECK (pthread_create (&threads[i], NULL, change_something,
+                           (void *) &changes[i]) == 0);
+  cs_sys.fstat = fstat_while_forking;
+  forking = true;
+  pid = fork ();
+  if (pid == 0)
+    _exit (0);
+  CHECK (!forking);
+  CHECK (pid > 0 && waitpid (pid, &status, 0) == pid && status == 0);
+  for (int i = 0; i < NR_CHANGES; i++)
+    CHECK (pthread_join (threads[i], NULL) == 0);
 }
 
 static void
@@ -315,7 +439,10 @@ static const struct test_case cases[] = {
   { "fork: prepare in reverse order, parent and child in order, in the next"
     " process too", fork_order },
   { "a forked child cannot commit", child_does_not_commit },
+  { "L4: the image of a forked child does not change",
+    image_stays_for_child },
   { "a forked child finds no lock taken", locks_are_free_in_child },
+  { "other threads change nothing during a fork", others_wait_for_a_fork },
   { "too many handlers are refused", too_many },
   { "exit handlers run in reverse order, in the next process too",
     exit_order },

@@ -141,6 +141,40 @@ line_by_line (void)
   CHECK (in_child (convert_long) == 0);
 }
 
+/* A line that gets too long bit by bit.  */
+static void
+open_growing (void)
+{
+  begin ();
+  start_collector ();
+  keep (0, "ISO-2022-JP", "UTF-8");
+  keep (1, "UTF-16LE", "UTF-8");
+  CHECK (gives (kept (0), UTF8_HIRAGANA, SHIFTED JIS_HIRAGANA, 7));
+  for (int i = 0; i < 200; i++)
+    {
+      CHECK (gives (kept (0), UTF8_HIRAGANA, JIS_HIRAGANA, 4));
+      CHECK (gives (kept (1), "1234567", "1\0" "2\0" "3\0" "4\0" "5\0"
+                    "6\0" "7", 14));
+    }
+  save_and_leave ();
+}
+
+static void
+convert_growing (void)
+{
+  resume ();
+  start_collector ();
+  CHECK (gives (kept (0), UTF8_HIRAGANA, JIS_HIRAGANA, 4));
+  CHECK (gives (kept (1), "ab", "a\0b", 4));
+}
+
+static void
+bit_by_bit (void)
+{
+  CHECK (in_child (open_growing) == 0);
+  CHECK (in_child (convert_growing) == 0);
+}
+
 static void
 unknown_encoding (void)
 {
@@ -223,6 +257,7 @@ static const struct test_case cases[] = {
   { "descriptors go on in the next process, in the same shift state",
     next_process },
   { "the state is that of the line", line_by_line },
+  { "a line that gets too long bit by bit", bit_by_bit },
   { "an unknown encoding is refused as libc does", unknown_encoding },
   { "an encoding that is gone fails with EBADF", encoding_gone },
   { "what is no descriptor fails with EBADF", not_a_descriptor },

@@ -264,6 +264,78 @@ bound_at_once (void)
   CHECK (nr_bound () == 1);
 }
 
+static void *
+programs_malloc (size_t len)
+{
+  (void) len;
+  return NULL;
+}
+
+typedef void *(*variable) (size_t);
+
+/* A variable that leads to a replaced function, in the first process and in the
+   next: one that the program has set keeps that.  */
+static void
+variable_is_replaced (void)
+{
+  bind_ok (imported_path);
+  CHECK (*(variable *) function_of (imported, "imported_variable")
+         == replaced_malloc);
+}
+
+static void
+variable_is_kept (void)
+{
+  load (imported_path);
+  *(variable *) function_of (imported, "imported_variable") = programs_malloc;
+  bind_ok (imported_path);
+  CHECK (*(variable *) function_of (imported, "imported_variable")
+         == programs_malloc);
+  CHECK (is_replaced ());
+}
+
+static void
+unset_at_first (void)
+{
+  begin ();
+  variable_is_replaced ();
+  save_and_leave ();
+}
+
+static void
+set_at_first (void)
+{
+  begin ();
+  variable_is_kept ();
+  save_and_leave ();
+}
+
+static void
+set_later (void)
+{
+  resume ();
+  variable_is_kept ();
+}
+
+static void
+unset_later (void)
+{
+  resume ();
+  variable_is_replaced ();
+}
+
+static void
+variables (void)
+{
+  CHECK (in_child (unset_at_first) == 0);
+  CHECK (in_child (set_later) == 0);
+  CHECK (in_child (unset_later) == 0);
+  CHECK (unlink (STORE) == 0);
+  CHECK (in_child (set_at_first) == 0);
+  CHECK (in_child (set_later) == 0);
+  CHECK (in_child (unset_later) == 0);
+}
+
 static void
 first_lookup (void)
 {
@@ -475,6 +547,8 @@ static const struct test_case cases[] = {
     replaced },
   { "words in PT_GNU_RELRO are replaced and protected again",
     relro_is_protected_again },
+  { "a variable is replaced, but not one that the program has set",
+    variables },
   { "a library that is bound at once and has no build id", bound_at_once },
   { "the same build is not looked up again", same_build },
   { "another build is", other_build },

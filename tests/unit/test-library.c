@@ -8,14 +8,17 @@
 #include "elf-fixture.h"
 #include "store-fixture.h"
 
+#include "guile/inspect.h"
+#include "intern/imports.h"
 #include "intern/intern.h"
-#include "intern/library.h"
+#include "intern/library-private.h"
 #include "maps.h"
 
 #define FIRST "libcs-carried.so"
 #define SECOND "libcs-carried-user.so"
 
 static char first_path[4096], second_path[4096], future_path[4096];
+static char extending_path[4096], ifunc_path[4096], plain_path[4096];
 
 static const char policy_text[] =
   "policy 1\n"
@@ -684,12 +687,18 @@ static char *section;
 static size_t section_len;
 
 static void
-open_section (void)
+open_section_for (enum cs_store_mode mode)
 {
-  reopen (CS_STORE_EPHEMERAL);
+  reopen (mode);
   section = cs_store_section (store, "libs", &section_len);
   CHECK (section
          && mprotect (section, section_len, PROT_READ | PROT_WRITE) == 0);
+}
+
+static void
+open_section (void)
+{
+  open_section_for (CS_STORE_EPHEMERAL);
 }
 
 struct damage
@@ -885,6 +894,117 @@ load_spoiled (void)
   CHECK (load (true, &err) == -CS_E_DAMAGED && err.code == -CS_E_DAMAGED);
 }
 
+/* What cs-inspect --check says of libraries and symbols.  */
+
+static size_t nr_wrong;
+static char said[2][sizeof ((struct cs_err *) NULL)->text];
+
+static void
+note_found (void *closure, const char *name, const struct cs_err *err)
+{
+  (void) closure;
+  nr_wrong += err != NULL;
+  if (err && strcmp (name, "libraries") == 0)
+    snprintf (said[0], sizeof said[0], "%s", err->text);
+  if (err && strcmp (name, "symbols") == 0)
+    snprintf (said[1], sizeof said[1], "%s", err->text);
+}
+
+static struct cs_library_disk *
+first_library (void)
+{
+  return (struct cs_library_disk *)
+    cs_library_get ((struct cs_libraries_disk *) section, 0);
+}
+
+static void
+slot_behind (void)
+{
+  const struct cs_library_disk *library;
+  struct cs_library_slot_disk *slots = first_slots (&library);
+
+  slots[library->nr_slots - 1].addr = library->addr + library->len;
+}
+
+static void
+slot_before (void)
+{
+  const struct cs_library_disk *library;
+  struct cs_library_slot_disk *slots = first_slots (&library);
+
+  slots[0].addr = library->addr - 8;
+}
+
+static void
+data_later (void)
+{
+  first_library ()->data_addr += PAGE;
+  first_library ()->data_len -= PAGE;
+}
+
+static void
+data_shorter (void)
+{
+  first_library ()->data_len -= PAGE;
+}
+
+static void
+other_soname (void)
+{
+  strcpy (first_library ()->soname, "libcs-other.so");
+}
+
+static void
+entry_hash (void)
+{
+  CHECK (mprotect (table, PAGE, RW) == 0);
+  ((struct cs_table_entry_disk *) cs_table_entry (table, 0))->hash ^= 1;
+}
+
+static const struct
+{
+  void (*spoil) (void);
+  int subject;                  /* index in `said` */
+  const char *says;
+} spoiled[] = {
+  { slot_behind, 0, "slot " }, { slot_before, 0, "slot 0 of" },
+  { data_later, 0, "with data at" }, { data_shorter, 0, "with data at" },
+  { other_soname, 0, "soname: expected 'libcs-other.so'" },
+  { entry_hash, 1, "" }
+};
+
+static size_t spoiled_now;
+
+static void
+inspect (void)
+{
+  size_t before;
+
+  open_section_for (CS_STORE_READ);
+  CHECK (cs_inspect_check (store, note_found, NULL) == nr_wrong);
+  CHECK (!said[0][0] && !said[1][0]);
+  before = nr_wrong;
+  spoiled[spoiled_now].spoil ();
+  nr_wrong = 0;
+  CHECK (cs_inspect_check (store, note_found, NULL) == nr_wrong
+         && nr_wrong == before + 2);            /* its page's checksum too */
+  CHECK (said[spoiled[spoiled_now].subject][0]
+         && strstr (said[spoiled[spoiled_now].subject],
+                    spoiled[spoiled_now].says));
+}
+
+static void
+inspected (void)
+{
+  CHECK (in_child (change_data) == 0);
+  for (size_t i = 0; i < sizeof spoiled / sizeof *spoiled; i++)
+    {
+      spoiled_now = i;
+      if (in_child (inspect) != 0)
+        fprintf (stderr, "damage %zu\n", i), _exit (1);
+    }
+}
+
 /* L4, for a library of the interpreter.  */
 
 static int (*instructions (void)) (void)
@@ -948,6 +1068,208 @@ newer_libc (void)
   CHECK (strstr (err.advice, "glibc 99.7 or later"));
 }
 
+/* A word that is written later, for a function that a library misses.  */
+static void
+write_words (void)
+{
+  const struct cs_library_disk *library;
+  const struct cs_library_slot_disk *slots;
+  unsigned nr = 0;
+  uintptr_t before;
+
+  resume ();
+  for (size_t n = 0; n < set.nr; n++)
+    {
+      library = set.items[n].library;
+      slots = cs_library_slots (set.items[n].block, library);
+      for (uint32_t i = 0; i < library->nr_slots; i++)
+        {
+          before = *(uintptr_t *) (uintptr_t) slots[i].addr;
+          CHECK (cs_library_write (library, slots[i].addr, 5) == 0);
+          CHECK (*(uintptr_t *) (uintptr_t) slots[i].addr == 5);
+          CHECK (cs_library_write (library, slots[i].addr, before) == 0);
+          nr += slots[i].addr < library->data_addr;
+        }
+    }
+  CHECK (nr > 0);
+  check_protection ();
+}
+
+static void
+late_words (void)
+{
+  CHECK (in_child (change_data) == 0);
+  CHECK (in_child (write_words) == 0);
+}
+
+/* Is what is not written to there as it was carried, to the last byte?  */
+static void
+check_contents (void)
+{
+  const ElfW (Ehdr) *header;
+  const ElfW (Phdr) *segment;
+  const char *copy;
+
+  for (size_t n = 0; n < set.nr; n++)
+    {
+      copy = (const char *) set.items[n].block + set.items[n].library->copy;
+      header = (const ElfW (Ehdr) *) copy;
+      segment = (const ElfW (Phdr) *) (copy + header->e_phoff);
+      for (int i = 0; i < header->e_phnum; i++, segment++)
+        if (segment->p_type == PT_LOAD && !(segment->p_flags & PF_W))
+          CHECK (memcmp ((const void *) (uintptr_t) segment->p_vaddr,
+                         copy + segment->p_offset, segment->p_filesz) == 0);
+    }
+}
+
+static void
+look_at_contents (void)
+{
+  struct cs_err err = CS_ERR_INIT;
+
+  resume ();
+  CHECK (cs_library_settle (store, &set, &err) == 0);
+  check_contents ();
+  check_protection ();
+  check_calls ();
+}
+
+static void
+contents (void)
+{
+  CHECK (in_child (change_data) == 0);
+  CHECK (in_child (look_at_contents) == 0);
+}
+
+/* A library whose own code ld.so calls while it is loaded.  */
+static const char resolving_text[] =
+  "policy 1\nrebind *\npersist libcs-ifunc.so\n";
+
+static void
+check_resolved (void)
+{
+  CHECK (set.nr == 1 && ((int (*) (void)) at (0, "check")) () == 0);
+  check_protection ();
+}
+
+static void
+first_of_resolving (void)
+{
+  struct cs_err err;
+
+  strcpy (first_path, ifunc_path);
+  CHECK (carry_first (1, resolving_text, &err) == 0);
+  CHECK (load (false, &err) == 0);
+  check_resolved ();
+  save_and_leave ();
+}
+
+static void
+next_of_resolving (void)
+{
+  struct cs_err err;
+
+  reopen (CS_STORE_WRITE);
+  CHECK (load (true, &err) == 0);
+  check_resolved ();
+  CHECK (cs_library_settle (store, &set, &err) == 0);
+  check_resolved ();
+  check_contents ();
+}
+
+static void
+resolving (void)
+{
+  CHECK (in_child (first_of_resolving) == 0);
+  CHECK (in_child (next_of_resolving) == 0);
+}
+
+/* Addresses of its own functions that an extension may hand out.  */
+
+static unsigned nr_asked;
+static char asked[64];
+
+static int
+in_place_of_hook (int n)
+{
+  return -n;
+}
+
+static uintptr_t
+redirect (void *closure, const char *name, uintptr_t addr)
+{
+  CHECK (addr == (uintptr_t) dlsym (closure, name));
+  nr_asked++;
+  strncat (asked, name, sizeof asked - strlen (asked) - 1);
+  return strcmp (name, "extending_hook") == 0
+           ? (uintptr_t) in_place_of_hook : 0;
+}
+
+static const struct link_map *extension;
+
+/* Nothing is writable that ld.so has protected.  */
+static int
+check_relro (struct dl_phdr_info *info, size_t len, void *closure)
+{
+  const ElfW (Phdr) *segment = info->dlpi_phdr;
+
+  (void) len;
+  if (info->dlpi_addr != extension->l_addr)
+    return 0;
+  while (segment->p_type != PT_GNU_RELRO)
+    segment++;
+  *(uintptr_t *) closure = info->dlpi_addr + segment->p_vaddr;
+  return 1;
+}
+
+static void
+look_for_relro (void *closure, const struct cs_mapping *m)
+{
+  uintptr_t start = *(uintptr_t *) closure;
+
+  CHECK (m->start > start || m->end <= start || m->prot[1] != 'w');
+}
+
+static void
+extension_is_redirected (void)
+{
+  char buf[8192];
+  struct cs_err err;
+  struct link_map *map;
+  uintptr_t relro = 0;
+  void *handle;
+
+  CHECK (carry_first (1, policy_text, &err) == 0 && load (false, &err) == 0);
+  handle = dlopen (extending_path, RTLD_LAZY);
+  CHECK (handle && dlinfo (handle, RTLD_DI_LINKMAP, &map) == 0);
+  CHECK (cs_imports_redirect_own (store, handle, redirect, handle) == 1);
+  CHECK (nr_asked == 2 && strstr (asked, "extending_hook")
+         && strstr (asked, "extending_variable_hook"));
+  set.items[1].handle = handle;
+  CHECK (taken (1, "extending_get_hook") == in_place_of_hook);
+  CHECK ((*(function **) at (1, "extending_variable")) (1) == 201);
+  CHECK (taken (1, "extending_get_next") (4) == 5);
+  CHECK (taken (1, "extending_get_twice") (4) == 8);
+  extension = map;
+  CHECK (dl_iterate_phdr (check_relro, &relro) == 1);
+  cs_maps_each (buf, sizeof buf, look_for_relro, &relro);
+}
+
+static void
+no_extension (void)
+{
+  struct cs_err err;
+  void *handle;
+
+  CHECK (carry_first (1, policy_text, &err) == 0 && load (false, &err) == 0);
+  handle = dlopen (plain_path, RTLD_LAZY);
+  CHECK (handle);
+  CHECK (cs_imports_redirect_own (store, handle, redirect, handle) == 0);
+  CHECK (cs_imports_redirect_own (store, set.items[0].handle, redirect,
+                                  set.items[0].handle) == 0);
+  CHECK (nr_asked == 0);
+}
+
 static void
 damaged_entries (void)
 {
@@ -987,6 +1309,14 @@ static const struct test_case cases[] = {
   { "damaged slots, floats and headers", damaged_entries },
   { "a library that restarts decides again what it decided for one processor",
     restarted },
+  { "--check finds what is damaged of libraries and symbols, and counts it",
+    inspected },
+  { "a word that is written later is protected again", late_words },
+  { "code and tables are what was carried", contents },
+  { "a library whose code runs while it is loaded", resolving },
+  { "an extension's words lead where they are redirected to, no others",
+    extension_is_redirected },
+  { "a library that uses no carried one keeps its words", no_extension },
   { "a libc that is too old is named, with its version and the one needed",
     newer_libc },
 };
@@ -996,7 +1326,10 @@ main (void)
 {
   if (!find_fixture ("carried", first_path)
       || !find_fixture ("carried-user", second_path)
-      || !find_fixture ("future", future_path))
+      || !find_fixture ("future", future_path)
+      || !find_fixture ("extending", extending_path)
+      || !find_fixture ("ifunc", ifunc_path)
+      || !find_fixture ("plain", plain_path))
     return 1;
   return run_cases (cases, sizeof cases / sizeof *cases);
 }

@@ -319,6 +319,43 @@ handed_over (void)
   close_and_unmap (store);
 }
 
+/* A reader that executes another program, and had closed its descriptors.  */
+static void
+execute_as_reader (int ready)
+{
+  struct cs_store *store = open_mode (CS_STORE_EPHEMERAL);
+
+  CHECK (dup2 (ready, 1) == 1);
+  close_all ();
+  CHECK (cs_store_hand_over (store) >= 0);
+  execl ("/bin/sh", "sh", "-c", "echo x; exec sleep 60", NULL);
+  _exit (1);
+}
+
+/* An executed program has no mapping, but the lock of the number.  */
+static void
+handed_over_with_lock (void)
+{
+  struct cs_store *store;
+  int ready[2], status;
+  char byte;
+  pid_t pid;
+
+  make_store ("zero");
+  CHECK (pipe (ready) == 0);
+  pid = fork ();
+  if (pid == 0)
+    execute_as_reader (ready[1]);
+  CHECK (pid > 0 && read (ready[0], &byte, 1) == 1);
+  store = open_mode (CS_STORE_WRITE);
+  say (store, "one");
+  commit_ok (store);
+  CHECK (cs_store_apply (store, &err) == 0 && store->log.len > 0);
+  CHECK (kill (pid, SIGKILL) == 0 && waitpid (pid, &status, 0) == pid);
+  CHECK (cs_store_apply (store, &err) == 0 && store->log.len == 0);
+  close_and_unmap (store);
+}
+
 static sem_t separated, closed;
 
 static void *
@@ -382,6 +419,7 @@ main (void)
       applied_apart },
     { "a descriptor in the way moves", yields },
     { "a descriptor that was closed is handed over", handed_over },
+    { "a reader's has the readers' lock", handed_over_with_lock },
   };
 
   return run_cases (cases, sizeof cases / sizeof *cases);

@@ -389,6 +389,41 @@ find_tag (unsigned char *data, int64_t tag)
   return dyn;
 }
 
+/* An entry point moves, as that of libc.so.6, which can be executed; a library
+   without one has none afterwards.  */
+static void
+moves_the_entry_point (void **state)
+{
+  struct cs_err err = CS_ERR_INIT;
+  struct cs_rebased copy;
+  struct cs_elf *elf;
+  const void *original;
+  unsigned char *data;
+  char path[4096];
+  size_t len;
+
+  (void) state;
+  if (!fixture_path ("plain", "x86_64", path))
+    skip ();
+  assert_int_equal (cs_elf_open (path, &elf, &err), 0);
+  original = cs_elf_data (elf, &len);
+  data = memcpy (malloc (len), original, len);
+  cs_elf_close (elf);
+  for (uint64_t entry = 0; entry <= 0x1010; entry += 0x1010)
+    {
+      ((Elf64_Ehdr *) data)->e_entry = entry;
+      assert_int_equal (cs_elf_open_memory ("entry", data, len, &elf, &err),
+                        0);
+      assert_int_equal (cs_rebase (elf, base_for (elf), NULL, NULL, &copy,
+                                   &err), 0);
+      assert_int_equal (((const Elf64_Ehdr *) copy.data)->e_entry,
+                        entry ? entry + base_for (elf) : 0);
+      cs_rebased_fini (&copy);
+      cs_elf_close (elf);
+    }
+  free (data);
+}
+
 /* ld.so must not bind the copy's calls in its code (arch.h, is_plt_tag).  */
 static void
 drops_marks_of_the_plt (void **state)
@@ -1002,6 +1037,7 @@ main (int argc, char **argv)
     cmocka_unit_test (refuses_words_of_the_dynamic_section),
     cmocka_unit_test (ignores_symbols_of_no_relocation),
     cmocka_unit_test (takes_any_symbol_for_none),
+    cmocka_unit_test (moves_the_entry_point),
     cmocka_unit_test (drops_marks_of_the_plt),
     cmocka_unit_test (loads_fixtures),
     cmocka_unit_test (loads_guile),

@@ -2,6 +2,8 @@
 /* test-regex.c -- compiled regular expressions that outlive their
    process.  */
 
+#include <dlfcn.h>
+#include <langinfo.h>
 #include <locale.h>
 #include <regex.h>
 
@@ -146,6 +148,61 @@ encodings (void)
   CHECK (in_child (use_in_utf8) == 0);
 }
 
+static const char *claimed;     /* as the locale's encoding */
+
+/* In place of libc's: few systems have a locale in another encoding than
+   UTF-8.  */
+char *
+nl_langinfo (nl_item item)
+{
+  static char *(*real) (nl_item item);
+
+  if (item == CODESET && claimed)
+    return (char *) claimed;
+  if (!real)
+    real = (char *(*) (nl_item)) dlsym (RTLD_NEXT, "nl_langinfo");
+  return real (item);
+}
+
+static void
+compile_in_latin (void)
+{
+  begin ();
+  start_collector ();
+  claimed = "ISO-8859-1";
+  keep (0, "^\xe9+$", REG_EXTENDED);
+  CHECK (matches (kept (0), "\xe9\xe9", 0) == 2);
+  save_and_leave ();
+}
+
+static void
+use_latin_in_utf8 (void)
+{
+  resume ();
+  start_collector ();
+  CHECK (setlocale (LC_ALL, "C.UTF-8"));
+  CHECK (matches (kept (0), "\xc3\xa9\xc3\xa9", 0) == 4);
+  CHECK (matches (kept (0), "\xe9\xe9", 0) == -1);
+  save_and_leave ();
+}
+
+static void
+use_in_latin (void)
+{
+  resume ();
+  start_collector ();
+  claimed = "ISO-8859-1";
+  CHECK (matches (kept (0), "\xe9\xe9", 0) == 2);
+}
+
+static void
+converted_pattern (void)
+{
+  CHECK (in_child (compile_in_latin) == 0);
+  CHECK (in_child (use_latin_in_utf8) == 0);
+  CHECK (in_child (use_in_latin) == 0);
+}
+
 static void *
 use_once (void *unused)
 {
@@ -193,6 +250,7 @@ no_memory (void)
 static const struct test_case cases[] = {
   { "they go on in the next process, with their flags", next_process },
   { "a pattern follows the encoding of the locale", encodings },
+  { "it is converted to that", converted_pattern },
   { "threads that use one at once in a new process", first_use_by_threads },
   { "no memory: nothing is compiled", no_memory },
 };

@@ -137,6 +137,36 @@ memory_stays (void)
     CHECK (*(int *) (heap + i * PAGE + 8) == 10);
 }
 
+/* What a page is compared with is in the new file: the old one has what the
+   page holds again, and all of it has one checksum.  */
+static void
+compared_with_new_file (void)
+{
+  static const unsigned char polynomial[] = { 0x41, 0x06, 0x71, 0xdb, 0x01 };
+  struct cs_store *store, *reader;
+  char *heap = make_and_reopen (&store), *page = heap + (MANY - 1) * PAGE;
+
+  reader = open_mode (CS_STORE_READ);
+  for (int round = 0; round < 2; round++)
+    {
+      for (size_t i = 0; i < sizeof polynomial; i++)
+        page[100 + i] ^= (char) polynomial[i];
+      commit_ok (store);
+      for (int i = 0; round == 0 && i < COMMITS && !store->relocated; i++)
+        {
+          memset (heap + 16, i + 1, PAGE - 16);
+          for (size_t k = 1; k < MANY - 1; k++)
+            heap[k * PAGE + 8] = (char) (i + 1);
+          commit_ok (store);
+        }
+      CHECK (store->relocated);
+    }
+  cs_store_close (reader);
+  close_and_unmap (store);
+  store = open_mode (CS_STORE_WRITE);
+  CHECK (*(uint64_t *) page == MANY && page[100] == 0 && page[104] == 0);
+}
+
 /* Nobody else gets in while the file is replaced, nor afterwards.  */
 static void
 lock_is_kept (void)
@@ -283,6 +313,8 @@ static const struct test_case cases[] = {
     with_a_reader },
   { "W2: no generation gets lost", history_goes_on },
   { "W1: pages that were written to are not given back", memory_stays },
+  { "W1: pages are compared with those of the new file",
+    compared_with_new_file },
   { "the writer's lock goes on", lock_is_kept },
   { "an image that grows to the log beside a reader", growing_image },
   { "a request to leave that waits does not make a save fail",

@@ -551,6 +551,68 @@ threads_share_a_region (void)
   CHECK (nr_extents (shared) == 1 && cs_store_check (shared, NULL) == 0);
 }
 
+static bool in_handler, in_range;
+
+static void
+note_signal (int number)
+{
+  (void) number;
+  CHECK (!in_range);
+  in_handler = true;
+}
+
+/* The collector wants to stop this thread, which has the store's lock.  */
+static void *
+mmap_and_signal (void *addr, size_t len, int prot, int flags, int fd,
+                 off_t off)
+{
+  sigset_t mask;
+  void *p;
+
+  in_range = true;
+  raise (SIGUSR1);
+  pthread_sigmask (SIG_SETMASK, NULL, &mask);
+  CHECK (!sigismember (&mask, SIGSEGV) && !sigismember (&mask, SIGBUS));
+  p = mmap (addr, len, prot, flags, fd, off);
+  in_range = false;
+  return p;
+}
+
+static int
+mprotect_and_signal (void *addr, size_t len, int prot)
+{
+  int r;
+
+  in_range = true;
+  raise (SIGUSR1);
+  r = mprotect (addr, len, prot);
+  in_range = false;
+  return r;
+}
+
+/* No thread is stopped while it has the lock that a collector needs.  */
+static void
+signals_wait (void)
+{
+  struct cs_store *store = create (false);
+  char *a;
+
+  signal (SIGUSR1, note_signal);
+  cs_sys.mmap = mmap_and_signal;
+  cs_sys.mprotect = mprotect_and_signal;
+  a = cs_store_map (store, 4 * PAGE, RW, CS_EXTENT_HEAP);
+  CHECK (a && in_handler);
+  in_handler = false;
+  CHECK (cs_store_protect (store, a, PAGE, PROT_READ) == 0 && in_handler);
+  in_handler = false;
+  CHECK (cs_store_clear (store, a, 2 * PAGE) == 0 && in_handler);
+  in_handler = false;
+  CHECK (cs_store_map_at (store, a, PAGE, RW, CS_EXTENT_HEAP) == 0
+         && in_handler);
+  in_handler = false;
+  CHECK (cs_store_unmap (store, a, PAGE) == 0 && in_handler);
+}
+
 static void
 hold_brackets_a_fork (void)
 {
@@ -625,6 +687,7 @@ main (void)
     { "S1 S2: the same without a reservation", random_unheld },
     { "thousands of extents", many_extents },
     { "threads and signals", threads_share_a_region },
+    { "a signal waits until the region is whole again", signals_wait },
     { "S5: hold, fork, disown", hold_brackets_a_fork },
     { "view wants one readable extent", view_wants_one_extent }
   };

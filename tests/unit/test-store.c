@@ -241,6 +241,47 @@ mode_and_owner_stay (void)
     CHECK (st.st_gid == 77);
 }
 
+static int
+no_chown (int fd, uid_t uid, gid_t gid)
+{
+  (void) fd;
+  (void) uid;
+  (void) gid;
+  errno = EPERM;
+  return -1;
+}
+
+/* As if the file's group were another one than that of a new file.  */
+static int
+other_group (int fd, struct stat *st)
+{
+  int r = fstat (fd, st);
+
+  if (r == 0 && st->st_nlink > 0)
+    st->st_gid++;
+  return r;
+}
+
+/* A whole new file, which cannot be given the old one's group.  */
+static void
+group_is_lost (void)
+{
+  struct cs_store *store;
+  struct stat st;
+
+  make_store ("x");
+  CHECK (chmod (STORE, 0640) == 0);
+  store = open_mode (CS_STORE_WRITE);
+  store->log.broken = true;
+  say (store, "y");
+  cs_sys.fchown = no_chown;
+  cs_sys.fstat = other_group;
+  commit_ok (store);
+  cs_sys.fstat = fstat;
+  CHECK (stat (STORE, &st) == 0 && (st.st_mode & 07777) == 0600);
+  CHECK (file_says ("y"));
+}
+
 static void
 other_folder (void)
 {
@@ -289,7 +330,42 @@ name_taken_away (void)
   CHECK (file_says ("y"));
   CHECK (rename ("b", STORE) == 0);
   CHECK (cs_store_commit (store, &err) == -CS_E_REFUSED);
-  CHECK (strstr (err.text, "another file") && file_says ("x"));
+  CHECK (strstr (err.text, "name has gone to another file")
+         && file_says ("x"));
+}
+
+static ssize_t
+no_space (int fd, const void *buf, size_t len, off_t off)
+{
+  (void) fd;
+  (void) buf;
+  (void) len;
+  (void) off;
+  errno = ENOSPC;
+  return -1;
+}
+
+/* The reason is told before anything is written, also on a full disk.  */
+static void
+name_given_away (void)
+{
+  struct cs_store *store;
+  struct stat before, after;
+
+  make_store ("x");
+  CHECK (stat (STORE, &before) == 0);
+  store = open_mode (CS_STORE_WRITE);
+  CHECK (rename (STORE, "b") == 0 && system ("cp b " STORE) == 0);
+  say (store, "y");
+  cs_sys.pwrite = no_space;
+  CHECK (cs_store_commit (store, &err) == -CS_E_REFUSED);
+  CHECK (strstr (err.text, "name has gone to another file"));
+  cs_sys.pwrite = pwrite;
+  CHECK (file_says ("x") && entries () == 2);
+  CHECK (rename ("b", STORE) == 0);
+  commit_ok (store);
+  CHECK (file_says ("y") && stat (STORE, &after) == 0
+         && before.st_ino == after.st_ino);
 }
 
 static void *
@@ -707,9 +783,12 @@ main (void)
     { "pages of zeros are holes", zeros_are_holes },
     { "every protection is saved", protection_and_contents },
     { "mode and owner survive a commit", mode_and_owner_stay },
+    { "another group than the old one may not do what that may",
+      group_is_lost },
     { "a commit finds its folder again", other_folder },
     { "S4: a commit keeps symbolic links", through_a_link },
     { "S4: a commit replaces nobody else's file", name_taken_away },
+    { "S4: nor does it write a file first", name_given_away },
     { "a region that cannot be reserved", no_reservation },
     { "S5: one writer; the dead hold nothing", second_writer },
     { "S5: the lock survives commits", lock_survives_commit },

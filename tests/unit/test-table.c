@@ -329,6 +329,63 @@ test_write_through_link (void **state)
   free (table);
 }
 
+static int failing_sync;        /* which of those to come fails, from 1 */
+static ino_t synced[4];
+static bool was_named[4];       /* path was a name of it when it was synced */
+static size_t nr_synced;
+
+/* In place of libc's.  */
+int
+fsync (int fd)
+{
+  struct stat st, named;
+
+  if (fstat (fd, &st) < 0)
+    abort ();
+  nr_synced %= 4;
+  synced[nr_synced] = st.st_ino;
+  was_named[nr_synced++] = stat (path, &named) == 0
+                           && named.st_ino == st.st_ino;
+  if (failing_sync > 0 && --failing_sync == 0)
+    {
+      errno = EIO;
+      return -1;
+    }
+  return 0;
+}
+
+/* A power failure leaves the old table or the new one: the file is synced
+   before it has the name, then the directory.  */
+static void
+test_write_is_durable (void **state)
+{
+  struct cs_table_disk *table = small_table (), *read;
+  struct cs_err err = CS_ERR_INIT;
+  struct stat file, directory;
+
+  (void) state;
+  nr_synced = 0;
+  assert_int_equal (cs_table_write (table, path, &err), 0);
+  assert_int_equal (stat (path, &file), 0);
+  assert_int_equal (stat (folder, &directory), 0);
+  assert_int_equal (nr_synced, 2);
+  assert_true (synced[0] == file.st_ino && !was_named[0]);
+  assert_true (synced[1] == directory.st_ino);
+
+  assert_int_equal (add (table, "liba.so.1", "h"), 3);
+  nr_synced = 0;
+  failing_sync = 1;
+  assert_int_equal (cs_table_write (table, path, &err), -EIO);
+  assert_int_equal (cs_table_read (path, &read, &err), 0);
+  assert_int_equal (read->count, 3);
+  free (read);
+  nr_synced = 0;
+  failing_sync = 2;
+  assert_int_equal (cs_table_write (table, path, &err), -EIO);
+  nr_synced = 0;
+  free (table);
+}
+
 /* Read PATH's LEN bytes from BYTES instead.  */
 static int
 read_bytes (const void *bytes, size_t len)
@@ -717,6 +774,7 @@ main (void)
     TEST (test_write_and_read),
     TEST (test_write_refused),
     TEST (test_write_through_link),
+    TEST (test_write_is_durable),
     TEST (test_damage_at_every_byte),
     TEST (test_truncated_at_every_length),
     TEST (test_read_refused),
