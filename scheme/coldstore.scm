@@ -23,7 +23,45 @@
             set-default-resume-rule!
             default-resume-rule
             before-checkpoint-hook
-            after-resume-hook))
+            after-resume-hook
+            &workspace-error
+            workspace-error?
+            workspace-error-kind
+            workspace-error-text
+            workspace-error-advice))
+
+;; Conditions of the procedures here.  libcs/guile/module.c throws misc-error,
+;; as it does in workspaces of 0.1.0, with the fields as the last argument.
+
+(define &workspace-error
+  (make-exception-type '&workspace-error &error '(kind text advice)))
+
+(define make-workspace-error (record-constructor &workspace-error))
+
+(define workspace-error? (exception-predicate &workspace-error))
+
+(define (field-of-workspace-error name)
+  (exception-accessor &workspace-error
+                      (record-accessor &workspace-error name)))
+
+(define workspace-error-kind (field-of-workspace-error 'kind))
+(define workspace-error-text (field-of-workspace-error 'text))
+(define workspace-error-advice (field-of-workspace-error 'advice))
+
+;; Call THUNK, and add a workspace error to the exception that it raises.
+(define (with-workspace-errors thunk)
+  (with-exception-handler
+   (lambda (exception)
+     (let* ((arguments (exception-args exception))
+            (fields (and (eq? (exception-kind exception) 'misc-error)
+                         (= (length arguments) 4)
+                         (list-ref arguments 3))))
+       (raise-exception
+        (if fields
+            (make-exception (apply make-workspace-error fields) exception)
+            exception))))
+   thunk
+   #:unwind? #t))
 
 (define (workspace-file)
   "Return the name of the store this workspace was resumed from, as it was
@@ -60,7 +98,7 @@ one.  The store remembers it."
     (scm-error 'wrong-type-arg "set-workspace-history!"
                "Not a number of generations: ~S" (list number)
                (list number)))
-  (%set-workspace-history! number))
+  (with-workspace-errors (lambda () (%set-workspace-history! number))))
 
 (define (workspace-saved?)
   "Is what this process does to the workspace saved, or is it --ephemeral,
@@ -76,7 +114,7 @@ or #f if it did not."
   "Save the workspace as it is now and go on.  Return the new generation; it
 is on stable storage then.  Raise an error if it cannot be saved: the last
 generation stands."
-  (%checkpoint!))
+  (with-workspace-errors %checkpoint!))
 
 (define nothing (make-symbol "nothing"))
 
@@ -95,10 +133,10 @@ status 0.  Raise an error if this cannot be done: then nothing has changed."
                "Only the last commit can be gone back to, not ~S: make a \
 workspace of that generation (cs-create --from)"
                (list expression) (list expression)))
-  (%rollback! (and (not (eq? expression nothing))
+  (let ((text (and (not (eq? expression nothing))
                    (call-with-output-string
-                     (lambda (port) (write expression port))))
-              (in-repl?)))
+                     (lambda (port) (write expression port))))))
+    (with-workspace-errors (lambda () (%rollback! text (in-repl?))))))
 
 (define (resume-report)
   "Return what was not at this resume as the last process had left it, as a

@@ -45,6 +45,7 @@
   F (current_warning_port)                                              \
   F (display)                                                           \
   F (end_input)                                                         \
+  F (error)                                                             \
   F (fdes_to_port)                                                      \
   F (file_port_p)                                                       \
   F (fluid_set_x)                                                       \

@@ -2,6 +2,7 @@
 /* module.c -- the Scheme modules (coldstore), (coldstore repl), (coldstore
    threads) and (coldstore environment).  */
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,12 +20,55 @@
 #include "process/process.h"
 #include "report.h"
 
-/* Raises.  */
+static SCM
+list (const SCM *elements, size_t nr)
+{
+  SCM result = SCM_EOL;
+
+  while (nr-- > 0)
+    result = scm.cons (elements[nr], result);
+  return result;
+}
+
+/* The symbol that workspace-error-kind returns for CODE.  */
+static const char *
+error_kind (int code)
+{
+  switch (-code)
+    {
+    case CS_E_REFUSED:
+    case CS_E_MISUSE:
+      return "refused";
+    case CS_E_HELD:
+      return "held";
+    case CS_E_DAMAGED:
+      return "damaged";
+    case CS_E_INCOMPATIBLE:
+      return "incompatible";
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+      return "no-space";
+    default:
+      return "system";
+    }
+}
+
+/* Raises.  The key and the first three arguments are those of misc-error, as
+   in workspaces of 0.1.0; (coldstore) makes a workspace error of the last
+   argument.  */
 static void
 fail (const char *procedure, const struct cs_err *err)
 {
-  scm.misc_error (procedure, "~A",
-                  scm.cons (scm.from_locale_string (err->text), SCM_EOL));
+  SCM text = scm.from_locale_string (err->text);
+  SCM advice = err->advice[0] ? scm.from_locale_string (err->advice)
+                              : SCM_BOOL_F;
+
+  scm.error (scm.from_utf8_symbol ("misc-error"), procedure, "~A",
+             list (&text, 1),
+             list ((const SCM[]) {
+               scm.from_utf8_symbol (error_kind (err->code)), text, advice
+             }, 3));
 }
 
 static SCM
@@ -54,16 +98,6 @@ static SCM
 workspace_generation (void)
 {
   return scm.from_uint64 (cs_store_superblock (cs_process.store)->generation);
-}
-
-static SCM
-list (const SCM *elements, size_t nr)
-{
-  SCM result = SCM_EOL;
-
-  while (nr-- > 0)
-    result = scm.cons (elements[nr], result);
-  return result;
 }
 
 /* When the last commit was made, what the store takes up on disk, how many
@@ -231,8 +265,9 @@ cs_module_trampoline (const struct cs_module_disk *image, const char *name)
 {
   size_t i = 0;
 
-  while (strcmp (primitives[i].name, name) != 0)
+  while (i < NR_PRIMITIVES && strcmp (primitives[i].name, name) != 0)
     i++;
+  assert (i < NR_PRIMITIVES);
   return cs_intern_trampoline (cs_process.table, image->entries[i]);
 }
 

@@ -85,6 +85,13 @@ killed ()
     run --separate-stderr bounded cs-run $option "$STORE" -c '((@ (coldstore) checkpoint!))' < /dev/null
     [ "$status" -eq 1 ]
     complained 'was not started to save it'
+    run --separate-stderr bounded cs-run $option "$STORE" -c "(use-modules (coldstore))
+      (with-exception-handler
+        (lambda (e) (write (list (workspace-error? e) (workspace-error-kind e) (workspace-error-text e) (workspace-error-advice e))))
+        checkpoint! #:unwind? #t)
+      (write (catch 'misc-error (lambda () (set-workspace-history! 3)) (lambda (key procedure . rest) procedure)))" < /dev/null
+    [ "$status" -eq 0 ] || show
+    [[ $output == *"(#t refused \"cannot save '"*"to save it\" #f)\"set-workspace-history!\"" ]] || show
   done
 }
 

@@ -90,6 +90,23 @@ one_failure ()
   one_failure fsync:1:5 'sync its folder: Input/output error'
 }
 
+@test "a program tells from the error what kind of failure it was" {
+  local each kind
+
+  for each in log:1:28=no-space log:1:122=no-space log:2:5=system; do
+    kind=${each#*=}
+    failing_run "${each%=*}" "
+      (with-exception-handler
+        (lambda (e)
+          (tell (workspace-error? e) (workspace-error-kind e)
+                (equal? (workspace-error-text e) (checkpoint-failure))))
+        (lambda () (set! x 2) (checkpoint!))
+        #:unwind? #t)"
+    [ "$status" -eq 0 ] || show
+    says "(#t $kind #t)"
+  done
+}
+
 @test "a checkpoint that cannot be put into the image yet is one all the same" {
   failing_run fdatasync:2:5 '(begin (set! x 2) (tell (save!)) (end))'
   [ "$status" -eq 137 ] || show
