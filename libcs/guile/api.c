@@ -62,16 +62,20 @@ is_usable (const struct cs_guile_api_disk *kept)
 static int
 look_up (const struct cs_library_set *set, struct cs_err *err)
 {
-  void *handle = set->items[set->nr_base - 1].handle;
+  const struct cs_library_loaded *interpreter = &set->items[set->nr_base - 1];
   void *addr;
 
   for (size_t i = 0; i < NR_WANTED; i++)
     {
-      addr = dlsym (handle, wanted[i].name);
+      addr = dlsym (interpreter->handle, wanted[i].name);
       if (!addr)
-        return cs_err_set (err, CS_E_INCOMPATIBLE,
-                           "the interpreter has no '%s'",
-                           wanted[i].name);
+        {
+          cs_err_set (err, CS_E_INCOMPATIBLE, "'%s' is not the library of Guile"
+                      " 3.0: it has no '%s'", interpreter->library->soname,
+                      wanted[i].name);
+          return cs_err_advise (err, "name the file of libguile-3.0.so.1 with"
+                                " --libguile");
+        }
       *(void **) wanted[i].cell = addr;
     }
   return 0;

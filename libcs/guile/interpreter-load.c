@@ -98,7 +98,11 @@ cs_interpreter_load (struct cs_store *store, struct cs_table_disk *table,
 
   cs_process.find = loading.find;
   if (code == 0)
-    code = cs_library_load (&loading, resume, err);
+    {
+      code = cs_library_load (&loading, resume, err);
+      if (code != 0 && resume)
+        cs_err_prefix (err, "'%s'", cs_store_path (store));
+    }
   if (code == 0)
     code = cs_imports_bind (store, &cs_process.libraries,
                             cs_interpreter_replacement, &changed, err);

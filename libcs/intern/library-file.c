@@ -44,9 +44,21 @@ copy_all (int from, int to)
   return 0;
 }
 
-/* Load a copy of FD in DIRECTORY.  */
 static void *
-open_copy (int fd, const char *directory, int flags)
+open_path (const char *path, int flags, const char *soname, struct cs_err *err)
+{
+  void *handle = dlopen (path, flags);
+
+  if (!handle)
+    cs_err_set (err, CS_E_INCOMPATIBLE, "cannot load '%s': %s", soname,
+                dlerror ());
+  return handle;
+}
+
+/* Load a copy of FD in DIRECTORY.  ERR is left alone if there can be none.  */
+static void *
+open_copy (int fd, const char *directory, int flags, const char *soname,
+           struct cs_err *err)
 {
   char path[64];
   void *handle = NULL;
@@ -57,7 +69,7 @@ open_copy (int fd, const char *directory, int flags)
   if (copy < 0)
     return NULL;
   if (copy_all (fd, copy) == 0)
-    handle = dlopen (path, flags);
+    handle = open_path (path, flags, soname, err);
   unlink (path);
   close (copy);
   return handle;
@@ -81,16 +93,14 @@ cs_library_open_file (int fd, size_t number, const char *soname, int flags,
   void *handle;
 
   make_path (path, number, fd);
-  handle = dlopen (path, flags);
+  handle = open_path (path, flags, soname, err);
   if (handle)
     return handle;
-  cs_err_set (err, CS_E_INCOMPATIBLE, "cannot load '%s': %s", soname,
-              dlerror ());
   cs_err_advise_space (err);
   if (access (path, F_OK) == 0)
     return NULL;
   for (size_t i = 0; !handle && i < NR_DIRECTORIES; i++)
-    handle = open_copy (fd, directories[i], flags);
+    handle = open_copy (fd, directories[i], flags, soname, err);
   if (!handle)
     cs_err_advise (err, "mount /proc, or let files be written to /tmp");
   return handle;

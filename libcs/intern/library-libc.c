@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* library-libc.c -- telling that this system's C library is too old for a
-   store.
+/* library-libc.c -- telling what this system lacks for a store: a newer C
+   library, or a library that the store does not carry.
 
    The carried libraries need nothing of the system but libc's own libraries,
    and of these nothing newer than what they had when they were carried.
    ld.so refuses an older libc by the version of a symbol, in the words of
    its locale; what a user can act on is which libc there is and which one is
-   needed.  */
+   needed.  A store that was made to carry less (cs-create --bundle=none) needs
+   the system's libffi and others besides.  */
 
 #include <ctype.h>
 #include <gnu/libc-version.h>
@@ -36,6 +37,22 @@ find_newest (const struct cs_elf *elf)
   return newest;
 }
 
+/* ERR has ld.so's message.  It names the library that ELF needs and that ld.so
+   cannot find, or not in the version that ELF needs.  */
+static void
+advise_missing (const struct cs_elf *elf, struct cs_err *err)
+{
+  const char *soname;
+
+  for (size_t i = 0; i < cs_elf_nr_needed (elf); i++)
+    {
+      soname = cs_elf_needed (elf, i);
+      if (strstr (err->text, soname))
+        cs_err_advise (err, "install %.200s again: the store does not carry it"
+                       " (cs-inspect --libraries lists what it needs)", soname);
+    }
+}
+
 int
 cs_library_explain (const char *soname, const void *copy, size_t len,
                     struct cs_err *err)
@@ -55,6 +72,8 @@ cs_library_explain (const char *soname, const void *copy, size_t len,
       cs_err_advise (err, "use the store on a system with glibc %s or later,"
                      " like the one that it was made on", wanted);
     }
+  else
+    advise_missing (elf, err);
   cs_elf_close (elf);
   return err->code;
 }

@@ -61,7 +61,8 @@ int cs_library_make_files (struct cs_library_file *files, size_t nr,
                            struct cs_err *err);
 
 /* library-libc.c: ld.so has refused SONAME, whose copy of LEN bytes is at
-   COPY.  If today's libc is older than it needs, ERR says so instead.
+   COPY.  If today's libc is older than it needs, ERR says so instead; if
+   ERR names another library that it needs, ERR advises to install that one.
    Returns ERR's code.  */
 int cs_library_explain (const char *soname, const void *copy, size_t len,
                         struct cs_err *err);

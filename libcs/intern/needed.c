@@ -275,7 +275,8 @@ open_needed (struct cs_elf_list *list, const struct cs_elf *needs,
   cs_err_set (err, CS_E_INCOMPATIBLE,
               "cannot find '%.200s', which '%.300s' needs and the policy "
               "carries", soname, cs_elf_path (needs));
-  cs_err_advise (err, "name the file of %.200s as well", soname);
+  cs_err_advise (err, "install it where ld.so looks for libraries; to"
+                 " cs-intern its file can be given as well");
   return -CS_E_INCOMPATIBLE;
 }
 

@@ -404,10 +404,14 @@ bad.pol:3:1: unknown rule 'nonsense'; rules are $rules"
   [ "$status" -eq 4 ] || [ "$status" -eq 5 ] || differ 'wanted 4 or 5'
   printed '' && complained_part "'text.so'" && well_formed
   [ ! -e a.store ]
+  try cs-create --libguile "$(library_of libm.so.6)" a.store
+  refused 5 "'libm.so.6' is not the library of Guile 3.0"
+  complained_part --libguile
+  [ ! -e a.store ]
 }
 
 @test "--table does not say that rules match nothing" {
-  cs-intern -q -o guile.cst "$(libguile)" 3>&-
+  cs-intern -q -o guile.cst "$(library_of libguile-3.0.so.1)" 3>&-
   try cs-create --table guile.cst a.store
   ended 0
   quiet
@@ -416,11 +420,10 @@ bad.pol:3:1: unknown rule 'nonsense'; rules are $rules"
   printed works
 }
 
-# Print where the system's interpreter is, as ld.so knows it.
-libguile ()
+# Print where ld.so finds guile's library $1.
+library_of ()
 {
-  /sbin/ldconfig -p | sed -n 's/.*libguile-3.0.so.1 .*x86-64.* => //p' \
-    | head -n 1
+  ldd "$(type -p guile)" | sed -n "s/.*$1 => \([^ ]*\) .*/\1/p"
 }
 
 # A source with something in it.

@@ -251,7 +251,7 @@ bad.pol:4:18: replacement '[' is not of the form NAMESPACE:NAME, as in store:mal
   ended 5
   printed ''
   complained "cs-intern: cannot find 'liba.so.1', which './libb.so.1' needs and the policy carries
-  name the file of liba.so.1 as well"
+  install it where ld.so looks for libraries; to cs-intern its file can be given as well"
 }
 
 @test "a needed library that is found damaged is not passed over" {

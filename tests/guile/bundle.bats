@@ -181,6 +181,17 @@ END
   [ "$status" -eq 1 ] || show
 }
 
+@test "a library that is not carried has gone: its name, the store's, and advice" {
+  bounded cs-create --bundle=none none.store < /dev/null
+  STORE=$BATS_TEST_TMPDIR/none.store
+  bare_root
+  run --separate-stderr bounded "${enter[@]}" /cs-run /s.store -c 1 < /dev/null
+  [ "$status" -eq 125 ] || show
+  complained "cs-run: '/s.store': cannot load 'libguile-3.0.so.1': lib"
+  complained $'\n  install lib'
+  complained ' again: the store does not carry it'
+}
+
 @test "a clone and a restored backup carry the same" {
   cs-create --from="$STORE" clone.store
   cs-backup -o all.gz "$STORE"
