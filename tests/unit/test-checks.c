@@ -211,6 +211,78 @@ image_without_its_record (void)
   CHECK (try_open (CS_STORE_READ, &err) == -CS_E_DAMAGED);
 }
 
+/* L3.  What was left of a log that was applied long ago.  */
+static void
+log_of_before (void)
+{
+  struct cs_superblock_disk sb;
+  struct cs_store *store;
+  char value;
+
+  make_log (2, 2);
+  sb = head.superblock;
+  sb.generation = 3;
+  cs_superblock_seal (&sb);
+  patch (0, &sb, sizeof sb);
+  patch (CS_STORE_SLOT_LEN, &sb, sizeof sb);
+  CHECK (newest_generation () == 3);
+  store = open_mode (CS_STORE_EPHEMERAL);
+  value = store->image[list[0].page * PAGE + 8];
+  CHECK (list[0].sum && value == 0);
+}
+
+static void
+put_mark (uint64_t generation, uint64_t applying, uint32_t flip)
+{
+  struct cs_mark_disk mark = {
+    .generation = generation, .applying = applying
+  };
+
+  mark.crc = (uint32_t) crc32 (0, (const Bytef *) &mark,
+                               offsetof (struct cs_mark_disk, crc)) ^ flip;
+  patch (CS_STORE_MARK_OFF, &mark, sizeof mark);
+}
+
+/* A4, L9.  A mark that is not as it was written, or of another generation's
+   image, says nothing.  */
+static void
+marks (void)
+{
+  make_log (2, 2);
+  put_mark (1, 99, 0);
+  CHECK (try_open (CS_STORE_READ, &err) == -CS_E_DAMAGED);
+  put_mark (1, 99, 1);
+  CHECK (newest_generation () == 2);
+  for (uint64_t generation = 0; generation < 4; generation++)
+    if (generation != 1)
+      {
+        put_mark (generation, 99, 0);
+        CHECK (newest_generation () == 2);
+      }
+  put_mark (1, 2, 0);
+  CHECK (newest_generation () == 2);
+}
+
+static void
+padding_is_zero (void)
+{
+  static char page[PAGE], zeros[PAGE];
+  struct cs_store *store;
+  char *heap = make_heap (&store);
+
+  for (size_t i = 0; i < PAGES; i++)
+    heap[i * PAGE + 8] = 1;
+  commit_ok (store);
+  record_off = cs_log_off (store) + store->log.len;
+  heap[8] = 2;
+  commit_ok (store);
+  peek (record_off, &head, sizeof head);
+  CHECK (head.superblock.generation == 3 && head.nr < PAGES);
+  peek (record_off + cs_record_index (&head), page, PAGE);
+  CHECK (memcmp (page + head.nr * sizeof *list, zeros,
+                 PAGE - head.nr * sizeof *list) == 0);
+}
+
 /* The image of a record's superblock is longer than the file.  */
 static void
 image_longer_than_file (void)
@@ -551,6 +623,9 @@ main (void)
     { "L2: a log that begins too late", log_begins_too_late },
     { "L3: a damaged record of the image's own generation",
       image_without_its_record },
+    { "L3: an older log than the image counts for nothing", log_of_before },
+    { "A4: marks that count, and marks that do not", marks },
+    { "an index ends with zeros", padding_is_zero },
     { "an image that is longer than its file", image_longer_than_file },
     { "only zeros have the sum 0", sum_of_a_page_is_not_zero },
     { "a page that changed, but not its sum, is written", equal_sums },

@@ -89,6 +89,7 @@ one_slot_is_enough (void)
         byte ^= 0x41;
         patch (off, &byte, 1);
         CHECK (try_open (CS_STORE_READ, &err) == 0 && file_says ("x"));
+        CHECK (err.code == 0 && !err.text[0] && !err.advice[0]);
         byte ^= 0x41;
         patch (off, &byte, 1);
       }
@@ -226,7 +227,8 @@ impossible_superblocks (void)
     { 48, (uint64_t) 0 - 4096, "committed length" },
     { 48, (uint64_t) 1 << 24, "expected a file of at least 83951616 bytes" },
     { 48, 4096, "directory at offset 0 of the image" },
-    { 56, 4096, "directory: expected 0, found 4096" }
+    { 56, 4096, "directory: expected 0, found 4096" },
+    { 96, CS_STORE_HISTORY, "start of the log: expected behind the image" }
   };
   struct cs_superblock_disk sb;
 

@@ -831,6 +831,85 @@ stores_are_not_open (void)
   _exit (0);
 }
 
+/* Ranges, beside the store's numbers.  */
+static void
+close_ranges (void)
+{
+  int own, low, next;
+
+  begin ();
+  own = cs_store_next_descriptor (cs_process.store, 0);
+  CHECK (cs_numbers_open ("data", O_RDWR | O_CREAT, 0600) >= 3);
+  low = cs_numbers_open ("data", O_RDWR);
+  next = own + 1;
+  while (cs_store_owns_descriptor (cs_process.store, next))
+    next++;
+  CHECK (low >= 3 && low + 1 < own && cs_numbers_dup2 (low, next) == next);
+  CHECK (cs_numbers_close_range (3, (unsigned) low - 1, 0) == 0);
+  CHECK (fcntl (low, F_GETFD) >= 0 && fcntl (low - 1, F_GETFD) < 0);
+  CHECK (cs_numbers_has (low) && !cs_numbers_has (low - 1));
+  /* One that begins with a number of the store's.  */
+  CHECK (cs_numbers_close_range ((unsigned) own, (unsigned) next, 0) == 0);
+  CHECK (fcntl (next, F_GETFD) < 0 && !cs_numbers_has (next));
+  CHECK (fcntl (low, F_GETFD) >= 0);
+  CHECK (cs_store_owns_descriptor (cs_process.store, own));
+  commit_ok (cs_process.store);
+}
+
+static bool is_old_kernel;
+
+/* In place of libc's.  */
+int
+close_range (unsigned int first, unsigned int last, int flags)
+{
+  if (!is_old_kernel)
+    return (int) syscall (SYS_close_range, first, last, flags);
+  errno = ENOSYS;
+  return -1;
+}
+
+static void
+close_ranges_one_by_one (void)
+{
+  is_old_kernel = true;
+  close_ranges ();
+}
+
+/* Whose numbers are which.  */
+static void
+own_numbers (void)
+{
+  static const struct
+  {
+    void *of_libc, *ours;
+  } guards[] = {
+    { close, cs_numbers_close }, { dup, cs_numbers_dup },
+    { dup2, cs_numbers_dup2 }, { dup3, cs_numbers_dup3 },
+    { fcntl, cs_numbers_fcntl }, { closefrom, cs_numbers_close_from }
+  };
+  struct stat st;
+  int fd;
+
+  begin ();
+  for (size_t i = 0; i < sizeof guards / sizeof *guards; i++)
+    CHECK (cs_numbers_guard (guards[i].of_libc) == guards[i].ours);
+  fd = make_file ("data", "mine");      /* not by a call of the program's */
+  CHECK (cs_numbers_dup2 (fd, fd) == fd && !cs_numbers_has (fd));
+  /* Standard input was not there when the process began.  */
+  CHECK (close (0) == 0 && cs_numbers_open ("data", O_RDONLY) == 0);
+  CHECK (!cs_numbers_has (0));
+  CHECK (cs_numbers_close (0) == 0 && cs_numbers_has (0));
+  /* While the last process is taken down.  */
+  cs_process.weeding = true;
+  CHECK (cs_numbers_close (fd) == 0 && fcntl (fd, F_GETFD) >= 0);
+  cs_process.weeding = false;
+  CHECK (cs_numbers_close (fd) == 0 && fcntl (fd, F_GETFD) < 0);
+  umask (022);
+  fd = cs_numbers_open (".", O_TMPFILE | O_RDWR, 0640);
+  CHECK (fd >= 0 ? fstat (fd, &st) == 0 && (st.st_mode & 0777) == 0640
+                 : errno == EOPNOTSUPP);
+}
+
 static void
 stores_numbers (void)
 {
@@ -1136,6 +1215,9 @@ static const struct test_case cases[] = {
     number_beyond_limit },
   { "a port beyond the limit moves", port_beyond_limit },
   { "the store's own are not open for the program", stores_numbers },
+  { "ranges of numbers are closed up to their ends", close_ranges },
+  { "the same by a kernel without such a call", close_ranges_one_by_one },
+  { "which numbers the program got", own_numbers },
   { "an inherited number stays what it is", inherited_number },
   { "an inherited number that a lost port had is the parent's",
     inherited_lost },

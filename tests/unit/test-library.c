@@ -9,6 +9,8 @@
 #include "store-fixture.h"
 
 #include "guile/inspect.h"
+#include "guile/interpreter.h"
+#include "guile/roots.h"
 #include "intern/imports.h"
 #include "intern/intern.h"
 #include "intern/library-private.h"
@@ -1005,6 +1007,55 @@ inspected (void)
     }
 }
 
+/* Where the collector would begin: words that lead to the heap count, those
+   that lead to what is not the interpreter's do not.  */
+
+static void
+leave_roots (void)
+{
+  struct cs_err err;
+  uint64_t *guile;
+  void *addr;
+  char *heap;
+
+  CHECK (carry (policy_text, &err) == 0);
+  CHECK (cs_store_section_create (store, "guile",
+                                  sizeof (struct cs_guile_disk), RW, &addr)
+         == 0);
+  heap = cs_store_map (store, 4 * PAGE, RW, CS_EXTENT_HEAP);
+  CHECK (heap);
+  guile = addr;
+  guile[2] = (uintptr_t) heap;
+  guile[3] = (uintptr_t) heap + 4 * PAGE - 1;
+  guile[4] = (uintptr_t) guile;
+  guile[5] = (uintptr_t) store->image;
+  guile[6] = (uintptr_t) store->image + store->superblock.reserved - 1;
+  guile[7] = (uintptr_t) store->image - 1;
+  save_and_leave ();
+}
+
+static void
+find_roots (void)
+{
+  static struct cs_root_range ranges[CS_ROOT_RANGES_MAX];
+  struct cs_err err = CS_ERR_INIT;
+  size_t nr;
+
+  store = open_mode (CS_STORE_READ);
+  CHECK (cs_root_ranges (store, ranges, &nr, &err) == 0 && nr == 3);
+  CHECK (strcmp (ranges[0].name, FIRST) == 0
+         && strcmp (ranges[1].name, SECOND) == 0
+         && strcmp (ranges[2].name, "guile") == 0);
+  CHECK (ranges[2].nr_pointers == 2);
+}
+
+static void
+roots (void)
+{
+  CHECK (in_child (leave_roots) == 0);
+  CHECK (in_child (find_roots) == 0);
+}
+
 /* L4, for a library of the interpreter.  */
 
 static int (*instructions (void)) (void)
@@ -1309,6 +1360,7 @@ static const struct test_case cases[] = {
   { "damaged slots, floats and headers", damaged_entries },
   { "a library that restarts decides again what it decided for one processor",
     restarted },
+  { "words that are roots, and words that are not", roots },
   { "--check finds what is damaged of libraries and symbols, and counts it",
     inspected },
   { "a word that is written later is protected again", late_words },

@@ -865,6 +865,62 @@ clone_of_a_generation (void)
   CHECK (!is_kept (1));         /* another store's history */
 }
 
+/* Memory of the process's own that ends where it was asked to.  */
+static void *
+mmap_exactly (void *addr, size_t len, int prot, int flags, int fd, off_t off)
+{
+  char *p;
+
+  if (addr || !(flags & MAP_ANONYMOUS) || !(prot & PROT_WRITE))
+    return mmap (addr, len, prot, flags, fd, off);
+  p = mmap (NULL, len + PAGE, PROT_NONE, flags, -1, 0);
+  return p == MAP_FAILED || mprotect (p, len, prot) < 0 ? MAP_FAILED : p;
+}
+
+/* Many pages in one run are written in parts that have room.  */
+static void
+long_runs (void)
+{
+  struct cs_store *store;
+  char *heap = make_and_reopen (&store);
+
+  cs_sys.mmap = mmap_exactly;
+  for (int g = 2; g <= 4; g++)
+    {
+      memset (heap + PAGE, g, 1000 * PAGE);
+      commit_ok (store);
+      settle_ok (store);
+    }
+  close_and_unmap (store);
+  for (int g = 2; g <= 4; g++)
+    {
+      CHECK (cs_store_open_at (STORE, CS_STORE_EPHEMERAL, (uint64_t) g,
+                               &store, &err) == 0);
+      for (size_t i = 1; i <= 1000; i++)
+        CHECK (heap[i * PAGE] == g && heap[i * PAGE + PAGE - 1] == g);
+      close_and_unmap (store);
+    }
+}
+
+/* No more and no less of a log that is applied at once.  */
+static void
+history_of_a_log (void)
+{
+  struct cs_generation list[8];
+  struct cs_store *store;
+
+  make_and_reopen (&store);
+  cs_store_set_history (store, 3);
+  for (uint64_t g = 2; g <= 8; g++)
+    {
+      say_number (store, g);
+      commit_ok (store);
+    }
+  settle_ok (store);
+  check_history (5, 8);
+  CHECK (!is_kept (4) && cs_store_history (store, list, 8) == 4);
+}
+
 static void
 history_length (void)
 {
@@ -920,6 +976,8 @@ main (void)
     { "H2: older generations can be opened", history },
     { "H2: the same while they are in the log", history_in_the_log },
     { "a copy of an older generation", clone_of_a_generation },
+    { "the same of generations that are applied at once", history_of_a_log },
+    { "long runs of pages", long_runs },
     { "the length of the history", history_length }
   };
 

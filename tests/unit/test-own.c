@@ -217,6 +217,50 @@ child_closes_all (void)
   CHECK (file_says ("one"));
 }
 
+static int
+no_share (int fd, int command, struct flock *lock)
+{
+  if (lock->l_type != F_RDLCK)
+    return fcntl (fd, command, lock);
+  errno = ENOLCK;
+  return -1;
+}
+
+/* A child that could not have the lock keeps its image all the same.  */
+static void
+child_without_lock (void)
+{
+  const struct cs_sys real = cs_sys;
+  struct cs_store *store;
+  int go[2], status;
+  size_t len;
+  char byte;
+  pid_t pid;
+
+  make_store ("zero");
+  store = open_mode (CS_STORE_WRITE);
+  CHECK (pipe (go) == 0);
+  cs_sys.lock = no_share;
+  cs_store_hold (store);
+  pid = fork ();
+  if (pid == 0)
+    {
+      cs_store_disown (store);
+      CHECK (read (go[0], &byte, 1) == 1);
+      CHECK (strcmp (cs_store_section (store, "words", &len), "zero") == 0);
+      _exit (0);
+    }
+  cs_store_release (store);
+  cs_sys = real;
+  say (store, "one");
+  commit_ok (store);
+  CHECK (cs_store_apply (store, &err) == 0 && store->log.len > 0);
+  CHECK (write (go[1], "x", 1) == 1);
+  CHECK (waitpid (pid, &status, 0) == pid && status == 0);
+  close_and_unmap (store);
+  CHECK (file_says ("one"));
+}
+
 /* So does a reader that maps the image.  */
 static void
 reader_closes_all (void)
@@ -412,6 +456,8 @@ main (void)
     { "D3: a file that was moved is not mistaken", moved_away },
     { "D1: a whole new file stays locked", new_file },
     { "D1: a child that closes all keeps its image", child_closes_all },
+    { "a child for which there is no lock keeps its image",
+      child_without_lock },
     { "D1: a reader that closes all keeps its image", reader_closes_all },
     { "D1: a killed writer's lock is free, its child has none",
       killed_writer },

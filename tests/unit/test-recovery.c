@@ -90,6 +90,42 @@ ends_of_logs (void)
     }
 }
 
+static bool mark_is_pending;
+static unsigned nr_image_writes;
+
+static ssize_t
+watch_mark (int fd, const void *buf, size_t len, off_t off)
+{
+  if (off == CS_STORE_MARK_OFF)
+    mark_is_pending = true;
+  else if (off >= CS_STORE_SUMS_OFF && off < log_off)
+    {
+      CHECK (!mark_is_pending);
+      nr_image_writes++;
+    }
+  return pwrite (fd, buf, len, off);
+}
+
+static int
+watch_sync_of_mark (int fd)
+{
+  mark_is_pending = false;
+  return fdatasync (fd);
+}
+
+/* A4: the mark is on stable storage before the image changes.  */
+static void
+mark_comes_first (void)
+{
+  struct cs_store *store = start (2);
+
+  log_off = (off_t) cs_log_off (store);
+  commit_number (store, 3);
+  cs_sys.pwrite = watch_mark;
+  cs_sys.fdatasync = watch_sync_of_mark;
+  CHECK (cs_store_apply (store, &err) == 0 && nr_image_writes > 0);
+}
+
 static int
 fail_once (int fd)
 {
@@ -217,6 +253,47 @@ cut_off_and_removed (void)
   store = open_mode (CS_STORE_READ);
   CHECK (cs_store_history (store, list, 16) == 1
          && list[0].generation == 3);
+}
+
+static off_t image_off;
+static bool image_changed;
+
+static ssize_t
+die_with_image_changed (int fd, const void *buf, size_t len, off_t off)
+{
+  image_changed = image_changed || (off >= image_off && off < log_off);
+  if (image_changed && off < CS_STORE_LOCK_OFF)
+    _exit (0);
+  return pwrite (fd, buf, len, off);
+}
+
+static void
+die_without_history (void)
+{
+  struct cs_store *store = open_mode (CS_STORE_WRITE);
+
+  commit_number (store, store->superblock.generation + 1);
+  image_off = (off_t) cs_store_image_off (&store->superblock);
+  log_off = (off_t) cs_log_off (store);
+  cs_sys.pwrite = die_with_image_changed;
+  cs_store_apply (store, &err);
+  CHECK (!"to be reached");
+}
+
+/* The same where something is in the way of a history.  */
+static void
+cut_off_without_history (void)
+{
+  struct cs_store *store = start (3);
+
+  close_and_unmap (store);
+  CHECK (nftw (STORE "-history", remove_entry, 16, FTW_DEPTH | FTW_PHYS)
+         == 0);
+  close (open (STORE "-history", O_WRONLY | O_CREAT, 0600));
+  CHECK (in_child (die_without_history) == 0);
+  CHECK (cs_store_open_at (STORE, CS_STORE_READ, 3, &store, &err)
+         == -CS_E_REFUSED);
+  CHECK (file_says ("4"));
 }
 
 static ino_t synced[64];
@@ -574,10 +651,13 @@ main (void)
     { "A2: a log is not written over before its end is synced",
       ends_of_logs },
     { "A2: the same when that sync fails", end_cannot_be_synced },
+    { "A4: the image is marked before it changes", mark_comes_first },
     { "H2: applying is cut off, and others commit", cut_off },
     { "H1: the same, and the history becomes longer",
       cut_off_before_more_history },
     { "H2: the same, and the history is removed", cut_off_and_removed },
+    { "H2: the same without a history, as something is in its place",
+      cut_off_without_history },
     { "H1: syncs that a killed process left out", syncs_left_out },
     { "a heap that grows to where the log was is empty", growth },
     { "L8: what older logs left is cut off before there is a record",

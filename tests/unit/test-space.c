@@ -590,6 +590,18 @@ mprotect_and_signal (void *addr, size_t len, int prot)
   return r;
 }
 
+static ssize_t
+pwrite_and_signal (int fd, const void *buf, size_t len, off_t off)
+{
+  ssize_t n;
+
+  in_range = true;
+  raise (SIGUSR1);
+  n = pwrite (fd, buf, len, off);
+  in_range = false;
+  return n;
+}
+
 /* No thread is stopped while it has the lock that a collector needs.  */
 static void
 signals_wait (void)
@@ -611,6 +623,29 @@ signals_wait (void)
          && in_handler);
   in_handler = false;
   CHECK (cs_store_unmap (store, a, PAGE) == 0 && in_handler);
+}
+
+/* Nor one that has the lock which a commit needs.  */
+static void
+signals_wait_for_apply (void)
+{
+  struct cs_err err = CS_ERR_INIT;
+  struct cs_store *store = create (false);
+  char *a = map_pages (store, 4);
+
+  commit_ok (store);
+  signal (SIGUSR1, note_signal);
+  cs_sys.pwrite = pwrite_and_signal;
+  for (int i = 1; i < 3; i++)
+    {
+      a[PAGE] = (char) i;
+      in_handler = false;
+      commit_ok (store);
+      CHECK (in_handler);
+      in_handler = false;
+      CHECK (cs_store_apply (store, &err) == 0 && store->log.len == 0);
+      CHECK (in_handler);
+    }
 }
 
 static void
@@ -688,6 +723,8 @@ main (void)
     { "thousands of extents", many_extents },
     { "threads and signals", threads_share_a_region },
     { "a signal waits until the region is whole again", signals_wait },
+    { "the same while a commit is put into the image",
+      signals_wait_for_apply },
     { "S5: hold, fork, disown", hold_brackets_a_fork },
     { "view wants one readable extent", view_wants_one_extent }
   };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* test-stop.c -- threads are stopped while an image is written, and where.  */
 
+#include <semaphore.h>
 #include <stdatomic.h>
 
 #include "process-fixture.h"
@@ -456,12 +457,15 @@ wait_its_time (void *argument)
 
   cs_stop_settled ();
   begin_time = milliseconds ();
+  errno = 0;
   atomic_fetch_add (&turns[0], 1);
   if (argument)
     CHECK (cs_stop_select (0, NULL, NULL, NULL, &timeout) == 0);
   else
     CHECK (cs_stop_poll (NULL, 0, 200) == 0);
   CHECK (milliseconds () - begin_time >= 199);
+  CHECK (errno == 0);           /* libguile would wait once more for EINTR */
+  atomic_fetch_add (&turns[1], 1);
   return NULL;
 }
 
@@ -481,6 +485,28 @@ waits_are_not_cut (void)
       cs_process_release_threads ();
       poll (NULL, 0, 2);
     }
+  join (a);
+  join (b);
+}
+
+/* Stops that go on and on do not make a wait longer: nothing but these ends the
+   test.  */
+static void
+waits_end (void)
+{
+  pthread_t a, b;
+
+  begin ();
+  a = start (wait_its_time, "select");
+  b = start (wait_its_time, NULL);
+  wait_until (&turns[0], 2);
+  for (int round = 0; round < 1500 && atomic_load (&turns[1]) < 2; round++)
+    {
+      CHECK (cs_process_stop_threads (0) == 0);
+      cs_process_release_threads ();
+      poll (NULL, 0, 5);
+    }
+  CHECK (atomic_load (&turns[1]) == 2);
   join (a);
   join (b);
 }
@@ -523,6 +549,116 @@ other_signals (void)
       pthread_kill (thread, SIGUSR1);
       poll (NULL, 0, 1);
     }
+}
+
+static void *
+keep_errno (void *unused)
+{
+  cs_stop_settled ();
+  errno = 77;
+  while (!atomic_load (&finish))
+    {
+      CHECK (errno == 77);
+      atomic_fetch_add (&turns[0], 1);
+    }
+  return unused;
+}
+
+/* A thread is stopped anywhere: between a call and a look at errno too.  */
+static void
+errno_stays (void)
+{
+  struct sigaction action = { .sa_handler = note_signal };
+  pthread_t thread;
+
+  begin ();
+  sigaction (SIGUSR1, &action, NULL);
+  thread = start (keep_errno, NULL);
+  for (unsigned round = 1; round <= 10; round++)
+    {
+      wait_until (&turns[0], atomic_load (&turns[0]) + 1);
+      CHECK (cs_process_stop_threads (SIGUSR1) == 0);
+      pthread_kill (thread, SIGUSR1);
+      wait_until (&turns[1], round);
+      cs_process_release_threads ();
+    }
+  wait_until (&turns[0], atomic_load (&turns[0]) + 1);
+  atomic_store (&finish, true);
+  join (thread);
+}
+
+static sem_t go;
+
+static void *
+enlist_late (void *unused)
+{
+  while (sem_wait (&go) < 0)
+    continue;
+  cs_stop_enlist ();
+  atomic_fetch_add (&turns[0], 1);
+  cs_stop_leave ();
+  return unused;
+}
+
+/* A thread that comes to the interpreter while all are stopped.  */
+static void
+enlisted_while_stopped (void)
+{
+  pthread_t thread;
+
+  begin ();
+  sem_init (&go, 0, 0);
+  CHECK (pthread_create (&thread, NULL, enlist_late, NULL) == 0);
+  CHECK (cs_process_stop_threads (0) == 0);
+  sem_post (&go);
+  poll (NULL, 0, 200);
+  CHECK (atomic_load (&turns[0]) == 0);
+  cs_process_release_threads ();
+  wait_until (&turns[0], 1);
+  join (thread);
+}
+
+static pid_t deaf;
+
+static void *
+be_deaf_for_a_while (void *mine)
+{
+  sigset_t all, old;
+
+  sigfillset (&all);
+  pthread_sigmask (SIG_SETMASK, &all, &old);
+  deaf = gettid ();
+  cs_stop_settled ();
+  atomic_fetch_add (&turns[0], 1);
+  while (sem_wait (&go) < 0)
+    continue;
+  pthread_sigmask (SIG_SETMASK, &old, NULL);
+  return turn (mine);
+}
+
+/* Threads that could not be stopped are told of, those of this stop only.  */
+static void
+unstopped (void)
+{
+  pid_t tids[] = { 7, 7 };
+  pthread_t thread;
+
+  begin ();
+  sem_init (&go, 0, 0);
+  thread = start (be_deaf_for_a_while, &turns[1]);
+  wait_until (&turns[0], 1);
+  CHECK (cs_process_stop_threads (0) == 1);
+  CHECK (cs_process_unstopped (tids, 0) == 0 && tids[0] == 7);
+  CHECK (cs_process_unstopped (tids, 2) == 1 && tids[0] == deaf
+         && tids[1] == 7);
+  cs_process_release_threads ();
+  sem_post (&go);
+  wait_until (&turns[1], 1);
+  CHECK (cs_process_stop_threads (0) == 0);
+  CHECK (cs_process_unstopped (tids, 2) == 0);
+  cs_process_release_threads ();
+  atomic_store (&finish, true);
+  join (thread);
 }
 
 /* A forked child has one thread.  */
@@ -610,6 +746,11 @@ static const struct test_case cases[] = {
   { "threads that begin and end while others stop them",
     threads_come_and_go },
   { "select and poll wait on after a stop", waits_are_not_cut },
+  { "but no longer than without", waits_end },
+  { "a stopped thread keeps its errno", errno_stays },
+  { "a thread that enlists while all are stopped is stopped",
+    enlisted_while_stopped },
+  { "threads that could not be stopped are told of", unstopped },
   { "other signals reach a stopped thread and end a wait", other_signals },
   { "a forked child stops its own threads only", forked_child },
   { "a child forked while all are to stop goes on", forked_while_all_stop },

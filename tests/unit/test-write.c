@@ -3,12 +3,26 @@
    a reader.  */
 
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include "process-fixture.h"
 
 #define MANY ((size_t) 4 << 20) /* more than a pipe or socket holds */
 
 static char bytes[MANY];
+static bool is_late;            /* the next write(): the timer is first */
+
+/* In place of libc's.  */
+ssize_t
+write (int fd, const void *buf, size_t len)
+{
+  if (is_late)
+    {
+      is_late = false;
+      CHECK (poll (NULL, 0, -1) < 0 && errno == EINTR);
+    }
+  return syscall (SYS_write, fd, buf, len);
+}
 
 /* Fill WRITER; what it has taken comes out of READER.  */
 static void
@@ -42,6 +56,20 @@ full (void)
   fill (ends[0], ends[1]);
   CHECK (socketpair (AF_UNIX, SOCK_STREAM, 0, ends) == 0);
   fill (ends[0], ends[1]);
+}
+
+/* The timer has run out before the call that it is to end.  */
+static void
+timer_comes_first (void)
+{
+  int ends[2];
+  ssize_t nr;
+
+  alarm (30);
+  CHECK (pipe (ends) == 0);
+  is_late = true;
+  nr = cs_process_write_now (ends[1], bytes, MANY);
+  CHECK (!is_late && nr > 0 && nr < (ssize_t) MANY);
 }
 
 static void
@@ -83,6 +111,7 @@ signal_stays (void)
 
 static const struct test_case cases[] = {
   { "a full pipe or socket takes no more, and is not waited for", full },
+  { "a timer that is too early is not the only one", timer_comes_first },
   { "errors are those of write(2)", errors },
   { "the process's signal and mask are as before", signal_stays },
 };
