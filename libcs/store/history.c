@@ -501,6 +501,6 @@ cs_store_generations (const struct cs_store *store, size_t *nr)
       list = grown;
       *nr = cs_store_history (store, list, room);
     }
-  while (*nr == room);
+  while (*nr > room);
   return list;
 }

@@ -180,6 +180,33 @@ record_of_another_store (void)
   CHECK (newest_generation () == 1);
 }
 
+/* A record of the history that leads back from another generation.  */
+static void
+history_from_elsewhere (void)
+{
+  struct cs_store *store;
+  char *heap = make_heap (&store);
+  int fd;
+
+  heap[8] = 2;
+  commit_ok (store);
+  settle_ok (store);
+  close_and_unmap (store);
+  fd = open (STORE "-history/1", O_RDWR);
+  for (uint64_t from = 1; from <= 3; from++)
+    {
+      CHECK (pread (fd, &head, sizeof head, 0) == sizeof head);
+      head.from = from;
+      head.crc = (uint32_t) crc32 (0, (const Bytef *) &head,
+                                   offsetof (struct cs_record_disk, crc));
+      CHECK (pwrite (fd, &head, sizeof head, 0) == sizeof head);
+      CHECK (cs_store_open_at (STORE, CS_STORE_READ, 1, &store, &err)
+             == (from == 2 ? 0 : -CS_E_REFUSED));
+      if (from == 2)
+        cs_store_close (store);
+    }
+}
+
 static void
 generation_left_out (void)
 {
@@ -619,6 +646,8 @@ main (void)
     { "R1: an index with another number of pages", index_has_other_data },
     { "R1: a record with more pages than its index", index_has_less_data },
     { "R2: a record of another store", record_of_another_store },
+    { "H2: a record of the history from another generation",
+      history_from_elsewhere },
     { "L2: a log that leaves a generation out", generation_left_out },
     { "L2: a log that begins too late", log_begins_too_late },
     { "L3: a damaged record of the image's own generation",

@@ -191,6 +191,50 @@ by_pagemap (void)
   only_what_changed ();
 }
 
+/* No page is left out, wherever the parts begin in which pagemap is read.  */
+static void
+all_pages_by_pagemap (void)
+{
+  struct cs_store *store;
+  char *heap = make_and_reopen (&store);
+
+  cs_sys.pagemap_scan = no_scan;
+  for (size_t i = 0; i < MANY; i++)
+    heap[i * PAGE + 9] = 7;
+  commit_ok (store);
+  close_and_unmap (store);
+  store = open_mode (CS_STORE_EPHEMERAL);
+  for (size_t i = 0; i < MANY; i++)
+    CHECK (heap[i * PAGE + 9] == 7);
+}
+
+static off_t pagemap_off;
+
+/* pagemap ends early: nothing is where the region is.  */
+static ssize_t
+short_pagemap (int fd, void *buf, size_t len, off_t off)
+{
+  return off >= pagemap_off ? 0 : pread (fd, buf, len, off);
+}
+
+static void
+pagemap_cut_off (void)
+{
+  struct cs_store *store;
+  char *heap = make_and_reopen (&store);
+
+  cs_sys.pagemap_scan = no_scan;
+  pagemap_off = (off_t) (store->superblock.base / PAGE * sizeof (uint64_t));
+  heap[9] = 7;
+  cs_sys.pread = short_pagemap;
+  CHECK (cs_store_commit (store, &err) == -EIO);
+  cs_sys.pread = pread;
+  commit_ok (store);
+  close_and_unmap (store);
+  store = open_mode (CS_STORE_EPHEMERAL);
+  CHECK (heap[9] == 7);
+}
+
 static void
 clean_by_pagemap (void)
 {
@@ -814,6 +858,143 @@ history (void)
          == -CS_E_REFUSED);
 }
 
+/* A list that has room for a part of them.  */
+static void
+part_of_the_history (void)
+{
+  struct cs_generation list[8], untouched, *all;
+  struct cs_store *store;
+  size_t nr;
+
+  make_and_reopen (&store);
+  cs_store_set_history (store, 100);
+  for (uint64_t g = 2; g <= 70; g++)
+    {
+      say_number (store, g);
+      commit_ok (store);
+      if (g % 16 == 0)
+        CHECK (cs_store_apply (store, &err) == 0);
+    }
+  settle_ok (store);
+  memset (&untouched, 0x5a, sizeof untouched);
+  for (size_t max = 0; max < 8; max++)
+    {
+      memset (list, 0x5a, sizeof list);
+      CHECK (cs_store_history (store, list, max) == 70);
+      for (size_t i = 0; i < 8; i++)
+        if (i < max)
+          CHECK (list[i].generation == 70 - i && list[i].changed > 0);
+        else
+          CHECK (memcmp (&list[i], &untouched, sizeof untouched) == 0);
+    }
+  all = cs_store_generations (store, &nr);
+  CHECK (all && nr == 70);
+  for (size_t i = 0; i < nr; i++)
+    CHECK (all[i].generation == 70 - i);
+  free (all);
+}
+
+/* Pages of zeros among those that the history keeps.  */
+static void
+zeros_in_the_history (void)
+{
+  struct cs_store *store;
+  char *heap = make_and_reopen (&store);
+
+  memset (heap + 11 * PAGE, 0, PAGE);
+  memset (heap + 14 * PAGE, 0, 2 * PAGE);
+  say_number (store, 2);
+  commit_ok (store);
+  memset (heap + 10 * PAGE, 3, 10 * PAGE);
+  say_number (store, 3);
+  commit_ok (store);
+  settle_ok (store);
+  check_history (2, 3);
+  close_and_unmap (store);
+  CHECK (cs_store_open_at (STORE, CS_STORE_EPHEMERAL, 2, &store, &err) == 0);
+  for (size_t i = 9; i < 21; i++)
+    CHECK (i == 11 || i == 14 || i == 15
+           ? cs_page_is_zero (heap + i * PAGE) : heap[i * PAGE] != 3);
+}
+
+static int stores_fd;
+
+static ssize_t
+full_for_others (int fd, const void *buf, size_t len, off_t off)
+{
+  if (fd == stores_fd || off == 0)
+    return pwrite (fd, buf, len, off);
+  errno = ENOSPC;
+  return -1;
+}
+
+/* What the history has no room for leaves nothing behind.  */
+static void
+no_room_for_history (void)
+{
+  struct cs_store *store;
+
+  make_and_reopen (&store);
+  say_number (store, 2);
+  commit_ok (store);
+  stores_fd = store->fd;
+  cs_sys.pwrite = full_for_others;
+  CHECK (cs_store_apply (store, &err) == -ENOSPC);
+  CHECK (access (STORE "-history", F_OK) == 0
+         && access (STORE "-history/1", F_OK) < 0);
+  cs_sys.pwrite = pwrite;
+  settle_ok (store);
+  check_history (1, 2);
+}
+
+/* What is in the place of a record is no record, and does not end a list of
+   those to be removed.  */
+static void
+strangers_in_the_history (void)
+{
+  struct cs_store *store;
+
+  make_and_reopen (&store);
+  for (uint64_t g = 2; g <= 6; g++)
+    {
+      say_number (store, g);
+      commit_ok (store);
+      CHECK (cs_store_apply (store, &err) == 0);
+    }
+  CHECK (rename (STORE "-history/3", "3") == 0);
+  CHECK (mkfifo (STORE "-history/3", 0600) == 0);
+  CHECK (cs_store_open_at (STORE, CS_STORE_READ, 3, &store, &err)
+         == -CS_E_REFUSED);
+  CHECK (strstr (err.text, "generation 3 is not kept"));
+  CHECK (unlink (STORE "-history/3") == 0 && rename ("3", STORE "-history/3")
+         == 0);
+  check_history (1, 6);
+}
+
+static void
+gap_in_the_history (void)
+{
+  struct cs_store *store;
+
+  make_and_reopen (&store);
+  for (uint64_t g = 2; g <= 6; g++)
+    {
+      say_number (store, g);
+      commit_ok (store);
+      CHECK (cs_store_apply (store, &err) == 0);
+    }
+  CHECK (unlink (STORE "-history/3") == 0);
+  cs_store_set_history (store, 1);
+  say_number (store, 7);
+  commit_ok (store);
+  settle_ok (store);
+  check_history (6, 7);
+  CHECK (access (STORE "-history/6", F_OK) == 0);
+  for (char name[] = STORE "-history/1"; name[sizeof name - 2] < '6';
+       name[sizeof name - 2]++)
+    CHECK (access (name, F_OK) < 0);
+}
+
 /* The same for generations that are in the log still, alone and together
    with a history.  */
 static void
@@ -949,6 +1130,8 @@ main (void)
   static const struct test_case cases[] = {
     { "a commit writes the pages that changed", only_what_changed },
     { "the same with /proc/self/pagemap", by_pagemap },
+    { "each page is found there", all_pages_by_pagemap },
+    { "what that does not tell is an error", pagemap_cut_off },
     { "the same without /proc", without_proc },
     { "zeros that KSM merged with the zero page are written",
       merged_with_zero_page },
@@ -975,6 +1158,11 @@ main (void)
     { "the space of a long log is given back", long_log },
     { "H2: older generations can be opened", history },
     { "H2: the same while they are in the log", history_in_the_log },
+    { "a list of some of them, and of many", part_of_the_history },
+    { "zeros among their pages", zeros_in_the_history },
+    { "no room for a history", no_room_for_history },
+    { "what is no record in the place of one", strangers_in_the_history },
+    { "a history with a gap is removed behind it too", gap_in_the_history },
     { "a copy of an older generation", clone_of_a_generation },
     { "the same of generations that are applied at once", history_of_a_log },
     { "long runs of pages", long_runs },

@@ -131,10 +131,21 @@ found_again (void)
   CHECK (file_says ("one"));
 }
 
+static size_t
+descriptors (void)
+{
+  size_t nr = 0;
+
+  for (int fd = 0; fd < 2048; fd++)
+    nr += fcntl (fd, F_GETFD) >= 0;
+  return nr;
+}
+
 static void
 moved_away (void)
 {
   struct cs_store *store;
+  size_t before;
 
   make_store ("zero");
   store = open_mode (CS_STORE_WRITE);
@@ -145,7 +156,15 @@ moved_away (void)
   CHECK (strstr (err.text, "has closed") && strstr (err.text, "/" STORE));
   CHECK (strstr (err.advice, "move it back"));
   CHECK (system ("cp moved " STORE) == 0);
+  before = descriptors ();
   CHECK (cs_store_commit (store, &err) == -ESTALE);
+  CHECK (descriptors () <= before + 1);         /* the directory's */
+  for (int i = 0; i < 3; i++)
+    {
+      before = descriptors ();
+      CHECK (cs_store_commit (store, &err) == -ESTALE);
+      CHECK (descriptors () == before);
+    }
   CHECK (rename ("moved", STORE) == 0);
   commit_ok (store);
   close_and_unmap (store);

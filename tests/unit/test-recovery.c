@@ -213,6 +213,41 @@ cut_off (void)
     CHECK (generation_says (g, (char[]) { (char) ('0' + g), '\0' }));
 }
 
+static void
+die_with_two (void)
+{
+  struct cs_store *store = open_mode (CS_STORE_WRITE);
+
+  commit_number (store, store->superblock.generation + 1);
+  commit_number (store, store->superblock.generation + 1);
+  cs_sys.pwrite = watch_pwrite;
+  dies_at = store->fd;
+  cs_store_apply (store, &err);
+  CHECK (!"to be reached");
+}
+
+/* Two commits in the log have records in the history too: each generation is
+   listed once.  */
+static void
+cut_off_and_listed (void)
+{
+  struct cs_generation list[16];
+  struct cs_store *store = start (4);
+
+  close_and_unmap (store);
+  CHECK (in_child (die_with_two) == 0);
+  store = open_mode (CS_STORE_READ);
+  CHECK (cs_store_history (store, list, 16) == 6);
+  for (uint64_t g = 1; g <= 6; g++)
+    {
+      char text[16];
+
+      CHECK (list[6 - g].generation == g);
+      snprintf (text, sizeof text, "%" PRIu64, g);
+      CHECK (generation_says (g, text));
+    }
+}
+
 /* The same when the history is longer from then on: what the first did not
    keep cannot be made any more.  */
 static void
@@ -280,16 +315,17 @@ die_without_history (void)
   CHECK (!"to be reached");
 }
 
-/* The same where something is in the way of a history.  */
+/* The same where something is in the way of a history: a file in its directory
+   that is not the store's.  */
 static void
 cut_off_without_history (void)
 {
   struct cs_store *store = start (3);
+  int fd = open (STORE "-history/3", O_WRONLY | O_CREAT, 0600);
 
+  CHECK (fd >= 0 && write (fd, "mine", 4) == 4);
+  close (fd);
   close_and_unmap (store);
-  CHECK (nftw (STORE "-history", remove_entry, 16, FTW_DEPTH | FTW_PHYS)
-         == 0);
-  close (open (STORE "-history", O_WRONLY | O_CREAT, 0600));
   CHECK (in_child (die_without_history) == 0);
   CHECK (cs_store_open_at (STORE, CS_STORE_READ, 3, &store, &err)
          == -CS_E_REFUSED);
@@ -653,6 +689,8 @@ main (void)
     { "A2: the same when that sync fails", end_cannot_be_synced },
     { "A4: the image is marked before it changes", mark_comes_first },
     { "H2: applying is cut off, and others commit", cut_off },
+    { "H2: the same with two commits, which are listed once",
+      cut_off_and_listed },
     { "H1: the same, and the history becomes longer",
       cut_off_before_more_history },
     { "H2: the same, and the history is removed", cut_off_and_removed },
