@@ -217,6 +217,12 @@ may_only_read (const char *store)
          && faccessat (AT_FDCWD, store, W_OK, AT_EACCESS) != 0;
 }
 
+static void
+report (const struct cs_err *err)
+{
+  cs_cmd_report (err);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -241,7 +247,8 @@ main (int argc, char **argv)
     .changed_files = files_rule (),
     .argc = line->nr_operands,
     .argv = guile_arguments (argc, argv, line->nr_operands - 1),
-    .checkpoint_failed = cs_cmd_report,
+    .failed = report,
+    .failed_status = OWN_STATUS,
     .damaged_status = OWN_STATUS
   };
 

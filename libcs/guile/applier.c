@@ -22,7 +22,7 @@
 static struct
 {
   struct cs_store *store;
-  int (*failed) (const struct cs_err *err);
+  void (*failed) (const struct cs_err *err);
   void (*warn) (const char *text);
   pthread_mutex_t lock;
   pthread_cond_t ended;
@@ -66,7 +66,7 @@ apply (void *unused)
 
 void
 cs_applier_start (struct cs_store *store,
-                  int (*failed) (const struct cs_err *err),
+                  void (*failed) (const struct cs_err *err),
                   void (*warn) (const char *text))
 {
   cs_applier_await ();

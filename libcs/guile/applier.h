@@ -12,7 +12,7 @@
    (cs_store_apply).  It calls WARN, if it is not NULL, with the text of
    cs_store_take_warning().  */
 void cs_applier_start (struct cs_store *store,
-                       int (*failed) (const struct cs_err *err),
+                       void (*failed) (const struct cs_err *err),
                        void (*warn) (const char *text));
 
 /* Tell WARN, which may be NULL, what cs_store_take_warning() has.  */

@@ -210,7 +210,7 @@ cs_interpreter_checkpoint (struct cs_err *err)
       return code;
     }
   cs_failure_clear (CS_FAILURE_COMMIT);
-  cs_applier_start (cs_process.store, cs_workspace.params->checkpoint_failed,
+  cs_applier_start (cs_process.store, cs_workspace.params->failed,
                     cs_workspace.params->warn);
   return 0;
 }

@@ -74,7 +74,7 @@ begin_services (void *unused)
   if (cs_interpreter_will_save ())
     cs_signals_begin (scm_of (cs_workspace.image->module.answer_signals),
                       cs_workspace.params->checkpoint_ms,
-                      cs_workspace.params->checkpoint_failed);
+                      cs_workspace.params->failed);
   return unused;
 }
 

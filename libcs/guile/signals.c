@@ -40,7 +40,7 @@ static struct
   atomic_bool saving;
   bool told;                    /* that the saves of late have failed */
   pid_t owner;
-  int (*failed) (const struct cs_err *err);
+  void (*failed) (const struct cs_err *err);
   SCM answer, thread;           /* found by the collector: static data */
   pthread_t workspace;
   const atomic_bool *waits;     /* in a call that wait.c answers from */
@@ -279,7 +279,7 @@ install (int signum)
 
 void
 cs_signals_begin (SCM answer, uint64_t every_ms,
-                  int (*failed) (const struct cs_err *err))
+                  void (*failed) (const struct cs_err *err))
 {
   requests.answer = answer;
   requests.thread = scm.current_thread ();

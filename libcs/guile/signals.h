@@ -28,7 +28,7 @@ void cs_signals_follow (void);
    FAILED is called with the error when a save fails that SIGUSR1 asked for,
    or the first one of a row that come by time; may be NULL.  */
 void cs_signals_begin (SCM answer, uint64_t every_ms,
-                       int (*failed) (const struct cs_err *err));
+                       void (*failed) (const struct cs_err *err));
 
 /* Keep the thread that serves signals out of Guile, from before the threads
    are held until the image is written: it would otherwise be written while

@@ -48,10 +48,9 @@ finish (int status)
       && (cs_interpreter_save (running.store, &err) != 0
           || cs_store_settle (running.store, &err) != 0))
     {
-      if (running.params->checkpoint_failed)
-        status = running.params->checkpoint_failed (&err);
-      else if (status == 0)
-        status = EXIT_FAILURE;
+      if (running.params->failed)
+        running.params->failed (&err);
+      status = running.params->failed_status;
     }
   if (cs_interpreter_will_save ())
     cs_applier_warn (running.store, running.params->warn);

@@ -92,9 +92,13 @@ struct cs_run_params
      not fail: threads that could not be stopped, procedures of hooks that
      have failed.  May have a second line, which is advice.  May be NULL.  */
   void (*warn) (const char *text);
-  /* Called with the error when the checkpoint on leaving fails; returns the
-     exit status to leave with.  May be NULL.  */
-  int (*checkpoint_failed) (const struct cs_err *err);
+  /* Called with the error of a save that nobody waits for: the checkpoint on
+     leaving, a checkpoint that a signal or CHECKPOINT_MS asked for, and the
+     applying of commits (applier.h), after which nothing is lost.  The
+     caller may be a thread that Guile does not know.  May be NULL.  */
+  void (*failed) (const struct cs_err *err);
+  int failed_status;            /* exit status when the checkpoint on leaving
+                                   fails */
   int damaged_status;           /* exit status when the process faults because
                                    the store is damaged (faults.h) */
 };
