@@ -364,6 +364,116 @@ yields (void)
   CHECK (file_says ("one"));
 }
 
+static int
+no_dup (int fd, int command, int lowest)
+{
+  (void) fd;
+  (void) command;
+  (void) lowest;
+  errno = EMFILE;
+  return -1;
+}
+
+/* No number is left that the descriptor could move to.  */
+static void
+cannot_yield (void)
+{
+  struct cs_store *store;
+  int number;
+
+  make_store ("zero");
+  store = open_mode (CS_STORE_WRITE);
+  number = store->fd;
+  cs_sys.dup = no_dup;
+  CHECK (cs_store_yield_descriptor (store, number) == -EMFILE);
+  CHECK (store->fd == number && cs_store_owns_descriptor (store, number));
+}
+
+static int
+no_status (int fd, struct stat *st)
+{
+  (void) fd;
+  (void) st;
+  errno = EIO;
+  return -1;
+}
+
+/* D2: a number is another file's if it is known to be.  */
+static void
+nothing_known (void)
+{
+  struct cs_store *store;
+  int number;
+
+  make_store ("zero");
+  store = open_mode (CS_STORE_WRITE);
+  number = store->fd;
+  cs_sys.fstat = no_status;
+  cs_own_check (store);
+  cs_sys.fstat = fstat;
+  CHECK (store->fd == number && store->dirfd >= 0);
+  say (store, "one");
+  commit_ok (store);
+  CHECK (file_says ("one"));
+}
+
+/* D3: a child has no use for the file that its parent writes to.  */
+static void
+child_opens_nothing (void)
+{
+  struct cs_store *store;
+  int status;
+  pid_t pid;
+
+  make_store ("zero");
+  store = open_mode (CS_STORE_WRITE);
+  pid = fork ();
+  if (pid == 0)
+    {
+      close_all ();
+      CHECK (cs_own_recover (store) == 0);
+      CHECK (store->fd < 0 && store->dirfd < 0 && descriptors () <= 3);
+      _exit (0);
+    }
+  CHECK (waitpid (pid, &status, 0) == pid && status == 0);
+}
+
+static volatile sig_atomic_t in_handler, has_lock;
+
+static void
+note_signal (int number)
+{
+  (void) number;
+  CHECK (!has_lock);
+  in_handler = true;
+}
+
+static int
+fstat_and_signal (int fd, struct stat *st)
+{
+  int r;
+
+  has_lock = true;
+  raise (SIGUSR1);
+  r = fstat (fd, st);
+  has_lock = false;
+  return r;
+}
+
+/* A thread that looks after the numbers is not stopped meanwhile: a commit
+   would wait for it.  */
+static void
+not_stopped (void)
+{
+  struct cs_store *store;
+
+  make_store ("zero");
+  store = open_mode (CS_STORE_WRITE);
+  signal (SIGUSR1, note_signal);
+  cs_sys.fstat = fstat_and_signal;
+  CHECK (cs_own_recover_alone (store) == 0 && in_handler);
+}
+
 static void
 handed_over (void)
 {
@@ -483,6 +593,11 @@ main (void)
     { "D4: a thread of its own applies, whatever the program closes",
       applied_apart },
     { "a descriptor in the way moves", yields },
+    { "or stays, if it cannot", cannot_yield },
+    { "D2: a file of which nothing can be said is still the store's",
+      nothing_known },
+    { "D3: a child opens nothing again", child_opens_nothing },
+    { "a signal waits while the numbers are looked after", not_stopped },
     { "a descriptor that was closed is handed over", handed_over },
     { "a reader's has the readers' lock", handed_over_with_lock },
   };

@@ -551,7 +551,7 @@ threads_share_a_region (void)
   CHECK (nr_extents (shared) == 1 && cs_store_check (shared, NULL) == 0);
 }
 
-static bool in_handler, in_range;
+static volatile sig_atomic_t in_handler, in_range;
 
 static void
 note_signal (int number)
