@@ -13,7 +13,7 @@
    A line is a kind, printed as one word, and a text that begins with the
    noun it is about: "missing" and "library 'libfoo.so.1': cannot open ...".
    The texts in use begin with "threads", "pointers", "file", "descriptor",
-   "library", "function", "environment" and "timer".  */
+   "library", "function", "environment", "timer" and "module".  */
 #ifndef CS_REPORT_H
 #define CS_REPORT_H
 

@@ -22,6 +22,7 @@
 #define CS_GUILE_FUNCTIONS(F)                                           \
   F (all_threads)                                                       \
   F (broadcast_condition_variable)                                      \
+  F (c_catch)                                                           \
   F (c_define_module)                                                   \
   F (c_make_bytevector)                                                 \
   F (c_make_gsubr)                                                      \
@@ -205,7 +206,7 @@ extern struct cs_gc_data gc_data;
 /* What a store keeps of it, in section "guile".  A carried library has one
    address for the life of the store, so its functions need be looked up
    once.  */
-#define CS_GUILE_API_MAX 159
+#define CS_GUILE_API_MAX 156
 
 struct cs_guile_api_disk
 {

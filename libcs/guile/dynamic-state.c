@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* dynamic-state.c -- the values of fluids and parameters that a workspace
-   goes on with.
+/* dynamic-state.c -- the values of fluids and parameters, and the current
+   module, that a workspace goes on with.
 
    Leaving the extents would run what dynamic-wind was given, so only the
-   entries of a thread's dynamic stack that stand for bindings are undone, in
-   a dynamic state that is put back afterwards.  Their form is that of Guile
-   3.0 (libguile/dynstack.h; dynstack.c, scm_dynstack_push_fluid and
+   entries of a thread's dynamic stack that stand for bindings, or for
+   save-module-excursion, are undone, in a dynamic state that is put back
+   afterwards.  Their form is that of Guile 3.0 (libguile/dynstack.h;
+   dynstack.c, scm_dynstack_push_fluid, scm_dynstack_push_dynwind and
    scm_dynstack_push_dynamic_state): a fluid and a variable with its outer
-   value; a variable with the outer dynamic state.  */
+   value; two thunks, to run at the begin and at the end; a variable with the
+   outer dynamic state.  */
 
 #include <stdbool.h>
 
 #include "guile/api.h"
 #include "guile/dynamic-state.h"
 
-enum { FLUID = 0, FLUID_BOX = 1, STATE_BOX = 0 };
+enum { FLUID = 0, FLUID_BOX = 1, AFTER = 1, STATE_BOX = 0 };
 
 static scm_t_dynstack_item_type
 type_of (scm_t_bits *item)
@@ -36,18 +38,40 @@ is_local (SCM fluid)
 }
 
 static void
-undo (scm_t_bits *item)
+undo_fluid (scm_t_bits *item)
 {
-  SCM fluid;
+  SCM fluid = SCM_PACK (item[FLUID]);
 
+  if (!is_local (fluid))
+    scm.fluid_set_x (fluid, outer_value (item, FLUID_BOX));
+}
+
+static void
+undo_excursion (scm_t_bits *item, const struct cs_loading_disk *loading)
+{
+  SCM outer = cs_loading_outer_module (loading, SCM_PACK (item[AFTER]));
+
+  if (scm_is_true (outer))
+    scm.set_current_module (outer);
+}
+
+static void
+undo (scm_t_bits *item, const struct cs_loading_disk *loading)
+{
   if (type_of (item) == SCM_DYNSTACK_TYPE_WITH_FLUID)
-    {
-      fluid = SCM_PACK (item[FLUID]);
-      if (!is_local (fluid))
-        scm.fluid_set_x (fluid, outer_value (item, FLUID_BOX));
-    }
+    undo_fluid (item);
+  else if (type_of (item) == SCM_DYNSTACK_TYPE_DYNWIND)
+    undo_excursion (item, loading);
   else if (type_of (item) == SCM_DYNSTACK_TYPE_DYNAMIC_STATE)
     scm.set_current_dynamic_state (outer_value (item, STATE_BOX));
+}
+
+static bool
+is_undone (scm_t_bits *item)
+{
+  return type_of (item) == SCM_DYNSTACK_TYPE_WITH_FLUID
+         || type_of (item) == SCM_DYNSTACK_TYPE_DYNWIND
+         || type_of (item) == SCM_DYNSTACK_TYPE_DYNAMIC_STATE;
 }
 
 static bool
@@ -55,14 +79,14 @@ has_bindings (scm_t_dynstack *stack)
 {
   scm_t_bits *item = SCM_DYNSTACK_PREV (stack->top);
 
-  while (item && type_of (item) != SCM_DYNSTACK_TYPE_WITH_FLUID
-         && type_of (item) != SCM_DYNSTACK_TYPE_DYNAMIC_STATE)
+  while (item && !is_undone (item))
     item = SCM_DYNSTACK_PREV (item);
   return item;
 }
 
 static SCM
-without_bindings (scm_t_dynstack *stack)
+without_bindings (scm_t_dynstack *stack,
+                  const struct cs_loading_disk *loading)
 {
   SCM inner = scm.current_dynamic_state (), outer;
 
@@ -70,7 +94,7 @@ without_bindings (scm_t_dynstack *stack)
     return inner;
   for (scm_t_bits *item = SCM_DYNSTACK_PREV (stack->top); item;
        item = SCM_DYNSTACK_PREV (item))
-    undo (item);
+    undo (item, loading);
   outer = scm.current_dynamic_state ();
   scm.set_current_dynamic_state (inner);
   return outer;
@@ -79,7 +103,7 @@ without_bindings (scm_t_dynstack *stack)
 /* All functions on dynamic states work on the calling thread's, so for the
    moment that is THREAD's.  */
 SCM
-cs_dynamic_state_outermost (SCM thread)
+cs_dynamic_state_outermost (SCM thread, const struct cs_loading_disk *loading)
 {
   scm_thread *t = SCM_I_THREAD_DATA (thread);
   scm_thread *self = SCM_I_THREAD_DATA (scm.current_thread ());
@@ -87,7 +111,7 @@ cs_dynamic_state_outermost (SCM thread)
   SCM outer;
 
   self->dynamic_state = t->dynamic_state;
-  outer = without_bindings (&t->dynstack);
+  outer = without_bindings (&t->dynstack, loading);
   self->dynamic_state = own;
   return outer;
 }

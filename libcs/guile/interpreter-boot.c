@@ -35,6 +35,7 @@ boot_body (void *unused)
   cs_threads_become_main (&cs_workspace.image->main_thread);
   cs_module_evaluate (preload);
   cs_module_make (&cs_workspace.image->module);
+  cs_loading_make (&cs_workspace.image->loading);
   if (!cs_ports_make (&cs_workspace.image->ports,
                       (cs_ports_print *) (uintptr_t) cs_module_trampoline
                         (&cs_workspace.image->module, "print-lost-port")))

@@ -41,7 +41,8 @@ keep_dynamic_state (void *unused)
 {
   if (cs_interpreter_is_workspace_thread ())
     cs_workspace.image->dynamic_state
-      = bits_of (cs_dynamic_state_outermost (scm.current_thread ()));
+      = bits_of (cs_dynamic_state_outermost (scm.current_thread (),
+                                             &cs_workspace.image->loading));
   return unused;
 }
 

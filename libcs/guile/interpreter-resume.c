@@ -51,6 +51,7 @@ follow_ports (void *unused)
 static void *
 follow_modules (void *unused)
 {
+  cs_loading_resumed (&cs_workspace.image->loading);
   cs_module_resumed (&cs_workspace.image->module);
   cs_module_restart_extensions (&cs_workspace.image->module);
   return unused;
@@ -73,6 +74,7 @@ begin_services (void *unused)
   cs_finalizers_begin ();
   if (cs_interpreter_will_save ())
     cs_signals_begin (scm_of (cs_workspace.image->module.answer_signals),
+                      &cs_workspace.image->loading,
                       cs_workspace.params->checkpoint_ms,
                       cs_workspace.params->failed);
   return unused;

@@ -14,6 +14,7 @@
 #include "err.h"
 #include "guile/api.h"
 #include "guile/environment.h"
+#include "guile/loading.h"
 #include "guile/module.h"
 #include "guile/pointers.h"
 #include "guile/ports.h"
@@ -39,6 +40,7 @@ struct cs_guile_disk
   struct cs_thread_layout_disk threads;
   struct cs_pointers_disk pointers;
   struct cs_guile_api_disk api;
+  struct cs_loading_disk loading;
   uint64_t main_thread;         /* the workspace thread's object; 0 in stores
                                    of 0.1.0, where it was another one in each
                                    process */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* module.c -- the Scheme modules (coldstore), (coldstore repl), (coldstore
-   threads) and (coldstore environment).  */
+   threads), (coldstore environment) and (coldstore loading).  */
 
 #include <assert.h>
 #include <errno.h>
@@ -211,6 +211,7 @@ mutex_was_abandoned (SCM mutex)
 #define REPL "coldstore repl"
 #define THREADS "coldstore threads"
 #define ENVIRONMENT "coldstore environment"
+#define LOADING "coldstore loading"
 
 /* Those of a module are Scheme procedures; the others are called from C.  */
 static const struct
@@ -336,7 +337,8 @@ static const struct builtin builtins[] = {
   BUILTIN (MAIN, coldstore),
   BUILTIN (REPL, repl),
   BUILTIN (THREADS, threads),
-  BUILTIN (ENVIRONMENT, environment)
+  BUILTIN (ENVIRONMENT, environment),
+  BUILTIN (LOADING, loading)
 };
 
 static SCM

@@ -24,6 +24,7 @@
 
 CS_MODULE_BUILTIN (coldstore);
 CS_MODULE_BUILTIN (environment);
+CS_MODULE_BUILTIN (loading);
 CS_MODULE_BUILTIN (repl);
 CS_MODULE_BUILTIN (threads);
 

@@ -27,6 +27,11 @@
    somebody has waited for the first.  */
 #define PATIENCE 5000
 
+/* A request waits so many milliseconds, at most, for the end of a module that is
+   being loaded.  A server may be such a module for all of its life: for one load
+   there is one wait.  */
+#define LOAD_PATIENCE 2000
+
 static struct
 {
   atomic_int leave;             /* the first signal that asked to; or 0 */
@@ -42,6 +47,9 @@ static struct
   pid_t owner;
   void (*failed) (const struct cs_err *err);
   SCM answer, thread;           /* found by the collector: static data */
+  _Atomic (SCM) given_up;       /* a load that lasted longer than a request
+                                   waits: cs_loading_list() as it was */
+  const struct cs_loading_disk *loading;
   pthread_t workspace;
   const atomic_bool *waits;     /* in a call that wait.c answers from */
 } requests;
@@ -170,6 +178,26 @@ stay_out (bool begins)
     cs_signals_release ();
 }
 
+bool
+cs_signals_await_load (void)
+{
+  SCM list = cs_loading_list (requests.loading);
+
+  return !scm_is_null (list)
+         && !scm_is_eq (list, atomic_load (&requests.given_up));
+}
+
+/* BEGIN is when the request came.  */
+static void
+await_load (unsigned begin)
+{
+  while (is_pending () && cs_signals_await_load ())
+    if (milliseconds () - begin < LOAD_PATIENCE)
+      poll (NULL, 0, 10);
+    else
+      atomic_store (&requests.given_up, cs_loading_list (requests.loading));
+}
+
 static void
 enter_to_mark (void)
 {
@@ -187,9 +215,10 @@ enter_to_mark (void)
 static void
 pass_on (void)
 {
+  unsigned begin = milliseconds ();
   bool marked = false;
 
-  while (is_pending ())
+  for (await_load (begin); is_pending (); await_load (begin))
     {
       if (atomic_exchange (&requests.postponed, false))
         marked = false;
@@ -278,10 +307,11 @@ install (int signum)
 }
 
 void
-cs_signals_begin (SCM answer, uint64_t every_ms,
-                  void (*failed) (const struct cs_err *err))
+cs_signals_begin (SCM answer, const struct cs_loading_disk *loading,
+                  uint64_t every_ms, void (*failed) (const struct cs_err *err))
 {
   requests.answer = answer;
+  requests.loading = loading;
   requests.thread = scm.current_thread ();
   requests.failed = failed;
   requests.every_ms = every_ms;
@@ -395,7 +425,7 @@ save (void)
 static bool
 postpone (void)
 {
-  bool engaged = !cs_process_is_free ();
+  bool engaged = !cs_process_is_free () || cs_signals_await_load ();
 
   atomic_store (&requests.postponed, engaged);
   return engaged;

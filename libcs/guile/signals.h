@@ -6,8 +6,9 @@
    first that came; the others are the same request, but a SIGTERM that comes
    five seconds or more after the first one ends the process at once.  SIGUSR1:
    save and go on.
-   They are answered by the workspace thread at its next safe point.  Scheme
-   code may install handlers of its own in their place.  */
+   They are answered by the workspace thread at its next safe point, or after a
+   module that is being loaded, if that ends within two seconds.  Scheme code
+   may install handlers of its own in their place.  */
 #ifndef CS_SIGNALS_H
 #define CS_SIGNALS_H
 
@@ -16,6 +17,7 @@
 #include <libguile.h>
 
 #include "err.h"
+#include "guile/loading.h"
 
 /* In Guile mode on the workspace thread, at a resume: the handlers that Scheme
    code has installed run on this thread from now on, also for signals that
@@ -27,7 +29,8 @@ void cs_signals_follow (void);
    save and go on so many milliseconds after each request was answered, too.
    FAILED is called with the error when a save fails that SIGUSR1 asked for,
    or the first one of a row that come by time; may be NULL.  */
-void cs_signals_begin (SCM answer, uint64_t every_ms,
+void cs_signals_begin (SCM answer, const struct cs_loading_disk *loading,
+                       uint64_t every_ms,
                        void (*failed) (const struct cs_err *err));
 
 /* Keep the thread that serves signals out of Guile, from before the threads
@@ -50,6 +53,9 @@ void cs_signals_arrive (void);
 
 /* Is only a save asked for, and not to leave as well?  */
 bool cs_signals_is_save (void);
+
+/* Is a module being loaded for whose end requests wait?  */
+bool cs_signals_await_load (void);
 
 /* In Guile mode: have the workspace thread answer at its next safe point.  */
 void cs_signals_mark (void);

@@ -51,7 +51,8 @@ save (void *goes_on)
   return NULL;
 }
 
-/* An async answers a request to leave.  */
+/* An async answers a request to leave.  One that has to wait does not cut this
+   wait short, after which the program would go on.  */
 static bool
 interrupted (void)
 {
@@ -60,7 +61,7 @@ interrupted (void)
   if (!cs_signals_is_asked ())
     return true;
   if (!cs_signals_is_save ())
-    return false;
+    return cs_signals_await_load ();
   scm.with_guile (save, &goes_on);
   return goes_on;
 }

@@ -2,7 +2,14 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 # modules.bats -- modules, imports, load paths and files loaded earlier.
 
+# shellcheck disable=SC2154     # runner is set by start
+
 load helper
+
+teardown ()
+{
+  talk_over
+}
 
 # Write the module (mine NAME) with BODY below the directory lib.
 module_file ()
@@ -205,7 +212,7 @@ are_compiled='(use-modules (coldstore) (system vm program))
 @test "the store's own modules are evaluated where their code is refused" {
   LC_ALL=C sed 's/\(\x7fELF..\x01\)\xff/\1\x00/g' "$(command -v cs-create)" \
     > other-create
-  [ "$(cmp -l "$(command -v cs-create)" other-create | wc -l)" -eq 4 ]
+  [ "$(cmp -l "$(command -v cs-create)" other-create | wc -l)" -eq 5 ]
   chmod +x other-create
   rm "$STORE"
   bounded ./other-create "$STORE" < /dev/null
@@ -213,4 +220,106 @@ are_compiled='(use-modules (coldstore) (system vm program))
   persist '(use-modules (coldstore) (srfi srfi-18))'
   answers '3' '(write (workspace-generation))'
   GUILE_LOAD_PATH=$PWD answers "$PWD" '(display (car %load-path))'
+}
+
+# Modules whose loading has not ended.
+
+# The module (slow), which does BODY half way unless AGAIN is set.
+slow_module ()
+{
+  mkdir -p lib
+  echo "(define-module (slow) #:export (a b)) (define a 1) (unless (getenv \"AGAIN\") $1) (define b 2) (define-public c 3)" > lib/slow.scm
+}
+
+ready='(display "ready\n") (force-output)'
+forever='(let loop () (usleep 1000) (loop))'
+use_slow='(define before 1) (use-modules (slow)) (define after 1)'
+killed_inside='(kill (getpid) SIGKILL)'
+
+# Use (slow) in a process that ends while it is loaded, with STATUS.
+cut_off ()
+{
+  run --separate-stderr bounded cs-run "$STORE" -L lib -c "$use_slow" < /dev/null
+  [ "$status" -eq "$1" ] || show
+}
+
+# The next run begins outside of (slow), and loads it as a whole.
+slow_is_loaded_again ()
+{
+  AGAIN=1 run --separate-stderr bounded cs-run --verbose "$STORE" -L lib -c "(write (list (module-name (current-module)) (defined? 'before) (defined? 'after))) $use_slow (write (list a b c))" < /dev/null
+  [ "$status" -eq 0 ] || show || return 1
+  printed '((guile-user) #t #f)(1 2 3)' || return 1
+  complained 'stopped: module (slow): its loading had not ended: it is loaded again when it is used' || return 1
+  answers '(1 2 3)' '(write (list a b c))'
+}
+
+@test "a module that was being loaded when the workspace was left is loaded again" {
+  local signal
+  slow_module "$ready $forever"
+  for signal in HUP TERM; do
+    store_fresh
+    start cs-run "$STORE" -L lib -c "$use_slow"
+    heard ready
+    kill -"$signal" "$runner"
+    ends $((128 + $(kill -l "$signal")))
+    slow_is_loaded_again
+  done
+}
+
+@test "a module that was being loaded at a checkpoint is loaded again after a kill" {
+  local save
+  for save in '(checkpoint!)' '(let ((g (workspace-generation))) (kill (getpid) SIGUSR1) (let loop () (usleep 1000) (when (= g (workspace-generation)) (loop))))'; do
+    store_fresh
+    slow_module "(use-modules (coldstore)) $save $killed_inside"
+    cut_off 137
+    slow_is_loaded_again
+  done
+}
+
+# The main thread waits for the load, too: as soon as it looks for a module.
+@test "a module that another thread was loading is loaded again" {
+  slow_module "(kill (getpid) SIGTERM) $forever"
+  run --separate-stderr bounded cs-run "$STORE" -L lib -c "(use-modules (ice-9 threads)) (define before 1) (call-with-new-thread (lambda () (resolve-interface '(slow)))) (sleep 1000)" < /dev/null
+  ended 143
+  slow_is_loaded_again
+}
+
+@test "a request waits for the end of a module that is being loaded, and cuts no sleep short" {
+  local request
+  for request in SIGHUP SIGUSR1; do
+    store_fresh
+    slow_module "(kill (getpid) $request) (let loop ((i 0)) (when (< i 10) (let ((left (usleep 10000))) (unless (zero? left) (error \"it was cut short\" left))) (loop (1+ i))))"
+    run --separate-stderr bounded cs-run "$STORE" -L lib -c "(define before 1) (use-modules (slow) (coldstore)) (let loop () (usleep 1000) (when (= 1 (workspace-generation)) (loop))) $killed_inside" < /dev/null
+    [ "$status" -eq 129 ] || [ "$status" -eq 137 ] || show
+    [ -z "$stderr" ] || show
+    run --separate-stderr bounded cs-run --verbose "$STORE" -c '(use-modules (slow)) (write (list before a b c))' < /dev/null
+    printed '(1 1 2 3)'
+    [[ $stderr != *stopped* ]] || show
+  done
+}
+
+@test "modules that use each other in a circle, cut off, have what they export" {
+  slow_module "((@ (coldstore) checkpoint!)) $killed_inside"
+  sed -i 's/(define-module (slow)/& #:use-module (other)/' lib/slow.scm
+  echo '(define-module (other) #:use-module (slow) #:export (all)) (define (all) (list a b c))' > lib/other.scm
+  cut_off 137
+  slow_is_loaded_again
+  answers '(1 2 3)' '(use-modules (other)) (write (all))'
+}
+
+@test "a file that was being loaded leaves the next run in the outer module" {
+  local leave
+  for leave in "((@ (coldstore) checkpoint!)) $killed_inside" '(primitive-exit 3)' '(kill (getpid) SIGHUP) (sleep 1000)'; do
+    store_fresh
+    echo "(define-module (inner)) (define x 1) $leave" > inner.scm
+    echo '(define-module (middle)) (load "inner.scm")' > middle.scm
+    run_in "$STORE" '(load "middle.scm")'
+    [ "$status" -ne 0 ] || show
+    answers '((guile-user) 1)' '(write (list (module-name (current-module)) (@@ (inner) x)))'
+  done
+  # What the program has set itself stays.
+  echo '(define-module (mine)) ((@ (coldstore) checkpoint!)) (kill (getpid) SIGKILL)' > mine.scm
+  run_in "$STORE" '(primitive-load "mine.scm")'
+  [ "$status" -eq 137 ] || show
+  answers '(mine)' '(write (module-name (current-module)))'
 }

@@ -263,6 +263,7 @@ static const struct row guile[] = {
   IS (threads), IS (pointers.table), IS (pointers.tag), IS (pointers.name),
   IS (pointers.finalize), IS (pointers.any_ended), IS (pointers.borrowed),
   IS (api.names_sum), IS (api.nr), IS (api.addrs),
+  TO (loading.in_progress, loading.excursion), IS (loading.abandon),
   IS (main_thread),
 };
 #undef T
