@@ -15,6 +15,13 @@
    guards is half done in the image, and whoever writes the image finds no
    lock taken that it needs itself.
 
+   A thread that waits for a condition variable or for descriptors is stopped
+   with the locks that it holds.  libguile waits there for Scheme code, and
+   holds a lock meanwhile only where it calls Scheme code under that lock
+   (3.0.8, libguile/scmsigs.c: sigaction).  The thread that it waits for may
+   be stopped already, so the lock would never be given back.  locks.c frees
+   the lock in the next process.
+
    The collector works until the last thread has stopped, as a thread that
    holds a lock may have to allocate before it can give it back.  Therefore
    the collector's own stop signal gets through to threads that wait here
@@ -101,6 +108,13 @@ is_owner (const pthread_mutex_t *mutex, pid_t tid)
   return mutex->__data.__owner == tid;
 }
 
+/* Does T wait for what another thread does in Scheme?  */
+static bool
+waits_in_scheme (const struct cs_stop_thread *t)
+{
+  return t->deferred == 0 && (t->waiting || atomic_load (&t->waits));
+}
+
 /* A thread that takes a lock gets it from another one that may not stop
    before: so it will soon be on.  But not if the writer has it.  */
 static bool
@@ -108,7 +122,7 @@ may_stop (const struct cs_stop_thread *t)
 {
   const pthread_mutex_t *awaited = t->awaited, *waiting = t->waiting;
 
-  return cs_stop_is_free (t)
+  return (cs_stop_is_free (t) || waits_in_scheme (t))
          && !(awaited && !is_owner (awaited, atomic_load (&writer)))
          && !(waiting && is_owner (waiting, t->tid));
 }

@@ -37,7 +37,7 @@ afterwards ()
 {
   local expr=$1 question=$2 want=$3 end
 
-  for end in '' '(begin (checkpoint!) (kill (getpid) SIGKILL))'; do
+  for end in '' '((lambda () (checkpoint!) (kill (getpid) SIGKILL)))'; do
     cp --sparse=always "$PRISTINE" "$STORE"
     rm -f "$STORE"-journal
     run_in "$STORE" "$prelude $expr $end"
@@ -133,6 +133,29 @@ afterwards ()
     run_in "$STORE" "$prelude ((@@ (guile) call-with-module-autoload-lock) (lambda () $end))"
     answers 3 "(write ((@ (srfi srfi-1) third) '(1 2 3))) (use-modules (ice-9 match))"
   done
+}
+
+# sigaction holds a lock of libguile's while it runs Scheme code, which takes
+# the lock of loading modules (3.0.8, libguile/scmsigs.c, close_1).  Code that
+# runs for the first time takes that lock too, so all of it has run before.
+@test "a thread that waits for another one, under a lock of libguile's, is stopped" {
+  afterwards \
+    "(define loading #f) (define ready #f) (define count 0) (define t #f)
+     (define (act) (sigaction SIGUSR2 (lambda (n) (set! loading n))))
+     (define (until-loading turns)
+       (until (begin (set! count (* (if loading 1 0) (1+ count))) (>= count turns))))
+     (add-hook! before-checkpoint-hook
+       (lambda ()
+         (unless t
+           (set! t (go (act) (set! ready #t) (until-loading 1) (act)))
+           (go (until ready)
+               ((@@ (guile) call-with-module-autoload-lock)
+                (lambda () (set! loading #t) (sleep 1000))))
+           (until-loading 400))))" \
+    "(act) (kill (getpid) SIGUSR2)
+     (until (eqv? loading SIGUSR2))
+     (write (thread-exited? t))" \
+    '#t'
 }
 
 @test "a promise that a thread was forcing can be forced" {
@@ -347,7 +370,7 @@ kinds='(use-modules (system foreign) (system foreign-library))
   persist "$prelude $kinds"
   cp --sparse=always "$STORE" kinds.store
   for kind in sleep usleep read-pipe read-socket read-socket-port accept select wait timed-wait lock join foreign loop bignums allocate collect symbols write; do
-    for end in '' '(begin (checkpoint!) (kill (getpid) SIGKILL))'; do
+    for end in '' '((lambda () (checkpoint!) (kill (getpid) SIGKILL)))'; do
       cp --sparse=always kinds.store "$STORE"
       rm -rf "$STORE"-*
       # Descriptors are of one process.
