@@ -138,7 +138,7 @@ find_dynamic (const void *data, size_t len)
   const ElfW (Ehdr) *header = data;
   const ElfW (Phdr) *segment;
 
-  if (header->e_phentsize != sizeof *segment || header->e_phoff % 8 != 0
+  if (header->e_phentsize != sizeof *segment || header->e_phoff % _Alignof (ElfW (Phdr)) != 0
       || !fits (header->e_phoff, header->e_phnum * sizeof *segment, len))
     return NULL;
   segment = (const ElfW (Phdr) *) ((const char *) data + header->e_phoff);
@@ -179,7 +179,7 @@ cs_archive_bytecode (const void *data, size_t len)
   if (!is_native (data))
     return UINT32_MAX;
   segment = find_dynamic (data, len);
-  if (!segment || segment->p_offset % 8 != 0
+  if (!segment || segment->p_offset % _Alignof (ElfW (Dyn)) != 0
       || !fits (segment->p_offset, segment->p_filesz, len))
     return 0;
   return version_in ((const ElfW (Dyn) *) ((const char *) data

@@ -10,36 +10,49 @@
 
 #define FLOOD_LEN ((size_t) 128 << 20)
 
-/* The head of a backup of the store, whose region is as long as can be.  */
-static struct cs_backup_disk
-long_head (uint64_t from, uint64_t nr, uint64_t nr_data)
+/* The superblock of the store, whose region is as long as can be.  */
+static struct cs_superblock_disk
+long_superblock (void)
 {
-  struct cs_backup_disk head = { .version = CS_BACKUP_VERSION, .from = from,
-                                 .nr = nr, .nr_data = nr_data };
   struct cs_store *store = open_mode (CS_STORE_READ);
+  struct cs_superblock_disk sb = store->superblock;
 
-  memcpy (head.magic, CS_BACKUP_MAGIC, sizeof head.magic);
-  head.superblock = store->superblock;
   cs_store_close (store);
-  head.superblock.reserved = CS_STORE_RESERVED_MAX;
-  head.superblock.committed = (uint64_t) 1 << 40;
-  head.superblock.log_start = 1 << 20;
-  cs_superblock_seal (&head.superblock);
-  head.crc = (uint32_t) crc32 (0, (const Bytef *) &head,
-                               offsetof (struct cs_backup_disk, crc));
-  return head;
+  sb.reserved = sb.word_len == 8 ? CS_STORE_RESERVED_MAX
+                                 : (UINT64_C (1) << 32) - sb.base;
+  sb.committed = sb.word_len == 8 ? (uint64_t) 1 << 40 : sb.reserved;
+  sb.log_start = 1 << 20;
+  cs_superblock_seal (&sb);
+  return sb;
 }
 
-/* Write HEAD, and FLOOD_LEN bytes of zeros behind it, as a backup.  */
+/* Pages of that region: as many as FLOOD_LEN bytes of index have, if there
+   are so many.  */
+static uint64_t
+nr_pages (void)
+{
+  uint64_t nr = long_superblock ().reserved / PAGE;
+
+  return nr < FLOOD_LEN / 8 ? nr : FLOOD_LEN / 8;
+}
+
+/* Write a backup since generation FROM of NR pages, NR_DATA of them with data:
+   the head, and FLOOD_LEN bytes of zeros.  */
 static void
-write_flood (const struct cs_backup_disk *head)
+write_flood (uint64_t from, uint64_t nr, uint64_t nr_data)
 {
   static const char zeros[1 << 20];
+  struct cs_backup_disk head = { .version = CS_BACKUP_VERSION, .from = from,
+                                 .nr = nr, .nr_data = nr_data,
+                                 .superblock = long_superblock () };
   int fd = open (SECOND, O_WRONLY | O_CREAT | O_TRUNC, 0600);
   struct cs_stream stream;
 
+  memcpy (head.magic, CS_BACKUP_MAGIC, sizeof head.magic);
+  head.crc = (uint32_t) crc32 (0, (const Bytef *) &head,
+                               offsetof (struct cs_backup_disk, crc));
   CHECK (fd >= 0 && cs_stream_write_to (&stream, fd, 9) == 0);
-  CHECK (cs_stream_write (&stream, head, sizeof *head) == 0);
+  CHECK (cs_stream_write (&stream, &head, sizeof head) == 0);
   for (size_t len = 0; len < FLOOD_LEN; len += sizeof zeros)
     CHECK (cs_stream_write (&stream, zeros, sizeof zeros) == 0);
   CHECK (cs_stream_finish (&stream) == 0);
@@ -72,11 +85,8 @@ is_refused (int code, const char *text)
 static void
 index_of_zeros (void)
 {
-  struct cs_backup_disk head;
-
   make_closed ();
-  head = long_head (0, FLOOD_LEN / 8, FLOOD_LEN / 8);
-  write_flood (&head);
+  write_flood (0, nr_pages (), nr_pages ());
   is_refused (CS_E_DAMAGED, "index: entry 1: impossible page 0");
 }
 
@@ -84,22 +94,16 @@ index_of_zeros (void)
 static void
 pages_without_data (void)
 {
-  struct cs_backup_disk head;
-
   make_closed ();
-  head = long_head (0, FLOOD_LEN / 8, 7);
-  write_flood (&head);
+  write_flood (0, nr_pages (), 7);
   is_refused (CS_E_DAMAGED, "head: impossible number of pages with data: 7");
 }
 
 static void
 increment_of_nothing (void)
 {
-  struct cs_backup_disk head;
-
   make_closed ();
-  head = long_head (1, FLOOD_LEN / 8, 0);
-  write_flood (&head);
+  write_flood (1, nr_pages (), 0);
   is_refused (CS_E_REFUSED, "no backup leads to the first");
 }
 

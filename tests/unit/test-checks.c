@@ -314,6 +314,7 @@ padding_is_zero (void)
 static void
 image_longer_than_file (void)
 {
+  other_reserved = 1 << 30;
   make_log (2, 2);
   head.superblock.committed = head.superblock.reserved / 2;
   head.superblock.log_start

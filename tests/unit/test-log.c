@@ -609,9 +609,11 @@ static void
 grow (bool with_reader)
 {
   struct cs_store *store, *reader = NULL;
-  char *heap = make_and_reopen (&store), *more;
   size_t len = 200 << 20;
+  char *heap, *more;
 
+  other_reserved = 256 << 20;
+  heap = make_and_reopen (&store);
   say (store, "2");
   commit_ok (store);
   if (with_reader)
