@@ -165,7 +165,7 @@ E
 (gc)
 (let ((s (gc-stats)))
   (write (list (> (assq-ref s 'gc-times) before)
-               (> (assq-ref s 'heap-size) 8000000)
+               (> (assq-ref s 'heap-size) 4000000)
                (>= (assq-ref s 'heap-free-size) 0))))
 E
 }
