@@ -108,7 +108,9 @@ endif
 # -------------------------------------------------------------------- files
 
 LIB_SOURCES := $(sort $(wildcard libcs/*.c libcs/*/*.c arch/*/*.c))
-LIB_HEADERS := $(sort $(wildcard libcs/*.h libcs/*/*.h))
+# The headers that are installed; libcs/libcs.sym has their functions.
+PUBLIC_HEADERS := err.h store/store.h store/backup.h intern/file-rules.h \
+  guile/workspace.h
 SCHEME := $(sort $(wildcard scheme/*.scm scheme/*/*.scm))
 GENERATED := policy-builtin.c $(SCHEME:%.scm=%.c)
 
@@ -224,9 +226,10 @@ $(LIBRARY): $(LIB_OBJECTS)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcsD $@ $(LIB_OBJECTS)
 
-$(SHARED): $(PIC_OBJECTS)
+$(SHARED): $(PIC_OBJECTS) libcs/libcs.sym
 	$(call say,LD,$@)
 	$(Q)$(CC) -shared $(CS_LDFLAGS) $(LDFLAGS) -Wl,-soname,libcs.so.0 \
+	  -Wl,--version-script=libcs/libcs.sym \
 	  -o $@ $(PIC_OBJECTS) $(LIBELF) $(ZLIB) -lpthread -ldl
 
 $(BUILD)/libcs.so: $(SHARED)
@@ -488,7 +491,7 @@ install: all
 	$(INSTALL) -m 644 $(LIBRARY) $(SHARED) "$(TO)/lib"
 	ln -sf libcs.so.0 "$(TO)/lib/libcs.so"
 	$(INSTALL) -m 644 $(BUILD)/libcs.pc "$(TO)/lib/pkgconfig"
-	for h in $(LIB_HEADERS:libcs/%=%); do \
+	for h in $(PUBLIC_HEADERS); do \
 	  $(INSTALL) -D -m 644 libcs/$$h "$(TO)/include/libcs/$$h" || exit 1; \
 	done
 	for m in $(notdir $(MAN_PAGES)); do \

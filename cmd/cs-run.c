@@ -18,6 +18,7 @@
 
 #include "common.h"
 #include "guile/workspace.h"
+#include "intern/policy.h"
 
 #define OWN_STATUS 125
 

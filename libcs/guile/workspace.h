@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "err.h"
-#include "intern/policy.h"
+#include "intern/file-rules.h"
 #include "store/backup.h"
 
 /* What a store is to carry of Guile besides libguile and libgc.  */
@@ -40,8 +40,9 @@ struct cs_create_params
   cs_backup_progress *progress; /* of a restore; may be NULL */
   void *closure;
   void (*warn) (const char *text);      /* policy warnings; may be NULL */
-  cs_policy_report *diagnose;   /* each error of the policy, before -CS_E_MISUSE
-                                   is returned; may be NULL */
+  /* Called with CLOSURE and "file:line:column: text" for each error of the
+     policy, before -CS_E_MISUSE is returned.  May be NULL.  */
+  void (*diagnose) (void *closure, const char *text);
 };
 
 /* Make a store at PATH with an interpreter in it, booted once.  Nothing

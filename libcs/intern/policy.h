@@ -30,6 +30,7 @@
 
 #include "err.h"
 #include "intern/elf.h"
+#include "intern/file-rules.h"
 
 struct cs_policy;
 
@@ -38,17 +39,6 @@ enum cs_policy_role
   CS_POLICY_REBIND,
   CS_POLICY_RESTART,
   CS_POLICY_PERSIST
-};
-
-/* What becomes of a port on a file, at a resume, if the file is not the one
-   that it was open on.  The numbers are kept in stores.  */
-enum cs_policy_files
-{
-  CS_POLICY_FILES_NONE,         /* nothing was said */
-  CS_POLICY_FILES_REOPEN,       /* the file of that name now, same offset */
-  CS_POLICY_FILES_REOPEN_AT_END,        /* the same, at its end */
-  CS_POLICY_FILES_CLOSE,        /* the port is closed */
-  CS_POLICY_FILES_FAIL          /* the workspace is not resumed */
 };
 
 /* Called once for every error, in line order; TEXT is

@@ -108,7 +108,7 @@ main (int argc, char **argv)
 
   if (argc != 2 || cs_store_open (argv[1], CS_STORE_READ, &store, &err) != 0)
     return puts (err.text) < 0 ? 1 : cs_err_status (err.code);
-  printf ("%d\n", (int) cs_store_superblock (store)->word_len);
+  printf ("%d\n", (int) cs_store_superblock (store)->generation);
   cs_store_close (store);
   return 0;
 }
@@ -118,8 +118,33 @@ END
   # shellcheck disable=SC2046
   cc -Wall -Werror -o own own.c $(pkg-config --cflags --libs libcs) 3>&-
   "$to/bin/cs-create" own.store 3>&-
+  "$to/bin/cs-run" own.store -c '(define x 1)' 3>&-
   LD_LIBRARY_PATH=$to/lib run ./own own.store
-  [ "$status" -eq 0 ] && [ "$output" = 8 ]
+  [ "$status" -eq 0 ] && [ "$output" = 2 ]
   LD_LIBRARY_PATH=$to/lib run ./own own.c
   [ "$status" -eq 4 ] && [[ $output == *superblock* ]]
+  # Each public header is complete by itself, and nothing else is installed.
+  find "$to/include/libcs" -name '*.h' -printf '%P\n' | sort >headers
+  diff headers - <<'END'
+err.h
+guile/workspace.h
+intern/file-rules.h
+store/backup.h
+store/store.h
+END
+  while read -r header; do
+    # shellcheck disable=SC2046
+    printf '#include <%s>\n' "$header" \
+      | cc -fsyntax-only -xc -Wall -Werror $(pkg-config --cflags libcs) - 3>&-
+  done <headers
+}
+
+@test "lint notices a function that libcs.so should export" {
+  cd "$CS_SOURCE_DIR"
+  cp -r Makefile VERSION libcs tools "$BATS_TEST_TMPDIR"
+  cd "$BATS_TEST_TMPDIR"
+  check sh tools/lint exports
+  sed -i '/cs_store_open;/d' libcs/libcs.sym
+  run sh tools/lint exports
+  [ "$status" -ne 0 ] && [[ $output == *cs_store_open* ]]
 }
