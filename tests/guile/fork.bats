@@ -127,6 +127,17 @@ void init_holder (void)
 E
 }
 
+@test "requests to save and to leave end a child, as they would a process without handlers" {
+  persist '(define (ended-by signal)
+    (let ((pid (primitive-fork)))
+      (when (zero? pid)
+        (sleep 20)
+        (primitive-_exit 7))
+      (kill pid signal)
+      (status:term-sig (cdr (waitpid pid)))))'
+  answers '(#t #t #t)' '(write (map (lambda (signal) (eqv? (ended-by signal) signal)) (list SIGTERM SIGHUP SIGUSR1)))'
+}
+
 @test "a lock that another thread had when the child was forked is free in the child" {
   holder
   persist "(load-extension \"$PWD/libholder\" \"init_holder\") (use-modules (ice-9 threads))"

@@ -654,6 +654,68 @@ name_left_out (void)
   CHECK (!is_synced (".") && is_synced (STORE));
 }
 
+static unsigned nr_removed;
+
+static int
+remove_when_synced (int dirfd, const char *name, int flags)
+{
+  CHECK (is_synced ("."));
+  nr_removed++;
+  return unlinkat (dirfd, name, flags);
+}
+
+/* The same of a store that replaces another one: the records of that stay until
+   a power failure cannot bring it back.  */
+static void
+replacing_left_out (void)
+{
+  struct cs_store *store = start (3);
+
+  close_and_unmap (store);
+  CHECK (access (STORE "-history/2", F_OK) == 0);
+  CHECK (in_child (die_creating) == 0 && file_says ("new"));
+  cs_sys.fsync = cs_sys.fdatasync = note_sync;
+  cs_sys.unlinkat = remove_when_synced;
+  store = open_mode (CS_STORE_WRITE);
+  CHECK (cs_store_apply (store, &err) == 0);
+  CHECK (nr_removed >= 2 && access (STORE "-history/2", F_OK) < 0);
+}
+
+static int
+keep_records (int dirfd, const char *name, int flags)
+{
+  if (*name < '0' || *name > '9')
+    return unlinkat (dirfd, name, flags);
+  errno = EPERM;
+  return -1;
+}
+
+/* They never count, and go as soon as they can.  */
+static void
+replaced_later (void)
+{
+  struct cs_store *store = start (3);
+  void *addr;
+
+  close_and_unmap (store);
+  cs_sys.unlinkat = keep_records;
+  store = create (true);
+  CHECK (cs_store_section_create (store, "words", PAGE, RW, &addr) == 0);
+  for (uint64_t g = 1; g <= 3; g++)
+    {
+      commit_number (store, g);
+      CHECK (cs_store_apply (store, &err) == 0);
+      CHECK (access (STORE "-history/2", F_OK) == 0);
+    }
+  close_and_unmap (store);
+  CHECK (cs_store_open_at (STORE, CS_STORE_READ, 2, &store, &err)
+         == -CS_E_REFUSED);
+  cs_sys.unlinkat = unlinkat;
+  store = open_mode (CS_STORE_WRITE);
+  CHECK (cs_store_apply (store, &err) == 0);
+  CHECK (access (STORE "-history/2", F_OK) < 0);
+}
+
 static size_t
 mappings (void)
 {
@@ -706,6 +768,9 @@ main (void)
     { "L6: a commit that a killed process did not sync", commit_left_out },
     { "L6: the same when that sync fails", left_out_for_good },
     { "L7: a name that a killed process did not sync", name_left_out },
+    { "L7: the same of a store that replaces another", replacing_left_out },
+    { "records of a replaced store that could not be removed",
+      replaced_later },
     { "what an older generation needs is given back", many_openings }
   };
 
