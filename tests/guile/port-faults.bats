@@ -137,6 +137,14 @@ in_order ()
   [[ $(cat file) != *text* ]]
 }
 
+@test "what a file without a name did not take is lost, and so it is said" {
+  failing 1:28:on cs-run "$STORE" -c '(define p (open-output-file "file")) (display "text" p) (delete-file "file")'
+  [ "$status" -eq 0 ] || show
+  complained 'cannot write 4 bytes'
+  [[ $stderr != *keeps* ]] || show
+  answers 1 '(write 1)'
+}
+
 @test "a checkpoint leaves a failed write to the program" {
   persist '(use-modules (coldstore)) (define p (open-output-file "/dev/full")) (display "text" p) (checkpoint!)
            (write (catch (quote system-error) (lambda () (force-output p) 1) (lambda _ 2)))'
