@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* checkpoint.c -- what commits cost, below Guile.
 
-   usage: checkpoint stop|idle|look|commit|image|check MIB PERMILLE ROUNDS
+   usage: checkpoint stop|idle|look|commit|image|large|check MIB PERMILLE ROUNDS
 
    Makes a store with MIB of heap in the working folder, and then, ROUNDS
    times in turn, measures A and B, with PERMILLE of the heap's pages changed,
@@ -18,6 +18,9 @@
              B: pwrite(2) of the whole heap, and fdatasync(2)
      image   A: cs_store_commit() and cs_store_apply()
              B: the same
+     large   A: cs_store_commit() of a small store to which MIB of heap were
+                added, and cs_store_settle()
+             B: pwrite(2) of the heap to a new file, and fdatasync(2)
      check   A: cs_store_verify()
              B: crc32() of zlib over the same bytes, read by mmap(2)
 
@@ -26,6 +29,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +57,7 @@ static struct cs_store *store;
 static struct cs_err err;
 static char *heap;
 static size_t heap_len, changed;
+static bool is_new;
 static uint64_t seed = 42;
 
 static void
@@ -90,7 +95,24 @@ fill (char *page)
 }
 
 static void
-make_store (void)
+add_heap (size_t len)
+{
+  heap = cs_store_map (store, len, RW, CS_EXTENT_HEAP);
+  if (!heap)
+    die ("map");
+  for (size_t off = 0; off < len; off += PAGE)
+    fill (heap + off);
+}
+
+static void
+close_store (void)
+{
+  cs_store_close (store);
+  munmap ((void *) 0x200000000000, (size_t) 1 << 36);
+}
+
+static void
+make_store (size_t len)
 {
   struct cs_store_params params = {
     .machine = CS_MACHINE_ELF, .word_len = sizeof (void *),
@@ -99,15 +121,10 @@ make_store (void)
 
   if (cs_store_create (NAME, &params, true, &store, &err) < 0)
     die ("create");
-  heap = cs_store_map (store, heap_len, RW, CS_EXTENT_HEAP);
-  if (!heap)
-    die ("map");
-  for (size_t off = 0; off < heap_len; off += PAGE)
-    fill (heap + off);
+  add_heap (len);
   if (cs_store_commit (store, &err) < 0)
     die ("commit");
-  cs_store_close (store);
-  munmap ((void *) 0x200000000000, (size_t) 1 << 36);
+  close_store ();
   if (cs_store_open (NAME, CS_STORE_WRITE, &store, &err) < 0)
     die ("open");
 }
@@ -139,8 +156,18 @@ timed_apply (void)
   return now () - start;
 }
 
+static double
+timed_settle (void)
+{
+  double start = now ();
+
+  if (cs_store_settle (store, &err) < 0)
+    die ("settle");
+  return now () - start;
+}
+
 /* Write LEN bytes from the heap and sync them, to a file that has its
-   blocks, as the log has.  */
+   blocks, as the log has, or IS_NEW.  */
 static double
 timed_write (size_t len)
 {
@@ -152,6 +179,8 @@ timed_write (size_t len)
     fd = open ("plain", O_RDWR | O_CREAT | O_TRUNC, 0600);
   if (fd < 0)
     die ("plain");
+  if (is_new && ftruncate (fd, 0) < 0)
+    die ("truncate");
   start = now ();
   while (done < len)
     {
@@ -248,6 +277,20 @@ image (double *a, double *b)
   *b = timed_write (heap_len);
 }
 
+/* Each time another store.  */
+static void
+large (double *a, double *b)
+{
+  close_store ();
+  make_store (PAGE);
+  add_heap (heap_len);
+  *a = timed_commit ();
+  if (getenv ("CS_BENCH_TRACE")) fprintf (stderr, "commit %g\n", *a);
+  *a += timed_settle ();
+  is_new = true;
+  *b = timed_write (heap_len);
+}
+
 static void
 count (void *closure, const struct cs_damage *damage)
 {
@@ -312,7 +355,8 @@ main (int argc, char **argv)
     void (*measure) (double *a, double *b);
   } all[] = {
     { "stop", stop }, { "idle", idle }, { "look", look },
-    { "commit", commit }, { "image", image }, { "check", check }
+    { "commit", commit }, { "image", image }, { "large", large },
+    { "check", check }
   };
   enum { MAX = 1000 };
   static double q[MAX], a[MAX], b[MAX];
@@ -322,7 +366,7 @@ main (int argc, char **argv)
     return 2;
   heap_len = (size_t) atol (argv[2]) << 20;
   changed = heap_len / PAGE * (size_t) atol (argv[3]) / 1000;
-  make_store ();
+  make_store (strcmp (argv[1], "large") == 0 ? PAGE : heap_len);
   for (size_t k = 0; k < sizeof all / sizeof *all; k++)
     if (strcmp (argv[1], all[k].name) == 0)
       for (int i = -1; i < rounds; i++)         /* one to warm up */

@@ -80,10 +80,9 @@ static void
 describe (const struct cs_store *store, const struct cs_damage *damage,
           struct cs_err *err)
 {
-  bool page = strcmp (damage->structure, "page") == 0;
   char owner[96];
 
-  if (page || strcmp (damage->structure, "page sum") == 0)
+  if (strcmp (damage->structure, "page") == 0)
     {
       name_owner (store, damage->addr, owner, sizeof owner);
       cs_err_set (err, CS_E_DAMAGED, "%s at 0x%" PRIx64 " (%s), offset %"

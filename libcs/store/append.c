@@ -15,6 +15,9 @@
 #define PIECE_LEN ((uint64_t) 128 << 10)
 #define BEGIN_LEN ((uint64_t) 512 << 10)
 
+/* The copies, a page of no matter what, and a piece of new pages.  */
+#define COPIES_LEN (PIECE_LEN + CS_STORE_PAGE_LEN + CS_DIRECT_PIECE)
+
 /* Of an index that is longer than this the memory is given back.  */
 #define INDEX_KEPT ((size_t) 64 << 10)
 
@@ -41,7 +44,7 @@ int
 cs_append_prepare (struct cs_store *store)
 {
   if (!store->copies)
-    store->copies = cs_scratch_map (PIECE_LEN + CS_STORE_PAGE_LEN);
+    store->copies = cs_scratch_map (COPIES_LEN);
   if (!store->index)
     store->index = cs_scratch_map (index_len (store));
   return store->copies && store->index ? 0 : -ENOMEM;
@@ -57,7 +60,7 @@ free_index (struct cs_store *store)
 void
 cs_append_free (struct cs_store *store)
 {
-  cs_scratch_unmap (store->copies, PIECE_LEN + CS_STORE_PAGE_LEN);
+  cs_scratch_unmap (store->copies, COPIES_LEN);
   store->copies = NULL;
   free_index (store);
 }
@@ -102,6 +105,12 @@ char *
 cs_append_spare (const struct cs_append *append)
 {
   return append->store->copies + PIECE_LEN;
+}
+
+char *
+cs_append_piece (const struct cs_append *append)
+{
+  return cs_append_spare (append) + CS_STORE_PAGE_LEN;
 }
 
 /* Write the copies, and let the disk begin while we go on.  */
@@ -150,6 +159,7 @@ write_rest (struct cs_append *append)
   struct cs_record_disk *head = &record->head;
   int r = write_copies (append);
 
+  head->nr_in_place = append->direct.pages;
   cs_record_seal (head, record->index, head->nr);
   if (r == 0)
     r = cs_file_write (record->fd, record->index,
@@ -164,6 +174,7 @@ void
 cs_append_abort (struct cs_append *append)
 {
   clear_index (append);
+  cs_direct_abort (append);
   if (append->next == append->record.off + CS_RECORD_DATA)
     return;
   cs_log_wipe (append->store, append->record.off);
@@ -175,18 +186,25 @@ cs_append_commit (struct cs_append *append, struct cs_err *err)
 {
   struct cs_store *store = append->store;
   struct cs_record *record = &append->record;
-  int r = write_rest (append);
+  int r = cs_direct_sync (append, err); /* G2 */
 
+  if (r == 0)
+    {
+      r = write_rest (append);
+      if (r < 0)
+        cs_err_sys (err, -r, "write to the log");
+    }
   if (r < 0)
     {
       cs_append_abort (append);
-      return cs_err_sys (err, -r, "write to the log");
+      return r;
     }
   if (cs_sys.fdatasync (store->fd) < 0)
     {
       cs_err_sys (err, errno, "sync the log");
       store->log.broken = true; /* L5 */
-      cs_log_wipe (store, record->off);
+      cs_log_wipe (store, record->off); /* a power failure may undo that: so
+                                           new pages stay in their place */
       clear_index (append);
       return err->code;
     }

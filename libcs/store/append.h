@@ -9,6 +9,7 @@
 #ifndef CS_APPEND_H
 #define CS_APPEND_H
 
+#include "store/direct.h"
 #include "store/record.h"
 
 struct cs_append
@@ -19,6 +20,7 @@ struct cs_append
   uint64_t next;                /* where they belong in the file */
   uint64_t begun;               /* the disk was told of what is before */
   uint64_t due;                 /* and is to be told of so much at a time */
+  struct cs_direct direct;      /* pages that are not in the record */
   bool failed;                  /* to write */
 };
 
@@ -35,8 +37,9 @@ int cs_append_begin (struct cs_append *append, struct cs_store *store,
 /* Room for a copy of the page that may be added next.  */
 char *cs_append_room (const struct cs_append *append);
 
-/* Room for another page, of no matter what.  */
+/* Room for another page, of no matter what; for CS_DIRECT_PIECE bytes.  */
 char *cs_append_spare (const struct cs_append *append);
+char *cs_append_piece (const struct cs_append *append);
 
 /* Add PAGE, with a greater number than those before: SUM is the sum of the
    copy; 0: zeros, and no copy.  0 or -errno.  */

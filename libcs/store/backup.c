@@ -160,21 +160,25 @@ enter_all (struct backup *b)
   return r;
 }
 
-/* All pages that may not be as they were (B2).  0 or -errno.  */
+/* All pages that may not be as they were (B2).  What is behind the image that
+   the increment starts from was zeros, and may have come without a patch
+   (commit.c, G1).  0 or -errno.  */
 static int
 enter_changed (struct backup *b, uint64_t end)
 {
+  uint64_t behind = committed_pages (b->before);
   uLong crc = crc32 (0, NULL, 0);
   uint32_t sum, old;
   int r = 0;
 
   for (uint64_t page = 0; page < end && r == 0; page++)
     {
-      if (cs_patch_same (b->before, b->store, page))
+      if (page < behind && cs_patch_same (b->before, b->store, page))
         continue;
       r = cs_committed_sums (b->store, page, 1, &sum);
-      if (r == 0)
-        r = cs_committed_sums (b->before, page, 1, &old);
+      if (r < 0 || (page >= behind && sum == 0))
+        continue;
+      r = cs_committed_sums (b->before, page, 1, &old);
       if (r == 0)
         enter (b, page, sum);
       crc = crc32 (crc, (const Bytef *) &old, sizeof old);

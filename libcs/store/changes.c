@@ -18,6 +18,9 @@
    process's own memory any more.  Not so those that are in the log only: the
    file's place for them holds other contents.
 
+   Behind the last commit's image nothing is compared: a page there was zeros,
+   whatever the table has as its sum (commit.c, G4).
+
    Runs while the world is stopped: no allocation.  */
 
 #include <errno.h>
@@ -88,7 +91,8 @@ is_same (struct search *s, uint64_t off)
 }
 
 /* Detached pages that this process does not have are zeros.  They can be
-   part of a run of pages that are the same, but do not begin one.  */
+   part of a run of pages that are the same, but do not begin one.  What the
+   table has behind the image is looked at too (G4).  */
 static int
 look_at_absent (struct search *s, uint64_t off, uint64_t end)
 {
@@ -102,9 +106,10 @@ look_at_absent (struct search *s, uint64_t off, uint64_t end)
 
       nr = (end - off) / CS_STORE_PAGE_LEN;
       nr = nr < SUMS ? nr : SUMS;
-      r = cs_committed_sums (s->store, page, nr, sums);
+      r = cs_sums_read (s->store->fd, page, nr, sums);
       for (uint64_t i = 0; i < nr && r == 0; i++)
         {
+          cs_patch_sum (s->store, page + i, &sums[i]);
           if (sums[i])
             r = cs_append_page (s->append, page + i, 0);
           same = same && !sums[i] && !cs_patch_exists (s->store, page + i);
@@ -166,29 +171,47 @@ is_as_committed (struct search *s, uint64_t off, const char *copy,
    meanwhile, against the rule, comes one that was never there as a whole, but
    not a record that does not hold.  */
 static int
+compare_page (struct search *s, uint64_t off)
+{
+  uint64_t page = off / CS_STORE_PAGE_LEN;
+  char *copy = cs_append_room (s->append);
+  uint32_t sum;
+  int r;
+
+  memcpy (copy, s->store->image + off, CS_STORE_PAGE_LEN);
+  sum = cs_page_sum (copy);
+  r = is_as_committed (s, off, copy, sum);
+  if (r == 0)
+    {
+      cs_direct_note (s->append, off, sum);
+      return cs_append_page (s->append, page, sum);
+    }
+  if (r == 1 && !s->changes->dirty.watched
+      && !cs_patch_exists (s->store, page))
+    is_same (s, off);
+  return r < 0 ? r : 0;
+}
+
+static int
 compare (struct search *s, uint64_t off, uint64_t len)
 {
   uint64_t end = off + len;
   int r = 0;
 
-  for (; off < end && r >= 0; off += CS_STORE_PAGE_LEN)
+  for (uint64_t part; off < end && r == 0; off += part)
     {
-      uint64_t page = off / CS_STORE_PAGE_LEN;
-      char *copy = cs_append_room (s->append);
-      uint32_t sum;
-
-      if (off + CS_STORE_PAGE_LEN < end)
-        cs_page_prefetch (s->store->image + off + CS_STORE_PAGE_LEN);
-      memcpy (copy, s->store->image + off, CS_STORE_PAGE_LEN);
-      sum = cs_page_sum (copy);
-      r = is_as_committed (s, off, copy, sum);
-      if (r == 0)
-        r = cs_append_page (s->append, page, sum);
-      else if (r == 1 && !s->changes->dirty.watched
-               && !cs_patch_exists (s->store, page))
-        is_same (s, off);
+      part = cs_direct_run (s->append, off, end);
+      if (part > 0)
+        {
+          r = cs_direct_write (s->append, off, part);
+          continue;
+        }
+      part = CS_STORE_PAGE_LEN;
+      if (off + part < end)
+        cs_page_prefetch (s->store->image + off + part);
+      r = compare_page (s, off);
     }
-  return r < 0 ? r : 0;
+  return r;
 }
 
 static int
@@ -204,6 +227,19 @@ visit (void *context, char *start, uint64_t len, bool written)
   return r;
 }
 
+/* Pages of [OFF, END) that are behind the image and stay zeros (G4).  */
+static int
+look_at_unused (struct search *s, uint64_t off, uint64_t end)
+{
+  uint64_t behind = s->store->superblock.committed;
+  uint64_t next = s->append->record.head.superblock.committed;
+
+  off = off > behind ? off : behind;
+  end = end < next ? end : next;
+  give_back (s);
+  return off < end ? look_at_absent (s, off, end) : 0;
+}
+
 /* Pages of a library that are its own file's, or not mapped at all.  */
 static int
 look_at_library (struct search *s, uint64_t off, uint64_t end)
@@ -214,6 +250,8 @@ look_at_library (struct search *s, uint64_t off, uint64_t end)
     if (cs_sys.msync (s->store->image + off, CS_STORE_PAGE_LEN, MS_ASYNC)
         == 0)
       r = compare (s, off, CS_STORE_PAGE_LEN);
+    else
+      r = look_at_unused (s, off, off + CS_STORE_PAGE_LEN);
   return r;
 }
 
@@ -265,22 +303,21 @@ look_at_extent (struct search *s)
 static int
 look_at_free (struct search *s, uint64_t off, uint64_t end)
 {
+  uint64_t committed = s->store->superblock.committed;
+  uint64_t last = end < committed ? end : committed, stop;
   int r = 0;
 
-  if (end > s->store->superblock.committed)
-    end = s->store->superblock.committed;
-  while (off < end && r == 0)
+  for (; off < last && r == 0; off = stop)
     {
-      uint64_t stop = cs_detached_stretch (s->store, off, end);
+      stop = cs_detached_stretch (s->store, off, last);
 
       if (cs_detached_get (s->store, off))
         {
           s->same = s->same_end = 0;
           r = look_at_absent (s, off, stop);
         }
-      off = stop;
     }
-  return r;
+  return r < 0 ? r : look_at_unused (s, off, end);
 }
 
 int
@@ -297,11 +334,12 @@ cs_changes_find (struct cs_store *store, struct cs_changes *changes,
     {
       s.extent = &table[i];
       r = look_at_free (&s, off, table[i].off);
-      if (r == 0 && cs_extent_in_file (&table[i]))
-        r = look_at_extent (&s);
       off = cs_extent_end (&table[i]);
+      if (r == 0)
+        r = cs_extent_in_file (&table[i]) ? look_at_extent (&s)
+            : look_at_unused (&s, table[i].off, off);
     }
-  return r < 0 ? r : look_at_free (&s, off, store->superblock.committed);
+  return r < 0 ? r : look_at_free (&s, off, UINT64_MAX);
 }
 
 /* Have a view of the file, up to the end of the image.  Without one pages

@@ -3,9 +3,34 @@
 
    The states of a commit, and what makes each transition:
 
-     (none) --cs_changes_find---> written, in part or whole, but no record
+     (none) --cs_direct_clean---> the image can grow
+            --cs_changes_find---> written, in part or whole, but no record
+            --cs_direct_sync----> new pages that are in their place are on
+                                  stable storage there
             --cs_append_commit--> complete, then synced: committed (L1)
             --cs_store_apply----> in the image, at leisure (apply.c)
+
+   New pages, those at or behind the end of the committed image, are put into
+   their place where there are many (direct.c).  The image is changed before the
+   commit, and beside readers (L4), but nobody sees that:
+
+   G1  A page at or behind `committed` of a generation is zeros in it, whatever
+       image and sums have there.  `committed` never becomes less.  So what is
+       behind that of the generation in force is behind that of every older
+       one, and of every generation that a reader has open: nobody looks
+       there, and the writer may change it at any time.
+   G2  What is put there is on stable storage, pages and sums, before the head of
+       the record is written.  The head has the new `committed`: before it is
+       there, the pages do not count; when it is there, in part or by chance
+       or synced, they are.
+   G3  What is between image and log reads as zeros, and that is on stable
+       storage, before there is a record with a greater `committed`: pages of
+       zeros are not written.  Something else is there after a commit that
+       was cut off, by a signal, a full disk, or a power failure.
+   G4  Not so the sums.  A page of zeros whose sum there is not 0, and that the
+       commit has not put in its place, has an entry in the record like one
+       that has changed; so it is in force with the record, and in the table
+       with the other pages of the log.
 
    The first commit of a store, those after the log's disk has failed (L5),
    and those that find no room for the log write a whole new file instead
@@ -114,13 +139,15 @@ append (struct cs_store *store, struct cs_changes *changes,
       sb = cs_commit_superblock (store);
     }
   r = cs_append_begin (&append, store, &sb, err);
+  if (r == 0 && sb.committed > store->superblock.committed)
+    r = cs_direct_clean (store, err);   /* G3 */
   if (r < 0)
     return r;
   r = cs_changes_find (store, changes, &append);
   if (r < 0)
     {
       cs_append_abort (&append);
-      cs_err_sys (err, -r, append.failed ? "write to the log"
+      cs_err_sys (err, -r, append.failed ? "write what has changed"
                   : "find what has changed");
     }
   else if (append.record.head.nr > 0)

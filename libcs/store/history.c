@@ -119,7 +119,8 @@ write_undo (const struct cs_store *before, int fd,
 {
   struct cs_record_disk head = {
     .from = redo->head.superblock.generation,
-    .superblock = before->superblock
+    .superblock = before->superblock,
+    .nr_in_place = redo->head.nr_in_place
   };
   int r = read_sums (before, redo, index);
 
@@ -409,6 +410,13 @@ struct list
   size_t nr, max;
 };
 
+/* How many pages the commit changed that RECORD is of, or leads back from.  */
+static uint64_t
+nr_changed (const struct cs_record *record)
+{
+  return record->head.nr + record->head.nr_in_place;
+}
+
 /* Put a generation in place I, to which PAGES led (0: not known yet).  */
 static void
 put (struct list *list, size_t i, const struct cs_superblock_disk *sb,
@@ -437,7 +445,8 @@ list_log (const struct cs_store *store, uint64_t turn, struct list *list)
       const struct cs_superblock_disk *sb = &record.head.superblock;
 
       if (sb->generation >= turn && sb->generation <= newest)
-        put (list, (size_t) (newest - sb->generation), sb, record.head.nr);
+        put (list, (size_t) (newest - sb->generation), sb,
+             nr_changed (&record));
     }
 }
 
@@ -451,7 +460,7 @@ list_folder (const struct cs_store *store, int folder, uint64_t turn,
   while (cs_history_find (store, folder, --turn, &record) == 1)
     {
       if (list->nr <= list->max)
-        list->at[list->nr - 1].changed = record.head.nr;
+        list->at[list->nr - 1].changed = nr_changed (&record);
       put (list, list->nr, &record.head.superblock, 0);
       cs_history_leave (&record);
     }

@@ -25,9 +25,10 @@
        storage, it syncs before it writes to the log or puts it into the
        image.  Who was before may have been killed between writing and
        syncing a record, or the end of a log (A2): the page cache shows what
-       a power failure would take back.  A file that ends where the log
-       begins needs no sync, as only who has synced the log's end cuts it
-       off.
+       a power failure would take back.  A file that ends with its image
+       needs no sync: only who has synced the log's end, and found or made
+       zeros, on stable storage, of what is between image and log (G3), cuts
+       it off there.
    L7  A commit is made in a file whose name is on stable storage: who gave
        it the name (new-file.c) may have been killed before the sync.
    L8  Where the image grows over an older log, that is cut off, and the end
@@ -43,6 +44,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "store/direct.h"
 #include "store/history.h"
 #include "store/sys.h"
 
@@ -110,7 +112,7 @@ cs_log_move (struct cs_store *store, uint64_t committed, struct cs_err *err)
     }
   store->superblock = sb;
   store->log.start = sb.log_start;
-  store->log.settled = true;
+  store->log.settled = store->log.clean = true;
   return 0;
 }
 
@@ -237,8 +239,10 @@ cs_log_open (struct cs_store *store, uint64_t file_len, struct cs_err *err)
   int r;
 
   store->log.start = store->superblock.log_start;
-  store->log.settled = file_len <= cs_log_off (store);
-  if (store->log.settled)
+  store->log.settled = store->log.clean
+    = file_len <= (cs_store_image_off (&store->superblock)
+                   + store->superblock.committed);
+  if (file_len <= cs_log_off (store))
     return 0;                   /* there is none */
   r = cs_mark_read (store->fd, store->superblock.generation,
                     &store->log.applying);
@@ -262,17 +266,17 @@ cs_log_is_cut (const struct cs_store *store)
 }
 
 void
-cs_log_cut_off (const struct cs_store *store)
+cs_log_cut_off (struct cs_store *store)
 {
   const struct cs_superblock_disk *sb = &store->superblock;
+  off_t end = (off_t) (cs_store_image_off (sb) + sb->committed);
   struct stat st;
 
   if (store->fd >= 0 && sb->generation > 0 && store->log.len == 0
       && store->log.settled && !store->log.broken
-      && cs_sys.fstat (store->fd, &st) == 0
-      && (uint64_t) st.st_size > cs_log_off (store))
-    cs_sys.ftruncate (store->fd,
-                      (off_t) (cs_store_image_off (sb) + sb->committed));
+      && cs_sys.fstat (store->fd, &st) == 0 && st.st_size > end
+      && cs_direct_clean (store, &(struct cs_err) CS_ERR_INIT) == 0)
+    cs_sys.ftruncate (store->fd, end);
 }
 
 int

@@ -265,8 +265,11 @@ int
 cs_committed_sums (const struct cs_store *store, uint64_t page, uint64_t nr,
                    uint32_t *sums)
 {
-  int r = cs_sums_read (store->fd, page, nr, sums);
+  uint64_t end = store->superblock.committed / CS_STORE_PAGE_LEN;
+  uint64_t have = page >= end ? 0 : nr < end - page ? nr : end - page;
+  int r = cs_sums_read (store->fd, page, have, sums);
 
+  memset (sums + have, 0, (size_t) (nr - have) * sizeof *sums);
   for (uint64_t i = 0; i < nr; i++)
     cs_patch_sum (store, page + i, &sums[i]);
   return r;

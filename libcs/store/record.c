@@ -16,7 +16,7 @@
 #include "store/sys.h"
 
 _Static_assert (sizeof (struct cs_entry_disk) == 8, "entry");
-_Static_assert (sizeof (struct cs_record_disk) == 168, "record");
+_Static_assert (sizeof (struct cs_record_disk) == 184, "record");
 _Static_assert (offsetof (struct cs_record_disk, superblock) == 32, "");
 _Static_assert (offsetof (struct cs_record_disk, crc) == 164, "");
 
@@ -59,6 +59,14 @@ head_crc (const struct cs_record_disk *head)
                            offsetof (struct cs_record_disk, crc));
 }
 
+static uint32_t
+in_place_crc (const struct cs_record_disk *head)
+{
+  return head->nr_in_place == 0 ? 0
+         : (uint32_t) crc32 (0, (const Bytef *) &head->nr_in_place,
+                             sizeof head->nr_in_place);
+}
+
 void
 cs_record_begin (struct cs_record_disk *head)
 {
@@ -77,6 +85,7 @@ cs_record_seal (struct cs_record_disk *head,
     head->nr_data += index[i].sum != 0;
   head->index_crc = index_crc (index, nr);
   head->crc = head_crc (head);
+  head->in_place_crc = in_place_crc (head);
 }
 
 /* Could SB, of a record, be one of the store whose superblock is OWN (R2)?
@@ -111,6 +120,7 @@ cs_record_find (int fd, uint64_t off, const struct cs_superblock_disk *sb,
   return ((size_t) n == sizeof *head
           && memcmp (head->magic, CS_RECORD_MAGIC, sizeof head->magic) == 0
           && head->crc == head_crc (head)
+          && head->in_place_crc == in_place_crc (head) && head->reserved == 0
           && is_of_store (&head->superblock, sb)
           && head->nr <= pages && head->nr_data <= head->nr);
 }

@@ -41,6 +41,10 @@ struct cs_record_disk
   struct cs_superblock_disk superblock;  /* of the generation it leads to */
   uint32_t index_crc;           /* CRC-32 of the entries */
   uint32_t crc;                 /* CRC-32 of all bytes before this field */
+  uint64_t nr_in_place;         /* pages that the commit put into the image
+                                   itself (direct.h): only to be told */
+  uint32_t in_place_crc;        /* CRC-32 of that field; 0 if that is 0 */
+  uint32_t reserved;            /* 0 */
 };
 
 /* A record found in a file.  */
@@ -90,7 +94,8 @@ uint32_t cs_page_sum (const char *page);
    complete.  */
 void cs_record_begin (struct cs_record_disk *head);
 
-/* Fill in what the head says of itself and of the NR entries at INDEX.  */
+/* Fill in what the head, whose NR_IN_PLACE is set, says of itself and of the NR
+   entries at INDEX.  */
 void cs_record_seal (struct cs_record_disk *head,
                      const struct cs_entry_disk *index, uint64_t nr);
 

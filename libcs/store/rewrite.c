@@ -180,7 +180,8 @@ take_over (struct cs_store *store, const struct cs_superblock_disk *sb,
            void **page)
 {
   store->superblock = *sb;
-  store->log = (struct cs_log) { .start = sb->log_start, .settled = true };
+  store->log = (struct cs_log) { .start = sb->log_start, .settled = true,
+                                 .clean = true };
   cs_patch_forget (store);
   cs_changes_forget_view (store);
   cs_lock_leave (&store->lock_page);

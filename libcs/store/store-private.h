@@ -17,6 +17,7 @@
    record.c       the form in which pages lie in log and history
    log.c          commits that are not in the image yet
    append.c       a commit on its way to the log
+   direct.c       new pages of a commit, put into the image at once
    patch.c        pages to be found elsewhere than in the image
    commit.c       a new generation
    apply.c        from the log into the image
@@ -65,6 +66,8 @@ struct cs_log
   uint64_t len;                 /* bytes of all records; 0: no log */
   bool settled;                 /* what was found in it is on stable
                                    storage (L6) */
+  bool clean;                   /* between image and log there are zeros, on
+                                   stable storage (G3) */
   bool broken;                  /* not to be used any more (L5) */
   bool held_back;               /* not to be applied any more: a child that
                                    could not be given the readers' lock */
@@ -426,7 +429,7 @@ int cs_patch_overlay (const struct cs_store *store, char *to, uint64_t off,
                       uint64_t len);
 
 /* Read NR pages from PAGE on, or their sums, as the generation in force has
-   them.  0 or -errno.  */
+   them: behind its image zeros (G1).  0 or -errno.  */
 int cs_committed_read (const struct cs_store *store, uint64_t page,
                        uint64_t nr, char *buf);
 int cs_committed_sums (const struct cs_store *store, uint64_t page,
@@ -475,10 +478,10 @@ int cs_log_move (struct cs_store *store, uint64_t committed,
    that fails, the log is broken.  */
 int cs_log_settle (struct cs_store *store, struct cs_err *err);
 
-/* If the log has been applied, give back what is behind the image.  A log
-   that cannot be cut off does no harm; one whose end may not be on stable
-   storage is not cut off, or the next would not know (L6).  */
-void cs_log_cut_off (const struct cs_store *store);
+/* If the log has been applied, give back what is behind the image.  What
+   cannot be cut off does no harm; what may not be on stable storage is not cut
+   off, or the next would not know (L6).  */
+void cs_log_cut_off (struct cs_store *store);
 
 /* Write zeros over the head at OFF.  0 or -errno.  */
 int cs_log_wipe (const struct cs_store *store, uint64_t off);

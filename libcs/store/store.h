@@ -488,11 +488,10 @@ const void *cs_store_view (const struct cs_store *store, uint64_t addr,
 /* A place in a store's files where something is not as it was written.  */
 struct cs_damage
 {
-  const char *structure;        /* "superblock", "page", "page sum" (one that
-                                   should not be there), "log" (an unfinished
+  const char *structure;        /* "superblock", "page", "log" (an unfinished
                                    commit), or "history" */
   uint64_t off;                 /* in the file; the generation of "history" */
-  uint64_t addr;                /* in the region, of "page" and "page sum" */
+  uint64_t addr;                /* in the region, of "page" */
   uint32_t expected, found;     /* checksums, where they say something */
 };
 

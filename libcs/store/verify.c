@@ -6,13 +6,14 @@
 
      superblocks  each slot on its own; one may be older than the other,
                   if a power failure came at the right moment
-     sums         those of pages behind the image are 0
      pages        each page of the generation that is open
      log          that nothing is left of a commit behind the last one
      history      each file that an older generation needs
 
    What is not looked at carries no data: the lock record, the space between
-   these structures, and what was left of a log that has been applied.  */
+   these structures, sums of pages behind the image and these pages, which a
+   commit that was cut off may have written (commit.c, G1), and what was left
+   of a log that has been applied.  */
 
 #include <errno.h>
 #include <inttypes.h>
@@ -109,33 +110,6 @@ verify_pages (const struct verifier *v, struct cs_err *err)
           || !is_hole (store->fd, image + page * CS_STORE_PAGE_LEN,
                        nr * CS_STORE_PAGE_LEN))
         verify_chunk (v, page, nr, sums);
-    }
-  return 0;
-}
-
-/* Sums of pages that no commit has ever written.  */
-static int
-verify_unused_sums (const struct verifier *v, struct cs_err *err)
-{
-  uint64_t page = v->store->superblock.committed / CS_STORE_PAGE_LEN, nr;
-  uint64_t end = cs_region_pages (v->store);
-  uint32_t sums[CHUNK];
-
-  for (; page < end; page += nr)
-    {
-      uint64_t off = CS_STORE_SUMS_OFF + page * sizeof *sums;
-      int r;
-
-      nr = end - page < CHUNK ? end - page : CHUNK;
-      if (is_hole (v->store->fd, off, (end - page) * sizeof *sums))
-        break;
-      r = cs_sums_read (v->store->fd, page, nr, sums);
-      if (r < 0)
-        return cs_err_sys (err, -r, "read page sums");
-      for (uint64_t i = 0; i < nr; i++)
-        if (sums[i])
-          report (v, "page sum", off + i * sizeof *sums, page + i, 0,
-                  sums[i]);
     }
   return 0;
 }
@@ -255,8 +229,6 @@ cs_store_verify (struct cs_store *store, cs_store_damage *found,
     r = verify_pages (&v, err);
   if (r == 0)
     r = is_older (&v, err);
-  if (r == 0)
-    r = verify_unused_sums (&v, err);
   if (r == 0)
     r = verify_log (&v, err);
   if (r >= 0)

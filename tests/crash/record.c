@@ -11,7 +11,7 @@
 
 static struct trace *trace;
 static struct cs_sys real;
-static unsigned int until, sync_fails_at, syncs_fail;
+static unsigned int until, sync_fails_at, syncs_fail, write_fails_at;
 
 void
 record_until (unsigned int nth)
@@ -24,6 +24,12 @@ record_failing_syncs (unsigned int nth, unsigned int nr)
 {
   sync_fails_at = nth;
   syncs_fail = nr;
+}
+
+void
+record_failing_write (unsigned int nth)
+{
+  write_fails_at = nth;
 }
 
 /* Before every event.  */
@@ -100,6 +106,11 @@ r_pwrite (int fd, const void *buf, size_t len, off_t off)
   ssize_t n;
 
   live_or_die ();
+  if (write_fails_at > 0 && --write_fails_at == 0)
+    {
+      errno = ENOSPC;
+      return -1;
+    }
   n = real.pwrite (fd, buf, len, off);
   if (n > 0)
     trace_write (trace, file_of (fd), (uint64_t) off, buf, (size_t) n);
@@ -248,7 +259,7 @@ void
 record_into (struct trace *into)
 {
   trace = into;
-  until = sync_fails_at = syncs_fail = 0;
+  until = sync_fails_at = syncs_fail = write_fails_at = 0;
   real = cs_sys;
   cs_sys.openat = r_openat;
   cs_sys.pwrite = r_pwrite;

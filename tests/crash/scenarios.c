@@ -7,6 +7,8 @@
 
 #include "../unit/store-fixture.h"
 
+#include "store/direct.h"
+
 #include "scenarios.h"
 
 #define COPY "b.store"
@@ -326,6 +328,117 @@ work_and_grow (void)
   leave ();
 }
 
+/* New pages behind all others, of which those in MASK are not zeros; they go to
+   their place but for the first two, or all to the log.  */
+static void
+add_pages (unsigned int n, unsigned int mask, bool in_place)
+{
+  size_t nr = cs_directory (store)->nr_extents;
+  char *more = store->image + cs_extent_end (&cs_extent_table (store)[nr - 1]);
+
+  CHECK (cs_store_map_at (store, more, 12 * PAGE, RW, CS_EXTENT_HEAP) == 0);
+  for (unsigned int i = 0; i < 12; i++)
+    if (mask >> i & 1)
+      memset (more + i * PAGE, (int) (n + i), PAGE - i);
+  cs_direct_threshold = in_place ? 2 * PAGE : UINT64_MAX;
+}
+
+static void
+die_while_adding (void)
+{
+  reopen ();
+  change (101);
+  add_pages (101, 0xf7f, true);
+  record_until (kill_at);
+  commit ();
+  change (102);
+  add_pages (102, 0xdfe, true);
+  commit ();
+  leave ();
+}
+
+/* What the one before left is under other pages, or pages of zeros.  */
+static void
+add_again (void)
+{
+  reopen ();
+  add_pages (103, 0x0c7, true);
+  commit ();
+  change (104);
+  apply ();
+  add_pages (104, 0xfff, true);
+  commit ();
+  leave ();
+}
+
+static void
+add_zeros (void)
+{
+  reopen ();
+  add_pages (105, 0x800, false);
+  commit ();
+  change (105);
+  commit ();
+  leave ();
+}
+
+static void
+open_and_leave (void)
+{
+  reopen ();
+  leave ();
+}
+
+/* New pages where the log was, which leads to a new place for that.  */
+static void
+add_over_the_log (void)
+{
+  reopen ();
+  change (106);
+  commit ();
+  grow ();
+  add_pages (106, 0xffe, true);
+  record_until (kill_at);
+  commit ();
+  change (107);
+  commit ();
+  leave ();
+}
+
+/* The disk is full; what is committed next has zeros in some of the places.  */
+static void
+find_no_room (void)
+{
+  char *more;
+
+  reopen ();
+  change (110);
+  add_pages (110, 0xf7f, true);
+  more = store->image + cs_extent_end
+    (&cs_extent_table (store)[cs_directory (store)->nr_extents - 1]);
+  record_failing_write (kill_at);
+  record_commit (trace, store);
+  record_failing_write (0);
+  memset (more - 6 * PAGE, 0, 4 * PAGE);
+  change (111);
+  commit ();
+  leave ();
+}
+
+static void
+fail_to_add (void)
+{
+  reopen ();
+  change (108);
+  add_pages (108, 0xf7f, true);
+  record_failing_syncs (kill_at, 1);
+  record_commit (trace, store);
+  record_failing_syncs (0, 0);
+  change (109);
+  record_commit (trace, store);
+  cs_store_apply (store, &err);
+}
+
 static void
 commit_if_created (void)
 {
@@ -574,6 +687,51 @@ growth_with_trouble (struct trace *into, int variant)
 }
 
 static void
+addition_killed (struct trace *into, int variant)
+{
+  trace = into;
+  kill_at = (unsigned int) variant / 3 + 1;
+  CHECK (live (create_and_work) == 0);
+  live (die_while_adding);
+  if (variant % 3 == 1)
+    CHECK (live (commit_and_die) == 0);
+  if (variant % 3 == 2)
+    CHECK (live (open_and_leave) == 0);
+  CHECK (live (variant % 2 ? add_again : add_zeros) == 0);
+  CHECK (live (add_again) == 0);
+}
+
+static void
+addition_over_the_log (struct trace *into, int variant)
+{
+  trace = into;
+  kill_at = (unsigned int) variant + 1;
+  CHECK (live (create_and_work) == 0);
+  live (add_over_the_log);
+  CHECK (live (variant % 2 ? add_again : add_zeros) == 0);
+}
+
+static void
+addition_without_room (struct trace *into, int variant)
+{
+  trace = into;
+  kill_at = (unsigned int) variant + 1;
+  CHECK (live (create_and_work) == 0);
+  CHECK (live (find_no_room) == 0);
+  CHECK (live (variant % 2 ? add_again : add_zeros) == 0);
+}
+
+static void
+addition_not_synced (struct trace *into, int variant)
+{
+  trace = into;
+  kill_at = (unsigned int) variant + 1;
+  CHECK (live (create_and_work) == 0);
+  CHECK (live (fail_to_add) == 0);
+  CHECK (live (variant % 2 ? add_again : add_zeros) == 0);
+}
+
+static void
 no_history (struct trace *into, int variant)
 {
   trace = into;
@@ -635,7 +793,12 @@ const struct scenario scenarios[] = {
   { "creation is killed, and others go on", killed_while_creating, 60, STORE,
     false },
   { "a whole new file is killed, and others go on", killed_while_rewriting,
-    40, STORE, false }
+    40, STORE, false },
+  { "new pages in their place are killed, and others go on", addition_killed,
+    120, STORE, true },
+  { "the same where the log was", addition_over_the_log, 32, STORE, false },
+  { "syncs that fail of new pages", addition_not_synced, 5, STORE, false },
+  { "no room for new pages", addition_without_room, 9, STORE, true }
 };
 
 const size_t nr_scenarios = sizeof scenarios / sizeof *scenarios;

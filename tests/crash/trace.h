@@ -109,9 +109,11 @@ void trace_describe (const struct trace *trace, size_t event, char *text,
 void record_into (struct trace *trace);
 
 /* End the process, as SIGKILL does, before the NTHth event from now on; 0:
-   do not.  Syncs fail with EIO from the NTHth on, as many as NR.  */
+   do not.  Syncs fail with EIO from the NTHth on, as many as NR; the NTHth
+   write fails with ENOSPC.  */
 void record_until (unsigned int nth);
 void record_failing_syncs (unsigned int nth, unsigned int nr);
+void record_failing_write (unsigned int nth);
 
 #define RECORD_KILLED 42        /* exit status of such a process */
 

@@ -115,23 +115,24 @@ is_padding (const struct cs_record_disk *head, uint64_t start, uint64_t off)
                         start + cs_record_len (head));
 }
 
-/* Is OFF in a page, or its sum, that the log has anew?  */
+/* Is OFF in a page, or its sum, that the log has too, or that is behind the
+   image?  */
 static bool
-is_replaced (const struct cs_superblock_disk *sb, uint64_t off)
+does_not_count (const struct cs_superblock_disk *sb, uint64_t off)
 {
   uint64_t image = cs_store_image_off (sb);
   uint64_t page = off < image ? (off - CS_STORE_SUMS_OFF) / 4
                   : (off - image) / PAGE;
   struct cs_store *store = open_mode (CS_STORE_READ);
-  bool replaced = page < cs_region_pages (store)
-                  && cs_patch_exists (store, page);
+  bool behind = page >= store->superblock.committed / PAGE;
+  bool replaced = !behind && cs_patch_exists (store, page);
 
   cs_store_close (store);
-  return replaced;
+  return behind || replaced;
 }
 
 /* Provably unused: superblock slots' rest, lock record, the space up to the
-   sums, padding, and what the log replaces.  */
+   sums, padding, what the log replaces, and what is behind the image.  */
 static bool
 is_unused (uint64_t off)
 {
@@ -145,7 +146,7 @@ is_unused (uint64_t off)
   peek (0, &sb, sizeof sb);
   start = cs_store_image_off (&sb) + ((uint64_t) sb.log_start << 20);
   if (off < start)
-    return is_replaced (&sb, off);
+    return does_not_count (&sb, off);
   while (off >= start)
     {
       peek (start, &head, sizeof head);

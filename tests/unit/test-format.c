@@ -73,7 +73,8 @@ static const struct row mark[] = {
 #define T struct cs_record_disk
 static const struct row record[] = {
   IS (magic), IS (from), IS (nr), IS (nr_data), IS (superblock),
-  IS (index_crc), IS (crc),
+  IS (index_crc), IS (crc), IS (nr_in_place), IS (in_place_crc),
+  RESERVED (reserved),
 };
 #undef T
 
