@@ -39,7 +39,7 @@ static struct
   atomic_uint terminated;       /* milliseconds(): the first SIGTERM; or 0 */
   atomic_bool save;
   atomic_bool by_time;          /* SAVE comes of EVERY_MS, not of a signal */
-  atomic_bool postponed;        /* it was not answered when an async ran */
+  atomic_bool ran;              /* the async has run since this was cleared */
   sem_t arrived;
   uint64_t every_ms;            /* from one save's end to the next; 0: never */
   atomic_bool saving;
@@ -211,7 +211,9 @@ enter_to_mark (void)
    when the call was interrupted (libguile/fports.c, fport_read).  The signal
    itself has interrupted it before the async was marked, so it is
    interrupted again until it has answered.  One in select() needs no async for
-   a save (wait.h).  */
+   a save (wait.h).  An async that has run is marked again as long as a request
+   is pending: it may have been put off, or have come while another one was
+   answered.  */
 static void
 pass_on (void)
 {
@@ -220,7 +222,7 @@ pass_on (void)
 
   for (await_load (begin); is_pending (); await_load (begin))
     {
-      if (atomic_exchange (&requests.postponed, false))
+      if (atomic_exchange (&requests.ran, false))
         marked = false;
       if (!marked && !(cs_signals_is_save () && atomic_load (requests.waits)))
         {
@@ -425,10 +427,8 @@ save (void)
 static bool
 postpone (void)
 {
-  bool engaged = !cs_process_is_free () || cs_signals_await_load ();
-
-  atomic_store (&requests.postponed, engaged);
-  return engaged;
+  atomic_store (&requests.ran, true);
+  return !cs_process_is_free () || cs_signals_await_load ();
 }
 
 void
@@ -436,7 +436,7 @@ cs_signals_answer (void)
 {
   int signum = atomic_load (&requests.leave);
 
-  if (atomic_load (&requests.left) || postpone ())
+  if (postpone () || atomic_load (&requests.left))
     return;
   if (signum)
     cs_process_exit (128 + signum);

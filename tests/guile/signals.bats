@@ -344,6 +344,19 @@ ends_with_either ()
   answers '#t' '(gc) (write (> n 0))'
 }
 
+# The hook runs while the first request is answered, before it is forgotten.
+@test "a request that comes while another one is answered is answered too" {
+  persist '(use-modules (coldstore)) (define n 0)
+    (add-hook! before-checkpoint-hook
+      (lambda () (set! n (1+ n)) (usleep 2000) (kill (getpid) SIGUSR1)))'
+  run_in "$STORE" '(kill (getpid) SIGUSR1)
+    (let loop () (if (< n 2) (loop)))
+    (kill (getpid) SIGTERM)
+    (let loop () (loop))'
+  ended 143
+  answers '#t' '(write (>= n 2))'
+}
+
 @test "SIGTERM twice, at once or a little later: saved" {
   local n
   persist '(define x 0) (define l (iota 100000))'
