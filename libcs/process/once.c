@@ -21,8 +21,12 @@
    left (3.0.8, libguile/threads.c, on_thread_exit), whoever has its number by
    then: at a resume the two ends become numbers that nobody has.
 
-   A control whose routine runs is never in an image: another process would
-   wait for its end (glibc 2.36, nptl/pthread_once.c).  */
+   A thread is not stopped while it runs a routine.  A save does not wait for
+   it for ever, as the routine may wait for something itself: libguile's runs
+   Scheme code, and with it asyncs.  Another process would wait for the end of a
+   routine that is under way in the image (glibc 2.36, nptl/pthread_once.c), so
+   a control is remembered before its routine runs, and forgotten afterwards
+   if the routine has started no thread.  */
 
 #include <string.h>
 #include <unistd.h>
@@ -36,13 +40,15 @@ static __thread unsigned threads_created;
 static __thread bool ending_in_this_thread;
 static __thread int **watched_pipe;
 
+static pthread_mutex_t onces_lock = PTHREAD_MUTEX_INITIALIZER;
+
 /* Threads of the last process, to be brought to their ends.  */
 static uint64_t bodies[CS_PROCESS_ONCES_MAX];
 static uint32_t nr_bodies;
 
-/* Remember CONTROL, and that BODY runs because of it; NULL: not known.  */
-static void
-remember (const pthread_once_t *control, void *(*body) (void *))
+/* That of CONTROL; a new one if there is none, or NULL if there is no room.  */
+static struct cs_once_disk *
+find (const pthread_once_t *control)
 {
   struct cs_process_disk *image = cs_process.image;
   struct cs_once_disk *once = image->onces;
@@ -51,16 +57,41 @@ remember (const pthread_once_t *control, void *(*body) (void *))
          && once->control != (uintptr_t) control)
     once++;
   if (once == image->onces + CS_PROCESS_ONCES_MAX)
-    return;
+    return NULL;
   if (once == image->onces + image->nr_onces)
     {
       *once = (struct cs_once_disk) { .control = (uintptr_t) control };
       image->nr_onces++;
     }
-  if (body)
+  return once;
+}
+
+/* Remember CONTROL, and that BODY runs because of it; NULL: not known.  */
+static void
+remember (const pthread_once_t *control, void *(*body) (void *))
+{
+  struct cs_once_disk *once;
+
+  cs_locks_lock (&onces_lock);
+  once = find (control);
+  if (once && body)
     once->body = (uintptr_t) body;
-  if (current_pipe)
+  if (once && current_pipe)
     once->pipe = (uintptr_t) current_pipe;
+  cs_locks_unlock (&onces_lock);
+}
+
+static void
+forget (const pthread_once_t *control)
+{
+  struct cs_process_disk *image = cs_process.image;
+  struct cs_once_disk *once;
+
+  cs_locks_lock (&onces_lock);
+  once = find (control);
+  if (once)
+    *once = image->onces[--image->nr_onces];
+  cs_locks_unlock (&onces_lock);
 }
 
 static void
@@ -69,9 +100,10 @@ run_routine (void)
   pthread_once_t *control = current_control;
   unsigned before = threads_created;
 
+  remember (control, NULL);
   current_routine ();
-  if (threads_created != before)
-    remember (control, NULL);
+  if (threads_created == before)
+    forget (control);
 }
 
 /* glibc 2.36, nptl/pthread_once.c: __PTHREAD_ONCE_DONE.  Later versions may
@@ -121,7 +153,10 @@ cs_once_pipe2 (int ends[2], int flags)
 
   if (code == 0 && current_control && !current_pipe
       && cs_store_contains (cs_process.store, ends))
-    current_pipe = ends;
+    {
+      current_pipe = ends;
+      remember (current_control, NULL);
+    }
   if (code == 0 && watched_pipe)
     *watched_pipe = ends;
   return code;

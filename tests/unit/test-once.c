@@ -296,6 +296,42 @@ brought_to_its_end (void)
   CHECK (in_child (start_anew) == 0);
 }
 
+/* The process is saved, and ends, while a routine runs that has started no
+   thread yet.  */
+static void
+routine_that_ends (void)
+{
+  CHECK (cs_once_pipe2 (pipe_of_once (), 0) == 0);
+  save_and_leave ();
+}
+
+static void
+end_in_routine (void)
+{
+  static const pthread_once_t armed = PTHREAD_ONCE_INIT;
+
+  begin ();
+  memcpy (control (0), &armed, sizeof armed);
+  cs_once_run (control (0), routine_that_ends);
+}
+
+static void
+run_once_more (void)
+{
+  resume ();
+  CHECK (pipe_of_once ()[0] == -1 && pipe_of_once ()[1] == -1);
+  CHECK (cs_once_run (control (0), plain_routine) == 0);
+  CHECK (nr_plain == 1 && cs_process.image->nr_onces == 0);
+  save_and_leave ();
+}
+
+static void
+cut_off (void)
+{
+  CHECK (in_child (end_in_routine) == 0);
+  CHECK (in_child (run_once_more) == 0);
+}
+
 /* A thread may be joined before it has got a processor.  */
 static void
 joined_at_once (void)
@@ -325,6 +361,7 @@ static const struct test_case cases[] = {
   { "a thread that ran is brought to its end in the next process",
     brought_to_its_end },
   { "one that had ended is not", ended_by_itself },
+  { "a control whose routine was running is armed again", cut_off },
 };
 
 int
