@@ -176,6 +176,20 @@ in_order ()
   [ "$(wc -c < file)" -ge 200000 ]
 }
 
+@test "a thread that reads much is waited for as long as it reads" {
+  persist '(use-modules (ice-9 threads) (ice-9 binary-ports) (rnrs bytevectors))
+    (define ends (pipe))
+    (setvbuf (cdr ends) (quote block) 5000000)
+    (define file (open-output-file "file"))
+    (setvbuf file (quote none))
+    (define reader (call-with-new-thread (lambda ()
+      (let loop () (let ((b (get-bytevector-some (car ends))))
+        (unless (eof-object? b) (put-bytevector file b) (loop)))))))
+    (put-bytevector (cdr ends) (make-bytevector 4000000 97))'
+  # What the pipe holds at the end is lost with it.
+  [ "$(wc -c < file)" -ge 3900000 ]
+}
+
 @test "the image is written before a slow reader reads" {
   persist '(define x 1)'
   bash -c 'timeout 60 cs-run "$1" -c "(begin (set! x 2) (setvbuf (current-output-port) (quote block) 400000) (display (make-string 300000 #\\a)))" < /dev/null; echo $? > code' - "$STORE" | {

@@ -654,6 +654,61 @@ name_left_out (void)
   CHECK (!is_synced (".") && is_synced (STORE));
 }
 
+static unsigned nr_named;
+
+static void
+check_synced (int dirfd, const char *name)
+{
+  struct stat st;
+  bool found = false;
+
+  CHECK (fstatat (dirfd, name, &st, 0) == 0);
+  for (size_t i = 0; i < nr_synced; i++)
+    found = found || synced[i] == st.st_ino;
+  CHECK (found);
+  nr_named++;
+}
+
+static int
+link_when_synced (int old_dirfd, const char *old_name, int new_dirfd,
+                  const char *new_name, int flags)
+{
+  check_synced (old_dirfd, old_name);
+  return linkat (old_dirfd, old_name, new_dirfd, new_name, flags);
+}
+
+static int
+rename_when_synced (int old_dirfd, const char *old_name, int new_dirfd,
+                    const char *new_name, unsigned int flags)
+{
+  check_synced (old_dirfd, old_name);
+  return renameat2 (old_dirfd, old_name, new_dirfd, new_name, flags);
+}
+
+/* A new file has a name once it is on stable storage, whatever it is a new file
+   for.  */
+static void
+named_when_synced (void)
+{
+  struct cs_store *store = start (2);
+
+  cs_sys.fsync = cs_sys.fdatasync = note_sync;
+  cs_sys.linkat = link_when_synced;
+  cs_sys.renameat2 = rename_when_synced;
+  store->log.broken = true;
+  commit_number (store, 3);
+  CHECK (nr_named > 0 && is_synced ("."));
+  close_and_unmap (store);
+  for (int force = 0; force < 2; force++)
+    {
+      nr_named = 0;
+      nr_synced = 0;
+      CHECK (cs_store_clone (STORE, CS_STORE_NEWEST, "b.store", force, &err)
+             == 0);
+      CHECK (nr_named > 0 && is_synced ("."));
+    }
+}
+
 static unsigned nr_removed;
 
 static int
@@ -768,6 +823,7 @@ main (void)
     { "L6: a commit that a killed process did not sync", commit_left_out },
     { "L6: the same when that sync fails", left_out_for_good },
     { "L7: a name that a killed process did not sync", name_left_out },
+    { "L7: a file is synced before it has a name", named_when_synced },
     { "L7: the same of a store that replaces another", replacing_left_out },
     { "records of a replaced store that could not be removed",
       replaced_later },
