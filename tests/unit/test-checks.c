@@ -432,31 +432,6 @@ hole_with_a_sum (void)
   CHECK (nr_damages == 1);
 }
 
-/* A sum of a page that the image does not have would be taken for right once it
-   has the page.  */
-static void
-sum_behind_the_image (void)
-{
-  struct cs_store *store;
-  uint32_t sum = 1, none = 0;
-  uint64_t pages, first;
-
-  make_heap (&store);
-  first = store->superblock.committed / PAGE;
-  pages = store->superblock.reserved / PAGE;
-  close_and_unmap (store);
-  verify (STORE);
-  CHECK (nr_damages == 0);
-  for (uint64_t page = first; page < pages; page = page == first
-       ? first + 5000 : page < pages - 1 ? pages - 1 : pages)
-    {
-      patch (CS_STORE_SUMS_OFF + page * sizeof sum, &sum, sizeof sum);
-      verify (STORE);
-      CHECK (nr_damages == 1);
-      patch (CS_STORE_SUMS_OFF + page * sizeof sum, &none, sizeof sum);
-    }
-}
-
 static int
 no_fallocate (int fd, int mode, off_t off, off_t len)
 {
@@ -687,7 +662,6 @@ main (void)
     { "a copy of a generation with a shorter image",
       copy_of_a_shorter_generation },
     { "a hole in the file with a sum is damage", hole_with_a_sum },
-    { "so is a sum behind the image", sum_behind_the_image },
     { "zeros where the file system makes no holes", zeros_without_holes },
     { "each store has a name of its own", names_of_stores },
     { "what was unmapped is punched out of the file",
