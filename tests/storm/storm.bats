@@ -28,3 +28,25 @@ finds ()
   echo 'exit 200 0 0 checkpoint checkpoint' > plan
   finds 's/    (checkpoint!)$/#t/; s/((exit) (exit 0))/((exit) (kill (getpid) SIGKILL))/' 'status 137'
 }
+
+@test "a storm that is killed leaves neither processes nor files behind" {
+  local tries runner life
+  export TMPDIR=$BATS_TEST_TMPDIR/tmp BUILD=$BATS_TEST_TMPDIR
+  mkdir "$TMPDIR"
+  echo 'exit 100000 0 0 loop' > plan
+  bash "$CS_SOURCE_DIR/tests/storm/run" --plan plan > out 2>&1 3>&- &
+  runner=$!
+  for ((tries = 0; tries < 600; tries++)); do
+    ! cat "$TMPDIR"/cs-storm.*/life > life 2> errors || [ ! -s life ] || break
+    sleep 0.1
+  done
+  life=$(cat life)
+  kill -0 "$life"
+  kill -KILL "$runner"
+  for ((tries = 0; tries < 300; tries++)); do
+    kill -0 "$life" 2> errors || [ -n "$(ls "$TMPDIR")" ] || return 0
+    sleep 0.1
+  done
+  ls "$TMPDIR"
+  return 1
+}

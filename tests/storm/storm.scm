@@ -247,6 +247,19 @@
     (if (zero? pid) (primitive-_exit 3))
     (ensure (= 3 (status:exit-val (cdr (waitpid pid)))))))
 
+;; The child of a process with many threads executes something at once.
+(define-kind (exec slot n)
+  (let ((pid (parameterize ((current-warning-port (%make-void-port "w")))
+               (primitive-fork))))
+    (when (zero? pid)
+      (catch #t
+        (lambda () (execlp "sh" "sh" "-c" "exit 4"))
+        (lambda _ (primitive-_exit 5))))
+    (ensure (= 4 (status:exit-val (cdr (waitpid pid)))))))
+
+(define-kind (system slot n)
+  (ensure (= 6 (status:exit-val (system "exit 6")))))
+
 (define-kind (compile slot n)
   (ensure (= (+ n 1) ((compile `(lambda (x) (+ x ,n)) #:env (current-module))
                       1))))
@@ -381,6 +394,8 @@
       (cancel-thread thread)
       (join-thread thread))))
 
+;; Left out unless STORM_KINDS asks for it: par-map in threads has crashed plain
+;; guile 3.0.8, too, in one of 60 runs (and in none of 160 others).
 (define-kind (future slot n)
   (ensure (equal? (list n (+ n 1)) (par-map 1+ (list (- n 1) n)))))
 
@@ -425,7 +440,9 @@
 
 (define-kind (goops slot n)
   (ensure (= (* 2 n) (twice (make <thing> #:value n))))
-  ;; Guile's classes are not made for two threads that define some.
+  ;; Guile's classes are not made for two threads that define some: four
+  ;; threads that do so in plain guile 3.0.8 ended in "No applicable method" in 8
+  ;; of 8 runs.
   (when (now-and-then n 20)
     (with-mutex classes-lock
       (let ((class (make <class> #:dsupers (list <thing>) #:name 'sub)))
@@ -524,7 +541,8 @@
     ((rollback) (rollback! '(primitive-exit 7)))
     ((thread)
      (call-with-new-thread (lambda () (primitive-exit 5)))
-     (sleep 1000))))
+     ;; A signal ends a sleep.
+     (let wait () (sleep 1000) (wait)))))
 
 ;; After a life: nothing is torn, and what had been saved is there.
 (define (check number)
