@@ -17,7 +17,8 @@
 
 enum
 {
-  OPTION_CHECK = 256,
+  OPTION_APPLY = 256,
+  OPTION_CHECK,
   OPTION_DIFF,
   OPTION_FILES,
   OPTION_HEAP,
@@ -34,6 +35,8 @@ enum
 static char *diff;
 
 static struct poptOption option_table[] = {
+  { "apply", 0, POPT_ARG_NONE, NULL, OPTION_APPLY,
+    "Put the commits of the log into the image, and cut the log off", NULL },
   { "check", 0, POPT_ARG_NONE, NULL, OPTION_CHECK,
     "Check all that can be checked without the interpreter", NULL },
   { "diff", 0, POPT_ARG_STRING, &diff, OPTION_DIFF,
@@ -869,13 +872,19 @@ show_parts (struct run *run)
     show_summary (run);
 }
 
+/* The options that write.  */
 static void
-repair (const char *path)
+write_to_store (const char *path)
 {
+  const char *name = cs_cmd_given (OPTION_REPAIR) ? "--repair" : "--apply";
+  bool both = cs_cmd_given (OPTION_REPAIR) && cs_cmd_given (OPTION_APPLY);
+
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-    if (cs_cmd_given (parts[i].option) || cs_cmd_given (OPTION_JSON))
-      cs_cmd_misuse ("option '--repair' excludes all others");
-  cs_inspect_repair (path);
+    if (cs_cmd_given (parts[i].option) || cs_cmd_given (OPTION_JSON) || both)
+      cs_cmd_misuse ("option '%s' excludes all others", name);
+  if (cs_cmd_given (OPTION_REPAIR))
+    cs_inspect_repair (path);
+  cs_inspect_apply (path);
 }
 
 int
@@ -886,8 +895,8 @@ main (int argc, char **argv)
   struct cs_err err = CS_ERR_INIT;
   struct cs_json json;
 
-  if (cs_cmd_given (OPTION_REPAIR))
-    repair (line->operands[0]);
+  if (cs_cmd_given (OPTION_REPAIR) || cs_cmd_given (OPTION_APPLY))
+    write_to_store (line->operands[0]);
   if (diff)
     cs_inspect_parse_diff (&run, diff);
   if (cs_source_open (line->operands[0], &run.store, &err) < 0)

@@ -44,6 +44,9 @@ void cs_inspect_show_threads (struct run *run);
 /* --repair; does not return.  */
 void cs_inspect_repair (const char *path) __attribute__ ((noreturn));
 
+/* --apply: put the log of the store at PATH into its image, and end.  */
+void cs_inspect_apply (const char *path) __attribute__ ((noreturn));
+
 /* Formatting.  */
 
 #define ADDR_LEN 24

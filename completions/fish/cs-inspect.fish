@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 # Completion of cs-inspect for fish.
 
+complete -c cs-inspect -l apply \
+  -d 'Put the commits of the log into the image, and cut the log off'
 complete -c cs-inspect -l check \
   -d 'Check all that can be checked without the interpreter'
 complete -c cs-inspect -l diff -x \

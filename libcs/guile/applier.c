@@ -55,7 +55,7 @@ apply (void *unused)
   struct cs_err err = CS_ERR_INIT;
 
   cs_store_separate (work.store);
-  if (cs_store_apply (work.store, &err) == 0)
+  if (cs_store_apply_if_due (work.store, &err) == 0)
     cs_failure_clear (CS_FAILURE_APPLY);
   else if (cs_failure_note (CS_FAILURE_APPLY, &err) && work.failed)
     work.failed (&err);

@@ -9,7 +9,7 @@
 /* Have the last commit of STORE applied by a thread of its own (service.h),
    which Guile does not know.  The thread calls FAILED, if it is not NULL, when
    applying fails in another way than the last time; nothing is lost then
-   (cs_store_apply).  It calls WARN, if it is not NULL, with the text of
+   (cs_store_apply_if_due).  It calls WARN, if it is not NULL, with the text of
    cs_store_take_warning().  */
 void cs_applier_start (struct cs_store *store,
                        void (*failed) (const struct cs_err *err),

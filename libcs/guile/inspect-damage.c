@@ -96,6 +96,9 @@ describe (const struct cs_store *store, const struct cs_damage *damage,
   else if (strcmp (damage->structure, "log") == 0)
     cs_err_set (err, CS_E_DAMAGED, "log at offset %" PRIu64 ": a commit that"
                 " was cut off, or is damaged", damage->off);
+  else if (strcmp (damage->structure, "log record") == 0)
+    cs_err_set (err, CS_E_DAMAGED, "log record at offset %" PRIu64 ": its "
+                "pages are not as they were written", damage->off);
   else
     cs_err_set (err, CS_E_DAMAGED, "%s at offset %" PRIu64 ": checksum: "
                 "expected 0x%08" PRIx32 ", found 0x%08" PRIx32,

@@ -46,7 +46,7 @@ finish (int status)
 
   if (cs_interpreter_will_save ()
       && (cs_interpreter_save (running.store, &err) != 0
-          || cs_store_settle (running.store, &err) != 0))
+          || cs_store_leave (running.store, &err) != 0))
     {
       if (running.params->failed)
         running.params->failed (&err);

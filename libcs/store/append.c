@@ -25,7 +25,7 @@
 static int
 settle (struct cs_store *store, struct cs_err *err)
 {
-  int r = cs_file_sync_names (store);   /* L7 */
+  int r = store->name_noted ? 0 : cs_file_sync_names (store);   /* L7 */
 
   /* Who may not read the folder cannot have made a name there.  */
   if (r < 0 && r != -EACCES && r != -EPERM)
@@ -73,7 +73,7 @@ cs_append_begin (struct cs_append *append, struct cs_store *store,
     .store = store,
     .record = {
       .fd = store->fd,
-      .off = cs_log_off (store) + store->log.len,
+      .off = cs_log_end (store),
       .head = { .from = store->superblock.generation, .superblock = *sb },
       .index = store->index
     },
@@ -208,6 +208,7 @@ cs_append_commit (struct cs_append *append, struct cs_err *err)
       clear_index (append);
       return err->code;
     }
+  store->log.by_note = false;
   cs_patch_enter (store, record, NULL);
   clear_index (append);
   if (store->log.len == 0)

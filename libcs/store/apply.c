@@ -24,6 +24,11 @@
        pages, and that is synced: with a log that does not reach so far (L9)
        the image is a mix of generations.  The mark counts for as long as the
        superblock has the generation that it names.
+   A5  A process that leaves, or saves and goes on, applies the log only if it is
+       due: the log is long (log.c), so that opening would become slow; or the
+       newest generation wants a history of another length than the image's, or
+       one that has no directory of its own: what is to be dropped or kept is
+       not put off.  A writer that finds a long log applies it first.
 
    Uses no memory but from mmap(2): when a process leaves, threads may have
    been stopped inside malloc.  */
@@ -411,6 +416,7 @@ finish (struct cs_store *store, struct cs_err *err)
     return cs_err_sys (err, -r, "write the superblock");
   if (cs_sys.fdatasync (store->fd) < 0)
     return cs_err_sys (err, errno, "sync the image");
+  store->log.by_note = false;
   /* From here on all pages are in the image.  */
   r = each_record (store, leave_record, NULL, err);
   if (r < 0)
@@ -479,19 +485,81 @@ cs_apply_unless_read (struct cs_store *store, struct cs_err *err)
   return r;
 }
 
+/* A5: 1, 0, or an error.  */
 static int
-apply_all (struct cs_store *store, struct cs_err *err)
+is_due (const struct cs_store *store, struct cs_err *err)
+{
+  struct cs_superblock_disk image;
+  int folder, r;
+
+  if (store->log.len == 0 || cs_log_is_long (store))
+    return store->log.len > 0;
+  r = read_image (store, &image, err);
+  if (r < 0 || image.history != store->superblock.history)
+    return r < 0 ? r : 1;
+  if (image.history == 0)
+    return 0;
+  folder = cs_history_open (store);
+  r = folder < 0;
+  cs_file_close (&folder);
+  return r;
+}
+
+static void
+drop_old_history (struct cs_store *store)
 {
   if (store->forget_history)
     cs_history_forget (store, store->superblock.uuid);
   store->forget_history = false;
   /* What fails here is tried again when there is something to keep.  */
   cs_history_replace (store, &(struct cs_err) CS_ERR_INIT);
+}
+
+static int
+apply_all (struct cs_store *store, struct cs_err *err)
+{
+  drop_old_history (store);
   return cs_apply_unless_read (store, err);
 }
 
-int
-cs_store_apply (struct cs_store *store, struct cs_err *err)
+static int
+apply_if_due (struct cs_store *store, struct cs_err *err)
+{
+  int r;
+
+  drop_old_history (store);
+  r = is_due (store, err);
+  return r == 1 ? cs_apply_unless_read (store, err) : r;
+}
+
+/* What was synced is noted, whatever is left in the log (L10).  */
+static int
+end (struct cs_store *store, int r)
+{
+  if (r < 0)
+    return r;
+  cs_log_cut_off (store);
+  cs_settled_write (store);
+  return 0;
+}
+
+static int
+settle (struct cs_store *store, struct cs_err *err)
+{
+  return end (store, apply_all (store, err));
+}
+
+static int
+leave (struct cs_store *store, struct cs_err *err)
+{
+  return end (store, apply_if_due (store, err));
+}
+
+/* Call STEP with the store to ourselves.  */
+static int
+call (struct cs_store *store,
+      int (*step) (struct cs_store *store, struct cs_err *err),
+      struct cs_err *err)
 {
   struct cs_err own = CS_ERR_INIT;
   sigset_t all, mask, pending;
@@ -513,11 +581,35 @@ cs_store_apply (struct cs_store *store, struct cs_err *err)
   if (r < 0)
     cs_own_refuse (store, r, err);
   else
-    r = apply_all (store, err);
+    r = step (store, err);
   if (r < 0)
     cs_new_file_calm (&pending);
   pthread_mutex_unlock (&store->applying);
   pthread_sigmask (SIG_SETMASK, &mask, NULL);
   return r < 0 ? cs_err_prefix (err, "cannot put the last commit of '%s' into"
                                 " its image", store->path) : 0;
+}
+
+int
+cs_store_apply (struct cs_store *store, struct cs_err *err)
+{
+  return call (store, apply_all, err);
+}
+
+int
+cs_store_apply_if_due (struct cs_store *store, struct cs_err *err)
+{
+  return call (store, apply_if_due, err);
+}
+
+int
+cs_store_settle (struct cs_store *store, struct cs_err *err)
+{
+  return call (store, settle, err);
+}
+
+int
+cs_store_leave (struct cs_store *store, struct cs_err *err)
+{
+  return call (store, leave, err);
 }

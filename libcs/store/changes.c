@@ -127,10 +127,11 @@ committed_page (struct search *s, uint64_t off, int *r)
 {
   const struct cs_store *store = s->store;
   uint64_t page = off / CS_STORE_PAGE_LEN;
-  uint64_t in_file = cs_store_image_off (&store->superblock) + off;
+  uint64_t in_file = cs_patch_exists (store, page)
+                     ? cs_patch_place (store, page)
+                     : cs_store_image_off (&store->superblock) + off;
 
-  if (in_file + CS_STORE_PAGE_LEN <= store->view_len
-      && !cs_patch_exists (store, page))
+  if (in_file < store->view_len)
     return store->view + in_file;
   *r = cs_committed_read (store, page, 1, cs_append_spare (s->append));
   return *r == 0 ? cs_append_spare (s->append) : NULL;
@@ -342,8 +343,8 @@ cs_changes_find (struct cs_store *store, struct cs_changes *changes,
   return r < 0 ? r : look_at_free (&s, off, UINT64_MAX);
 }
 
-/* Have a view of the file, up to the end of the image.  Without one pages
-   are read.  */
+/* Have a view of the file, up to the end of the image, or of the log that there
+   is at first.  Without one pages are read.  */
 static void
 look_at_file (struct cs_store *store)
 {
@@ -354,6 +355,8 @@ look_at_file (struct cs_store *store)
   if (store->view_len >= len)
     return;
   cs_changes_forget_view (store);
+  if (store->log.len > 0)
+    len = cs_log_end (store);
   if (len > SIZE_MAX)
     return;
   view = cs_sys.mmap (NULL, (size_t) len, PROT_READ, MAP_SHARED,

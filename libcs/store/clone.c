@@ -109,12 +109,13 @@ copy_image (int to, int from, uint64_t end, bool interruptible)
   return r;
 }
 
-/* A shared copy has the source's lock record and mark, and perhaps more behind
-   the image than the superblock speaks of.  0 or -errno.  */
+/* A shared copy has the source's lock record, mark and note, and perhaps more
+   behind the image than the superblock speaks of.  0 or -errno.  */
 static int
 share_image (int to, int from)
 {
-  static const char none[CS_STORE_MARK_OFF + sizeof (struct cs_mark_disk)
+  static const char none[CS_STORE_SETTLED_OFF
+                         + sizeof (struct cs_settled_disk)
                          - CS_STORE_LOCK_OFF];
 
   if (cs_sys.ficlone (to, from) < 0)

@@ -27,6 +27,7 @@ cs_direct_clean (struct cs_store *store, struct cs_err *err)
 {
   uint64_t off = file_off (store, store->superblock.committed);
   uint64_t end = cs_log_off (store);
+  bool has_data;
   off_t data;
   int r;
 
@@ -35,17 +36,19 @@ cs_direct_clean (struct cs_store *store, struct cs_err *err)
   data = cs_sys.lseek (store->fd, (off_t) off, SEEK_DATA);
   if (data < 0 && errno != ENXIO)
     data = (off_t) off;         /* the file system cannot tell */
-  if (data >= 0 && (uint64_t) data < end)
+  has_data = data >= 0 && (uint64_t) data < end;
+  r = has_data ? cs_file_punch (store->fd, (uint64_t) data,
+                                end - (uint64_t) data) : 0;
+  if (r < 0)
+    return cs_err_sys (err, -r, "clear the space behind the image");
+  /* The note does not speak of this space: a hole may be one that somebody made
+     and did not sync.  */
+  if ((has_data || store->log.by_note) && cs_sys.fdatasync (store->fd) < 0)
     {
-      r = cs_file_punch (store->fd, (uint64_t) data, end - (uint64_t) data);
-      if (r < 0)
-        return cs_err_sys (err, -r, "clear the space behind the image");
-      if (cs_sys.fdatasync (store->fd) < 0)
-        {
-          store->log.broken = true;
-          return cs_err_sys (err, errno, "sync the space behind the image");
-        }
+      store->log.broken = true;
+      return cs_err_sys (err, errno, "sync the space behind the image");
     }
+  store->log.by_note = false;
   store->log.clean = true;
   return 0;
 }

@@ -126,6 +126,35 @@ cs_file_read (int fd, void *buf, size_t len, uint64_t off)
 }
 
 int
+cs_file_read_parts (int fd, struct iovec *parts, int nr, uint64_t off)
+{
+  while (nr > 0)
+    {
+      ssize_t n = cs_sys.preadv (fd, parts, nr, (off_t) off);
+
+      if (n == 0)
+        return -EIO;
+      if (n < 0 && errno != EINTR)
+        return -errno;
+      for (off += n > 0 ? (uint64_t) n : 0; n > 0;)
+        {
+          size_t part = (size_t) n < parts->iov_len ? (size_t) n
+                                                    : parts->iov_len;
+
+          parts->iov_base = (char *) parts->iov_base + part;
+          parts->iov_len -= part;
+          n -= (ssize_t) part;
+          if (parts->iov_len == 0)
+            {
+              parts++;
+              nr--;
+            }
+        }
+    }
+  return 0;
+}
+
+int
 cs_file_write (int fd, const void *buf, size_t len, uint64_t off)
 {
   size_t done = 0;

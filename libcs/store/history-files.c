@@ -221,6 +221,35 @@ cs_history_forget (const struct cs_store *store, const uint8_t uuid[16])
   return r;
 }
 
+/* Commits are applied several at a time, so there may be files of any number of
+   generations too many.  */
+struct trimming
+{
+  const uint8_t *uuid;
+  int folder;
+  uint64_t generation;
+};
+
+static int
+trim_file (void *closure, const char *name)
+{
+  const struct trimming *t = closure;
+
+  if (strtoull (name, NULL, 10) <= t->generation
+      && cs_history_is_record (t->folder, name, t->uuid) == 1)
+    cs_sys.unlinkat (t->folder, name, 0);
+  return 0;
+}
+
+void
+cs_history_trim (const struct cs_store *store, int folder,
+                 uint64_t generation)
+{
+  struct trimming trimming = { store->superblock.uuid, folder, generation };
+
+  each_file (folder, trim_file, &trimming);
+}
+
 /* A new store in the place of another one (H3).  */
 
 static int

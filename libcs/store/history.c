@@ -218,20 +218,6 @@ cs_history_keep (const struct cs_store *before, int folder,
   return r;
 }
 
-void
-cs_history_trim (const struct cs_store *store, int folder,
-                 uint64_t generation)
-{
-  char name[24];
-
-  for (int gaps = 0; generation > 0 && gaps < 2; generation--)
-    {
-      file_name (generation, name);
-      gaps = cs_history_is_record (folder, name, store->superblock.uuid) == 1
-             && cs_sys.unlinkat (folder, name, 0) == 0 ? 0 : gaps + 1;
-    }
-}
-
 /* Opening an older generation.  */
 
 static int
@@ -378,7 +364,8 @@ cs_history_go_back (struct cs_store *store, uint64_t generation,
   uint64_t newest = store->superblock.generation, turn = newest;
   int folder, r = 0;
 
-  if (generation > newest || generation == 0)
+  if (generation > newest || generation == 0
+      || newest - generation > store->superblock.history)
     return not_kept (generation, err);
   if (cs_log_is_cut (store))
     return leave_mix (store, generation, err);
@@ -489,7 +476,10 @@ cs_store_history (const struct cs_store *store, struct cs_generation *at,
   if (folder >= 0)
     list_folder (store, folder, turn < newest ? turn : newest, &list);
   cs_file_close (&folder);
-  return list.nr;
+  /* There may be more in the log, and files that an apply has not removed
+     yet.  */
+  return (list.nr > (size_t) store->superblock.history
+          ? (size_t) store->superblock.history + 1 : list.nr);
 }
 
 struct cs_generation *

@@ -63,6 +63,10 @@ int cs_history_claim (struct cs_store *store, struct cs_err *err);
    have the history count (H3).  */
 int cs_history_replace (struct cs_store *store, struct cs_err *err);
 
+/* Remove what leads to GENERATION and older ones, as far as there is.  */
+void cs_history_trim (const struct cs_store *store, int folder,
+                      uint64_t generation);
+
 /* The generations that there are files for, whatever is in them, newest first:
    a list that is given to free().  0 or -errno.  */
 int cs_history_files (int folder, uint64_t **list, size_t *nr);
@@ -91,10 +95,6 @@ int cs_history_turn (const struct cs_store *store, int folder,
    a file that is none of the store's has its name (H3).  */
 int cs_history_keep (const struct cs_store *before, int folder,
                      const struct cs_record *redo, bool write);
-
-/* Remove what leads to GENERATION and older ones, as far as there is.  */
-void cs_history_trim (const struct cs_store *store, int folder,
-                      uint64_t generation);
 
 /* Enter the patches that lead from the generation in force to GENERATION.
    Errors: -CS_E_REFUSED if it is not kept, -CS_E_DAMAGED, -errno.  */

@@ -37,7 +37,17 @@
    L9  A log that does not reach the generation whose pages the image may have
        (A4) was damaged.  The newest generation is refused then; an older one
        that the log reaches, or the image, is made by the history's records
-       from that generation back (history.c), and only so.  */
+       from that generation back (history.c), and only so.
+   L10 A writer that leaves writes a note, after its last sync: the generation,
+       where in the file the log ended, and the file's name (settled.c).  An
+       opener that finds that generation and that end knows that all it has found
+       of image and log is on stable storage: L6 asks for no sync, but before the
+       image grows (G3).  Nor does L7, if the name is the noted one.  If the opener finds anything else, the last writer was killed,
+       or power failed, and L6 and L7 hold as they stand.
+   L11 The records that the note speaks of were complete.  Their pages are not
+       summed when they are read, as the image's are not.  A log that does not
+       reach the note's generation was damaged: the newest generation is
+       refused, because a commit that was made does not vanish.  */
 
 #include <errno.h>
 #include <inttypes.h>
@@ -50,9 +60,15 @@
 
 #define MIB ((uint64_t) 1 << 20)
 
-/* How far behind the image the log begins at least: the space is never
-   written to, but is counted in the length of the file.  */
-#define DISTANCE (64 * MIB)
+/* How far behind the image the log begins at least: a quarter of the image
+   within these bounds.  The space is never written to, but is counted in the
+   length of the file.  */
+#define DISTANCE_MIN (8 * MIB)
+#define DISTANCE_MAX (64 * MIB)
+
+/* A longer log, or one of more records, makes opening slow.  */
+#define LEN_MAX (2 * MIB)
+#define RECORDS_MAX 32
 
 uint64_t
 cs_log_off (const struct cs_store *store)
@@ -61,10 +77,39 @@ cs_log_off (const struct cs_store *store)
           + (uint64_t) store->log.start * MIB);
 }
 
+uint64_t
+cs_log_end (const struct cs_store *store)
+{
+  return cs_log_off (store) + store->log.len;
+}
+
+uint64_t
+cs_store_log_len (const struct cs_store *store, uint64_t *commits)
+{
+  *commits = store->log.len > 0
+             ? store->superblock.generation - store->log.first + 1 : 0;
+  return store->log.len;
+}
+
+bool
+cs_log_is_long (const struct cs_store *store)
+{
+  uint64_t records;
+
+  return (cs_store_log_len (store, &records) > LEN_MAX
+          || records >= RECORDS_MAX);
+}
+
 uint32_t
 cs_log_start (uint64_t committed)
 {
-  return (uint32_t) (cs_round_up (committed + DISTANCE, DISTANCE) / MIB);
+  uint64_t distance = committed / 4;
+
+  if (distance < DISTANCE_MIN)
+    distance = DISTANCE_MIN;
+  if (distance > DISTANCE_MAX)
+    distance = DISTANCE_MAX;
+  return (uint32_t) (cs_round_up (committed + distance, MIB) / MIB);
 }
 
 /* Wherever one of the slots says it begins, there is no log.  What was left
@@ -165,7 +210,8 @@ next_record (struct cs_store *store, uint64_t off, uint64_t last,
     return 0;
   if (r == 1)
     r = cs_record_load (record);
-  if (r == 1)
+  if (r == 1 && !cs_settled_covers_record (store, &record->head,
+                                           off + cs_record_len (&record->head)))
     {
       r = cs_record_verify (record);
       if (r != 1)
@@ -233,28 +279,52 @@ cs_log_scan (struct cs_store *store, uint64_t limit, struct cs_err *err)
   return r < 0 ? r : 0;
 }
 
-int
-cs_log_open (struct cs_store *store, uint64_t file_len, struct cs_err *err)
+/* The log, and first what the header says of it: a writer may be writing
+   both.  */
+static int
+read_log (struct cs_store *store, const struct stat *st, struct cs_err *err)
 {
+  int r = cs_mark_read (store->fd, store->superblock.generation,
+                        &store->log.applying);
+
+  if (r == 0)
+    r = cs_settled_read (store, st);
+  if (r < 0)
+    return cs_err_sys (err, -r, "read the mark");
+  if ((uint64_t) st->st_size > cs_log_off (store))
+    r = cs_log_scan (store, UINT64_MAX, err);
+  if (!store->log.clean)
+    store->log.settled = store->log.by_note = cs_settled_covers (store);
+  return r;
+}
+
+int
+cs_log_open (struct cs_store *store, const struct stat *st,
+             struct cs_err *err)
+{
+  const struct cs_log *log = &store->log;
+  uint64_t generation;
   int r;
 
   store->log.start = store->superblock.log_start;
   store->log.settled = store->log.clean
-    = file_len <= (cs_store_image_off (&store->superblock)
-                   + store->superblock.committed);
-  if (file_len <= cs_log_off (store))
-    return 0;                   /* there is none */
-  r = cs_mark_read (store->fd, store->superblock.generation,
-                    &store->log.applying);
-  if (r < 0)
-    return cs_err_sys (err, -r, "read the mark");
-  r = cs_log_scan (store, UINT64_MAX, err);
-  if (r < 0 || store->salvage || !cs_log_is_cut (store))
+    = (uint64_t) st->st_size <= (cs_store_image_off (&store->superblock)
+                                 + store->superblock.committed);
+  r = read_log (store, st, err);
+  generation = store->superblock.generation;
+  if (r < 0 || store->salvage)
     return r;
-  cs_err_set (err, CS_E_DAMAGED, "log at offset %" PRIu64 " ends with "
-              "generation %" PRIu64 ", but generation %" PRIu64 " was being "
-              "put into the image", cs_log_off (store),
-              store->superblock.generation, store->log.applying);
+  if (cs_log_is_cut (store))
+    cs_err_set (err, CS_E_DAMAGED, "log at offset %" PRIu64 " ends with "
+                "generation %" PRIu64 ", but generation %" PRIu64 " was being "
+                "put into the image", cs_log_off (store), generation,
+                log->applying);
+  else if (log->noted > generation)     /* L11 */
+    cs_err_set (err, CS_E_DAMAGED, "log at offset %" PRIu64 " ends with "
+                "generation %" PRIu64 ", but generation %" PRIu64 " was left in"
+                " it", cs_log_off (store), generation, log->noted);
+  else
+    return 0;
   return cs_err_advise (err, "cs-inspect --repair makes a store of what is "
                         "whole");
 }

@@ -7,13 +7,16 @@
 
    Patches are kept in one sparse array with an element a page of the
    region, made when the first is needed; the kernel gives memory to the
-   parts of it that are used.  Nothing here allocates otherwise, but for
-   cs_patch_map(), which only opening calls.  */
+   parts of it that are used.  Behind it is a bit for each group of elements,
+   set if there may be a patch among them, so that looking for the next one does
+   not cost what the region's length is.  Nothing here allocates otherwise, but
+   for cs_patch_map(), which only opening calls.  */
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 
 #include "store/record.h"
 #include "store/sys.h"
@@ -21,6 +24,11 @@
 /* Where a patch's contents are: an offset in the store's file, or, with this
    bit, an address.  Not looked at if the sum is 0.  */
 #define IN_MEMORY ((uint64_t) 1 << 63)
+
+#define GROUP 64                /* elements with one bit */
+#define BITS 64
+
+#define PARTS 64                /* read by one call */
 
 struct cs_patch
 {
@@ -56,9 +64,24 @@ cs_scratch_unmap (void *scratch, uint64_t len)
 }
 
 static uint64_t
+patches_len (const struct cs_store *store)
+{
+  return cs_round_up (cs_region_pages (store), GROUP * BITS)
+         * sizeof (struct cs_patch);
+}
+
+/* The bits of the groups, behind the patches.  */
+static uint64_t *
+groups (const struct cs_store *store)
+{
+  return (void *) ((char *) store->patches + patches_len (store));
+}
+
+static uint64_t
 array_len (const struct cs_store *store)
 {
-  return cs_region_pages (store) * sizeof (struct cs_patch);
+  return patches_len (store)
+         + cs_round_up (cs_region_pages (store), GROUP * BITS) / GROUP / 8;
 }
 
 int
@@ -134,6 +157,8 @@ cs_patch_enter (struct cs_store *store, const struct cs_record *record,
       store->patches[e->page] = (struct cs_patch) {
         .where = e->sum ? where : 1, .sum = e->sum
       };
+      groups (store)[e->page / GROUP / BITS] |= (uint64_t) 1
+                                                << e->page / GROUP % BITS;
       if (e->sum)
         where += CS_STORE_PAGE_LEN;
     }
@@ -170,6 +195,14 @@ cs_patch_same (const struct cs_store *a, const struct cs_store *b,
   return p->where == q->where && p->sum == q->sum;
 }
 
+uint64_t
+cs_patch_place (const struct cs_store *store, uint64_t page)
+{
+  const struct cs_patch *p = &store->patches[page];
+
+  return p->sum == 0 || (p->where & IN_MEMORY) ? UINT64_MAX : p->where;
+}
+
 static int
 read_patch (const struct cs_store *store, uint64_t page, char *buf)
 {
@@ -190,14 +223,80 @@ read_patch (const struct cs_store *store, uint64_t page, char *buf)
   return 0;
 }
 
+/* The first group from PAGE's on that may have a patch: its first page, or PAGE
+   itself.  END or more: there is none before END.  */
+static uint64_t
+next_group (const struct cs_store *store, uint64_t page, uint64_t end)
+{
+  const uint64_t *bits = groups (store);
+
+  while (page < end)
+    {
+      uint64_t group = page / GROUP;
+      uint64_t word = bits[group / BITS] >> group % BITS;
+
+      if (word & 1)
+        return page;
+      page = (word ? group + (uint64_t) __builtin_ctzll (word)
+              : cs_round_up (group + 1, BITS)) * GROUP;
+    }
+  return end;
+}
+
 uint64_t
 cs_patch_next (const struct cs_store *store, uint64_t page, uint64_t end)
 {
   if (!store->patches)
     return end;
-  while (page < end && store->patches[page].where == 0)
-    page++;
-  return page;
+  while ((page = next_group (store, page, end)) < end)
+    {
+      uint64_t stop = cs_round_up (page + 1, GROUP);
+
+      for (stop = stop < end ? stop : end; page < stop; page++)
+        if (store->patches[page].where != 0)
+          return page;
+    }
+  return end;
+}
+
+/* Pages that follow each other in the log, on their way to where they belong in
+   memory.  */
+struct overlay
+{
+  int fd, nr;
+  uint64_t off, end;            /* in the file */
+  struct iovec parts[PARTS];
+};
+
+static int
+read_parts (struct overlay *o)
+{
+  int r = o->nr > 0 ? cs_file_read_parts (o->fd, o->parts, o->nr, o->off) : 0;
+
+  o->nr = 0;
+  return r;
+}
+
+/* Add the page at WHERE in the file, which belongs to TO.  */
+static int
+add_part (struct overlay *o, uint64_t where, char *to)
+{
+  struct iovec *last = o->nr > 0 ? &o->parts[o->nr - 1] : NULL;
+  int r = 0;
+
+  if (last && where == o->end
+      && (char *) last->iov_base + last->iov_len == to)
+    last->iov_len += CS_STORE_PAGE_LEN;
+  else
+    {
+      if (o->nr == PARTS || where != o->end)
+        r = read_parts (o);
+      if (o->nr == 0)
+        o->off = where;
+      o->parts[o->nr++] = (struct iovec) { to, CS_STORE_PAGE_LEN };
+    }
+  o->end = where + CS_STORE_PAGE_LEN;
+  return r;
 }
 
 int
@@ -206,13 +305,19 @@ cs_patch_overlay (const struct cs_store *store, char *to, uint64_t off,
 {
   uint64_t first = off / CS_STORE_PAGE_LEN;
   uint64_t end = first + len / CS_STORE_PAGE_LEN, page;
+  struct overlay o = { .fd = store->fd };
   int r = 0;
 
   for (page = cs_patch_next (store, first, end); r == 0 && page < end;
        page = cs_patch_next (store, page + 1, end))
-    r = read_patch (store, page,
-                       to + (page - first) * CS_STORE_PAGE_LEN);
-  return r;
+    {
+      char *at = to + (page - first) * CS_STORE_PAGE_LEN;
+      uint64_t where = cs_patch_place (store, page);
+
+      r = where == UINT64_MAX ? read_patch (store, page, at)
+          : add_part (&o, where, at);
+    }
+  return r < 0 ? r : read_parts (&o);
 }
 
 /* The contents of the image, zeros behind its end.  */

@@ -16,6 +16,7 @@
    changes.c      which pages differ from the last commit
    record.c       the form in which pages lie in log and history
    log.c          commits that are not in the image yet
+   settled.c      the note of what is on stable storage
    append.c       a commit on its way to the log
    direct.c       new pages of a commit, put into the image at once
    patch.c        pages to be found elsewhere than in the image
@@ -56,7 +57,9 @@
 
 struct cs_patch;
 struct cs_entry_disk;
+struct iovec;
 struct cs_record;
+struct cs_record_disk;
 
 /* What this process knows of the log; a writer guards it by `applying`.  */
 struct cs_log
@@ -66,12 +69,16 @@ struct cs_log
   uint64_t len;                 /* bytes of all records; 0: no log */
   bool settled;                 /* what was found in it is on stable
                                    storage (L6) */
+  bool by_note;                 /* according to the note alone (L10) */
   bool clean;                   /* between image and log there are zeros, on
                                    stable storage (G3) */
   bool broken;                  /* not to be used any more (L5) */
   bool held_back;               /* not to be applied any more: a child that
                                    could not be given the readers' lock */
   uint64_t applying;            /* of the mark in force (A4); 0: none */
+  uint64_t noted;               /* generation of the note (L11); 0: none */
+  uint64_t noted_end;           /* end of the log that was synced (L10); 0: the
+                                   note is of another file */
 };
 
 /* The watch over the region (watch.h).  */
@@ -150,6 +157,8 @@ struct cs_store
   atomic_bool has_warned;       /* set under `applying` */
   bool names_synced;            /* this process has synced its folder, since
                                    it last made a name there */
+  bool name_noted;              /* the file's name was synced, according to the
+                                   note (L10) */
   void *share_page;             /* has the readers' lock for a child; NULL */
   pthread_mutex_t applying;     /* taken before `mutex` */
   pthread_mutex_t mutex;        /* guards the directory; see space.c */
@@ -244,6 +253,10 @@ int cs_file_sync_names (struct cs_store *store);
 /* Read up to LEN bytes; short at the end of the file only.  The number of
    bytes, or -errno.  */
 ssize_t cs_file_read (int fd, void *buf, size_t len, uint64_t off);
+
+/* Fill the NR PARTS, which change meanwhile, from OFF on.  0 or -errno: -EIO if
+   the file is too short.  */
+int cs_file_read_parts (int fd, struct iovec *parts, int nr, uint64_t off);
 
 /* Make LEN bytes, whole pages, read as zeros: a hole if that is possible.
    0 or -errno.  */
@@ -423,6 +436,9 @@ bool cs_patch_same (const struct cs_store *a, const struct cs_store *b,
 uint64_t cs_patch_next (const struct cs_store *store, uint64_t page,
                         uint64_t end);
 
+/* Where in the file the contents of PAGE are; UINT64_MAX: in none, or zeros.  */
+uint64_t cs_patch_place (const struct cs_store *store, uint64_t page);
+
 /* Copy the patches of [OFF, OFF + LEN) over the memory at TO, which begins
    with page OFF.  0 or -errno.  */
 int cs_patch_overlay (const struct cs_store *store, char *to, uint64_t off,
@@ -451,14 +467,18 @@ uint64_t cs_detached_stretch (const struct cs_store *store, uint64_t off,
 
 /* log.c */
 
-/* Where it begins in the file.  */
+/* Where it begins in the file, and where its next record goes.  */
 uint64_t cs_log_off (const struct cs_store *store);
+uint64_t cs_log_end (const struct cs_store *store);
 
-/* Read the log, if the file of FILE_LEN bytes has one: the superblock in
+/* Read the log, if the file, whose status is ST, has one: the superblock in
    force is then that of its last record, and its pages are patches.  Errors:
    -CS_E_DAMAGED, -errno.  */
-int cs_log_open (struct cs_store *store, uint64_t file_len,
+int cs_log_open (struct cs_store *store, const struct stat *st,
                  struct cs_err *err);
+
+/* Would opening the store become slow if the log got longer (A5)?  */
+bool cs_log_is_long (const struct cs_store *store);
 
 /* The same up to generation LIMIT.  */
 int cs_log_scan (struct cs_store *store, uint64_t limit, struct cs_err *err);
@@ -485,6 +505,22 @@ void cs_log_cut_off (struct cs_store *store);
 
 /* Write zeros over the head at OFF.  0 or -errno.  */
 int cs_log_wipe (const struct cs_store *store, uint64_t off);
+
+/* settled.c */
+
+/* Read the note, for a store whose file has the status ST.  0 or -errno.  */
+int cs_settled_read (struct cs_store *store, const struct stat *st);
+
+/* Write it, if this process knows that all was synced.  */
+void cs_settled_write (struct cs_store *store);
+
+/* Does the note speak of the store as it is?  */
+bool cs_settled_covers (const struct cs_store *store);
+
+/* Does it speak of the record with HEAD, which ends at END?  */
+bool cs_settled_covers_record (const struct cs_store *store,
+                               const struct cs_record_disk *head,
+                               uint64_t end);
 
 /* commit.c: what the superblock of the next generation is.  */
 struct cs_superblock_disk

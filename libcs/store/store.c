@@ -224,8 +224,7 @@ map_view (struct cs_store *store, struct cs_err *err)
   return r;
 }
 
-/* What only a writer does before it maps.  A log that was left by one who
-   was killed is applied, if nobody reads the store.  */
+/* What only a writer does before it maps.  */
 static int
 prepare_to_write (struct cs_store *store, struct cs_err *err)
 {
@@ -241,7 +240,7 @@ prepare_to_write (struct cs_store *store, struct cs_err *err)
   if (r < 0)
     return cs_err_sys (err, -r, "note which pages are mapped");
   cs_apply_resume_history (store);
-  return cs_apply_unless_read (store, err);
+  return cs_log_is_long (store) ? cs_apply_unless_read (store, err) : 0;
 }
 
 /* Images never become shorter, and a log lies behind them: so the file has
@@ -274,7 +273,7 @@ open_store (struct cs_store *store, uint64_t generation, struct cs_err *err)
           sizeof store->former_uuid);
   store->salvage = generation != CS_STORE_NEWEST;
   if (r == 0)
-    r = cs_log_open (store, (uint64_t) st.st_size, err);
+    r = cs_log_open (store, &st, err);
   if (r == 0 && generation == CS_STORE_SALVAGE)
     wanted = store->superblock.generation;
   if (r == 0 && wanted != CS_STORE_NEWEST)
@@ -443,16 +442,6 @@ cs_store_create (const char *path, const struct cs_store_params *params,
         cs_store_free (s);
       cs_err_prefix (err, "cannot create '%s'", path);
     }
-  return r;
-}
-
-int
-cs_store_settle (struct cs_store *store, struct cs_err *err)
-{
-  int r = cs_store_apply (store, err);
-
-  if (r == 0)
-    cs_log_cut_off (store);
   return r;
 }
 

@@ -19,7 +19,7 @@
                     cs_store_image_off()
      IMAGE + log_start MiB
                     the log (log.c): commits that are not in the image yet;
-                    cut off when a writer closes the store
+                    cut off when it was put into the image
 
    Never-used ranges of sums and image are holes.
 
@@ -34,13 +34,14 @@
    file but through cs_store_commit().
 
    A commit appends the pages that changed to the log; cs_store_apply() puts
-   them into the image afterwards, when nobody else has it mapped.  The
-   pages that it overwrites go to the folder NAME-history first (history.c),
-   so that the last generations can be opened again.
+   them into the image afterwards, when nobody else has it mapped.  A process
+   that leaves the store leaves them in the log, unless that has become long.
+   The pages that an apply overwrites go to the folder NAME-history first
+   (history.c), so that the last generations can be opened again.
 
    Numbered invariants.  S1 to S3 are kept by store.c and space.c, checked by
-   cs_store_check() and named by the tests; L1 to L8 are in log.c, R1 and R2
-   in record.h, A1 to A3 in apply.c, H1 and H2 in history.h, B1 to B6 in
+   cs_store_check() and named by the tests; L1 to L11 are in log.c, R1 and R2
+   in record.h, A1 to A5 in apply.c, H1 and H2 in history.h, B1 to B6 in
    backup.h.
 
    S1  Extents are sorted by offset, page-aligned, not empty, do not overlap,
@@ -110,6 +111,22 @@ struct cs_mark_disk
   uint64_t applying;            /* the newest it may have pages of */
   uint32_t crc;                 /* CRC-32 of all bytes before this field */
   uint32_t reserved;            /* 0 */
+};
+
+/* The note of who left the store last (settled.c): image and log, which ended at
+   END with generation GENERATION, were synced, and so was the file's name.  A
+   copy of the file has the note too: DEV and INO are not the copy's.  */
+#define CS_STORE_SETTLED_OFF 8312
+
+struct cs_settled_disk
+{
+  uint64_t generation;
+  uint64_t end;                 /* of the log: offset in the file */
+  uint64_t dev;                 /* the file: st_dev and st_ino of stat(2) */
+  uint64_t ino;
+  uint64_t directory;           /* st_ino of the directory that has its name */
+  uint32_t name_crc;            /* CRC-32 of the name there */
+  uint32_t crc;                 /* CRC-32 of all bytes before this field */
 };
 
 /* Where the image begins in the file.  */
@@ -332,9 +349,18 @@ int cs_store_check_executable (const struct cs_store *store,
    is nothing.  Told once a run, after cs_store_open() or cs_store_apply().  */
 bool cs_store_take_warning (struct cs_store *store, char *text, size_t len);
 
-/* The same as cs_store_apply() for the end of a run: the space of an empty log
-   is given back.  */
+/* The same, if the log has become long, or the history has to be looked after
+   (A5).  */
+int cs_store_apply_if_due (struct cs_store *store, struct cs_err *err);
+
+/* The same as cs_store_apply() for one who wants a store that is all image: the
+   space of an empty log is given back.  */
 int cs_store_settle (struct cs_store *store, struct cs_err *err);
+
+/* For the end of a run: the same if the log has become long; otherwise the
+   commits stay in the log, where they are on stable storage already, and the
+   next process is told so (L10).  */
+int cs_store_leave (struct cs_store *store, struct cs_err *err);
 
 /* From the next commit on keep NR generations before the newest one
    (CS_STORE_HISTORY is the default; 0: none).  */
@@ -356,6 +382,10 @@ size_t cs_store_history (const struct cs_store *store,
 /* The same as a list of all, to be given to free(); NULL without memory.  */
 struct cs_generation *cs_store_generations (const struct cs_store *store,
                                             size_t *nr);
+
+/* Length of the log in bytes: of what is not in the image yet, as far as the
+   store is open.  The number of its commits goes to *COMMITS.  */
+uint64_t cs_store_log_len (const struct cs_store *store, uint64_t *commits);
 
 /* What the store's file takes up on disk, in bytes; 0 if that cannot be
    asked.  */
@@ -489,7 +519,8 @@ const void *cs_store_view (const struct cs_store *store, uint64_t addr,
 struct cs_damage
 {
   const char *structure;        /* "superblock", "page", "log" (an unfinished
-                                   commit), or "history" */
+                                   commit), "log record" (a commit's pages), or
+                                   "history" */
   uint64_t off;                 /* in the file; the generation of "history" */
   uint64_t addr;                /* in the region, of "page" */
   uint32_t expected, found;     /* checksums, where they say something */

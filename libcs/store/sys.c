@@ -73,6 +73,7 @@ struct cs_sys cs_sys = {
   .readlinkat = readlinkat,
   .faccessat = faccessat,
   .pread = pread,
+  .preadv = preadv,
   .pwrite = pwrite,
   .read = read,
   .write = write,

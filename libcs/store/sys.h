@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <time.h>
 
 struct cs_sys
@@ -23,6 +24,7 @@ struct cs_sys
   ssize_t (*readlinkat) (int dirfd, const char *name, char *buf, size_t len);
   int (*faccessat) (int dirfd, const char *name, int mode, int flags);
   ssize_t (*pread) (int fd, void *buf, size_t len, off_t off);
+  ssize_t (*preadv) (int fd, const struct iovec *parts, int nr, off_t off);
   ssize_t (*pwrite) (int fd, const void *buf, size_t len, off_t off);
   ssize_t (*read) (int fd, void *buf, size_t len);
   ssize_t (*write) (int fd, const void *buf, size_t len);

@@ -32,9 +32,11 @@ make_source ()
 }
 
 # Are the stores $1 and $2 the same in every byte from the sums of the pages
-# on, and in all that is told of them?
+# on, and in all that is told of them, once they are all image?
 same_stores ()
 {
+  cs-inspect --apply "$1" >/dev/null
+  cs-inspect --apply "$2" >/dev/null
   cmp -i 65536 "$1" "$2"
   # How many blocks a file has is the file system's affair.
   diff <(cs-inspect "$1" | tail -n +2 | grep -v '^on disk') \

@@ -477,6 +477,51 @@ heap_page() {
   complained_part '1 of the checks failed'
 }
 
+@test "--apply: the log goes into the image, beside nobody" {
+  cp --sparse=always "$PRISTINE" a.store
+  for x in 1 2 3; do cs-run a.store -c "(define x $x)"; done
+  before=$(stat -c %s a.store)
+  cs-run --ephemeral a.store -c '(begin (display "go") (newline) (force-output) (read))' \
+    < <(sleep 20) >out 2>&1 3>&- &
+  reader=$!
+  until grep -q go out; do kill -0 $reader; sleep 0.05; done
+  try cs-inspect --apply a.store
+  refused 1 "cannot apply the log of 'a.store': another process reads the store"
+  try cs-run --ephemeral a.store -c '(write x)'
+  printed 3
+  kill -9 $reader
+  wait $reader || true
+  try cs-inspect --apply a.store
+  ended 0
+  [[ $output == 'a.store: 2 commits applied, '*' KiB of log cut off' ]]
+  [ "$(stat -c %s a.store)" -lt "$before" ]
+  try cs-inspect --apply a.store
+  printed 'a.store: nothing to apply'
+  try cs-inspect --check a.store
+  ended 0
+  try cs-run --generation=2 --ephemeral a.store -c '(write x)'
+  printed 1
+  try cs-inspect --apply --check a.store
+  refused 2 "option '--apply' excludes all others"
+  try cs-inspect --apply nowhere.store
+  refused 1 "'nowhere.store'"
+}
+
+@test "--apply: beside a process that runs the workspace" {
+  cp --sparse=always "$PRISTINE" a.store
+  cs-run a.store -c '(define x 1)'
+  cs-run a.store -c '(begin (display "go") (newline) (force-output) (read))' \
+    < <(sleep 20) >out 2>&1 3>&- &
+  writer=$!
+  until grep -q go out; do kill -0 $writer; sleep 0.05; done
+  try cs-inspect --apply a.store
+  refused 3 'held by process'
+  kill -9 $writer
+  wait $writer || true
+  try cs-run a.store -c '(write x)'
+  printed 1
+}
+
 @test "--repair: the newest generation that is whole, and nothing is lost" {
   cp --sparse=always "$PRISTINE" a.store
   cs-run a.store -c '(define x 1)'

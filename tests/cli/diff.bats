@@ -104,6 +104,7 @@ line_of ()
 # taken for elements, up to the end of the heap; of what these lead to, each
 # object is as long as the heap at most.
 @test "a damaged length makes no size beyond all bounds" {
+  cs-inspect --apply a.store
   word=$(($(getconf LONG_BIT) / 8))
   zeros=$(printf '\\x00%.0s' $(seq $((word - 3))))
   at=$(LC_ALL=C grep -obUaP "\x0d\xf4\x01$zeros\x04\x00" a.store \

@@ -42,6 +42,23 @@ generation_alone ()
   complained_part "$2"
 }
 
+# The generations are in the history, and no longer in the log.
+applied ()
+{
+  try cs-inspect --apply a.store
+  ended 0 && [[ $output == *' applied, '* ]]
+}
+
+# The same, but something is in the way: one line says so, with $1.
+applied_alone ()
+{
+  try cs-inspect --apply a.store
+  ended 0 || return
+  [ "$(wc -l <<<"$stderr")" -eq 1 ] || differ 'wanted one line' || return
+  complained_part "warning: 'a.store' keeps no older generations: " || return
+  complained_part "$1"
+}
+
 # x is $1, and the store sound.
 has ()
 {
@@ -83,6 +100,7 @@ look_back ()
 
 @test "a file of the history that others can write to counts for nothing" {
   for x in 1 2 3 4; do generation $x; done
+  applied
   chmod g+w a.store-history/2
   look_back 'generation 2 is not kept'
   try cs-run --ephemeral a.store -c '(write x)'
@@ -92,6 +110,7 @@ look_back ()
 @test "a file of the history that is somebody else's counts for nothing" {
   need_nobody
   for x in 1 2 3 4; do generation $x; done
+  applied
   chown 65534 a.store-history/2
   look_back 'generation 2 is not kept'
   try cs-run --ephemeral a.store -c '(write x)'
@@ -134,7 +153,8 @@ look_back ()
   generation 1
   echo 'my own' >mine
   ln -s ../mine a.store-history/2
-  generation_alone 2 'has a generation'
+  generation 2
+  applied_alone 'has a generation'
   [ "$(cat mine)" = 'my own' ]
   has 2
 }
@@ -147,6 +167,7 @@ look_back ()
   [ "$(stat -c %a a.store-history a.store-history/1 | xargs)" = '750 640' ]
   chmod 600 a.store
   generation 3
+  applied
   [ "$(stat -c %a a.store-history/3)" = 600 ]
 }
 
@@ -208,7 +229,8 @@ look_back ()
   generation 1
   echo 'my own' >a.store-history/2
   echo 'notes' >a.store-history/1999
-  generation_alone 2 'has a generation'
+  generation 2
+  applied_alone 'has a generation'
   has 2
   for x in 3 4 5 6 7 8 9 10 11 12 13 14; do generation $x; done
   [ "$(cat a.store-history/2)" = 'my own' ]

@@ -82,6 +82,14 @@ leave (void)
   cs_store_close (store);
 }
 
+/* The commits stay in the log.  */
+static void
+leave_log (void)
+{
+  CHECK (cs_store_leave (store, &err) == 0);
+  cs_store_close (store);
+}
+
 /* The first extent that is a heap begins the heap.  */
 static void
 find_heap (void)
@@ -273,12 +281,56 @@ commit_beside_a_reader (void)
   leave ();
 }
 
+/* One of a row of lives that commit once each.  */
+static unsigned int lives;
+
+static void
+live_shortly (void)
+{
+  reopen ();
+  change (100 + lives);
+  commit ();
+  leave_log ();
+}
+
+static void
+die_while_leaving (void)
+{
+  reopen ();
+  record_until (kill_at);
+  change (200 + lives);
+  commit ();
+  leave_log ();
+}
+
+/* So that the log is applied at the end.  */
+static void
+live_with_less_history (void)
+{
+  reopen ();
+  cs_store_set_history (store, HISTORY - 1);
+  change (200 + lives);
+  commit ();
+  leave_log ();
+}
+
+static void
+die_with_less_history (void)
+{
+  reopen ();
+  cs_store_set_history (store, HISTORY - 1);
+  change (200 + lives);
+  commit ();
+  record_until (kill_at);
+  leave_log ();
+}
+
 static void
 fail_to_sync (void)
 {
   reopen ();
   change (71);
-  record_failing_syncs (2, 1);          /* the first is of the folder */
+  record_failing_syncs (1, 1);
   CHECK (record_commit (trace, store) < 0 && store->log.broken);
   for (unsigned int n = 72; n <= 73; n++)
     {
@@ -652,6 +704,47 @@ killed_while_opening (struct trace *into, int variant)
   CHECK (live (commit_beside_a_reader) == 0);
 }
 
+/* Lives that leave their commits in the log.  */
+static void
+live_and_leave (unsigned int nr)
+{
+  for (; nr > 0; nr--, lives++)
+    CHECK (live (live_shortly) == 0);
+}
+
+static void
+left_in_the_log (struct trace *into, int variant)
+{
+  static void (*const next[]) (void) = {
+    work_beside_a_reader, commit_and_die, live_with_less_history,
+    work_and_grow, work_with_ranges
+  };
+
+  trace = into;
+  CHECK (live (create_and_work) == 0);
+  live_and_leave (3);
+  CHECK (live (next[variant]) == 0);
+  live_and_leave (2);
+}
+
+static void
+killed_while_leaving (struct trace *into, int variant)
+{
+  static void (*const dying[]) (void) = {
+    die_while_leaving, die_with_less_history, die_while_applying
+  };
+
+  trace = into;
+  kill_at = (unsigned int) variant / 6 + 1;
+  CHECK (live (create_and_work) == 0);
+  live_and_leave (2);
+  live (dying[variant % 3]);
+  if (variant / 3 % 2)
+    live_and_leave (2);
+  else
+    CHECK (live (commit_beside_a_reader) == 0);
+}
+
 static void
 sync_fails (struct trace *into, int variant)
 {
@@ -761,7 +854,10 @@ recover_and_go_on (void)
   change (91);
   if (strcmp (recovered, STORE) == 0)
     commit ();
-  leave ();
+  if (store->superblock.generation % 2)
+    leave_log ();
+  else
+    leave ();
 }
 
 void
@@ -798,7 +894,10 @@ const struct scenario scenarios[] = {
     120, STORE, true },
   { "the same where the log was", addition_over_the_log, 32, STORE, false },
   { "syncs that fail of new pages", addition_not_synced, 5, STORE, false },
-  { "no room for new pages", addition_without_room, 9, STORE, true }
+  { "no room for new pages", addition_without_room, 9, STORE, true },
+  { "commits are left in the log", left_in_the_log, 5, STORE, true },
+  { "who leaves is killed, and others go on", killed_while_leaving, 120, STORE,
+    true }
 };
 
 const size_t nr_scenarios = sizeof scenarios / sizeof *scenarios;

@@ -351,6 +351,7 @@ replace ()
   cp --sparse=always "$STORE" "$OLD"
   cs-backup -o backup "$OLD"
   for x in 1 2 3; do bounded cs-run "$OLD" -c "(define old $x)" < /dev/null; done
+  cs-inspect --apply "$OLD"
   ls "$OLD-history"
   replace
   replace --from "$STORE"

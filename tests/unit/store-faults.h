@@ -49,6 +49,12 @@ f_pread (int fd, void *buf, size_t len, off_t off)
 }
 
 static ssize_t
+f_preadv (int fd, const struct iovec *parts, int nr, off_t off)
+{
+  return fails () ? -1 : real.preadv (fd, parts, nr, off);
+}
+
+static ssize_t
 f_pwrite (int fd, const void *buf, size_t len, off_t off)
 {
   return fails () ? -1 : real.pwrite (fd, buf, len, off);
@@ -193,6 +199,7 @@ let_fail (int nth, bool always)
   cs_sys.fstat = f_fstat;
   cs_sys.fstatat = f_fstatat;
   cs_sys.pread = f_pread;
+  cs_sys.preadv = f_preadv;
   cs_sys.pwrite = f_pwrite;
   cs_sys.read = f_read;
   cs_sys.write = f_write;

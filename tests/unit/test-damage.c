@@ -225,7 +225,7 @@ impossible_superblocks (void)
     { 48, 0, "committed length" }, { 48, 4097, "committed length" },
     { 48, (uint64_t) 1 << 62, "committed length" },
     { 48, (uint64_t) 0 - 4096, "committed length" },
-    { 48, (uint64_t) 1 << 24, "expected a file of at least " },
+    { 48, (uint64_t) 9 << 20, "expected a file of at least " },
     { 48, 4096, "directory at offset 0 of the image" },
     { 56, 4096, "directory: expected 0, found 4096" },
     { 96, CS_STORE_HISTORY, "start of the log: expected behind the image" }

@@ -162,8 +162,10 @@ run_replay (void)
   struct cs_store *store = NULL;
   int r = cs_store_open (STORE, CS_STORE_WRITE, &store, &err);
 
-  if (r == 0)
-    close_and_unmap (store);
+  if (r < 0)
+    return r;
+  r = cs_store_settle (store, &err);
+  close_and_unmap (store);
   return r;
 }
 
@@ -207,9 +209,9 @@ older (void)
   loop (nothing, run_ephemeral, check_same, CS_E_REFUSED, 15);
 }
 
-/* Another generation, and all of them into the image.  */
+/* Another generation, and END.  */
 static int
-run_work (void)
+live (int (*end) (struct cs_store *store, struct cs_err *err))
 {
   struct cs_store *store = NULL;
   int r = cs_store_open (STORE, CS_STORE_WRITE, &store, &err);
@@ -219,9 +221,21 @@ run_work (void)
   change (store->image + cs_directory_len (cs_directory (store)) + PAGE, 6);
   r = cs_store_commit (store, &err);
   if (r == 0)
-    r = cs_store_settle (store, &err);
+    r = end (store, &err);
   close_and_unmap (store);
   return r;
+}
+
+static int
+run_work (void)
+{
+  return live (cs_store_settle);
+}
+
+static int
+run_leave (void)
+{
+  return live (cs_store_leave);
 }
 
 static void
@@ -243,6 +257,28 @@ work (void)
 {
   CHECK (in_child (make_saved) == 0);
   loop (restore_saved, run_work, check_work, 0, 80);
+}
+
+/* As the one before left it: with a log, and a note that speaks of it.  */
+static void
+restore_left (void)
+{
+  struct cs_store *store;
+
+  restore_saved ();
+  store = open_mode (CS_STORE_WRITE);
+  ok (cs_store_apply_if_due (store, &err));
+  store->log.settled = store->names_synced = true;
+  ok (cs_store_leave (store, &err));
+  CHECK (store->log.len > 0 && cs_settled_covers (store));
+  close_and_unmap (store);
+}
+
+static void
+leaving (void)
+{
+  CHECK (in_child (make_saved) == 0);
+  loop (restore_left, run_leave, check_work, 0, 35);
 }
 
 /* A commit and what follows it take no memory by malloc (commit.c).  */
@@ -439,9 +475,10 @@ int
 main (void)
 {
   static const struct test_case cases[] = {
-    { "L3: each call of opening after a kill may fail", replay },
+    { "L3: each call of opening after a kill, and of an apply", replay },
     { "H2: each call of opening an older generation", older },
     { "L1: each call of opening, a commit and its apply", work },
+    { "L10: each call of opening, a commit and leaving", leaving },
     { "a commit and its apply take no memory", no_allocation },
     { "S4: each call of creating a store", creating },
     { "each call of copying an older generation", cloning },

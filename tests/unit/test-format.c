@@ -46,6 +46,7 @@ static const struct row file[] = {
   { CS_STORE_SLOT_LEN, CS_STORE_SLOT_LEN, false },
   { CS_STORE_LOCK_OFF, sizeof (struct cs_lock_disk), false },
   { CS_STORE_MARK_OFF, sizeof (struct cs_mark_disk), false },
+  { CS_STORE_SETTLED_OFF, sizeof (struct cs_settled_disk), false },
 };
 
 #define T struct cs_superblock_disk
@@ -67,6 +68,13 @@ static const struct row lock[] = {
 #define T struct cs_mark_disk
 static const struct row mark[] = {
   IS (generation), IS (applying), IS (crc), RESERVED (reserved),
+};
+#undef T
+
+#define T struct cs_settled_disk
+static const struct row settled[] = {
+  IS (generation), IS (end), IS (dev), IS (ino), IS (directory),
+  IS (name_crc), IS (crc),
 };
 #undef T
 
@@ -288,10 +296,11 @@ static const struct described
   { "struct " #type, rows, sizeof rows / sizeof *rows, \
     sizeof (struct type), version }
   { "file", file, sizeof file / sizeof *file,
-    CS_STORE_MARK_OFF + sizeof (struct cs_mark_disk), 0 },
+    CS_STORE_SETTLED_OFF + sizeof (struct cs_settled_disk), 0 },
   LIST (superblock, cs_superblock_disk, CS_STORE_VERSION),
   LIST (lock, cs_lock_disk, 0),
   LIST (mark, cs_mark_disk, 0),
+  LIST (settled, cs_settled_disk, 0),
   LIST (record, cs_record_disk, 0),
   LIST (entry, cs_entry_disk, 0),
   LIST (directory, cs_directory_disk, 0),
