@@ -285,7 +285,6 @@ large (double *a, double *b)
   make_store (PAGE);
   add_heap (heap_len);
   *a = timed_commit ();
-  if (getenv ("CS_BENCH_TRACE")) fprintf (stderr, "commit %g\n", *a);
   *a += timed_settle ();
   is_new = true;
   *b = timed_write (heap_len);

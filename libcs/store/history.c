@@ -103,12 +103,19 @@ static int
 read_sums (const struct cs_store *before, const struct cs_record *redo,
            struct cs_entry_disk *index)
 {
+  const struct cs_entry_disk *e = redo->index;
+  uint64_t nr = redo->head.nr, run;
+  uint32_t sums[CHUNK];
   int r = 0;
 
-  for (uint64_t i = 0; i < redo->head.nr && r == 0; i++)
+  for (uint64_t i = 0; i < nr && r == 0; i += run)
     {
-      index[i].page = redo->index[i].page;
-      r = cs_committed_sums (before, index[i].page, 1, &index[i].sum);
+      for (run = 1; run < CHUNK && i + run < nr
+                    && e[i + run].page == e[i].page + run; run++)
+        continue;
+      r = cs_committed_sums (before, e[i].page, run, sums);
+      for (uint64_t k = 0; k < run; k++)
+        index[i + k] = (struct cs_entry_disk) { e[i + k].page, sums[k] };
     }
   return r;
 }
