@@ -279,8 +279,11 @@ main (int argc, char **argv)
 {
   const struct cs_cmd_line *line = cs_cmd_start (&command, argc, argv);
   struct cs_err err = CS_ERR_INIT;
-  struct run run = { .path = line->operands[0] };
-  int code = open_store (&run, &err);
+  static struct run run;        /* longer than a small stack */
+  int code;
+
+  run.path = line->operands[0];
+  code = open_store (&run, &err);
 
   if (code == 0)
     code = cs_cmd_given (OPTION_JSON) ? show_json (&run, &err)

@@ -96,7 +96,7 @@ static void
 show_roots (struct run *run)
 {
   struct cs_err err = CS_ERR_INIT;
-  struct cs_root_range ranges[CS_ROOT_RANGES_MAX];
+  static struct cs_root_range ranges[CS_ROOT_RANGES_MAX];
   char addr[ADDR_LEN], name[512];
   size_t nr;
 

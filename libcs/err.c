@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* err.c -- error records.  */
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -67,6 +68,8 @@ cs_err_sys (struct cs_err *err, int errnum, const char *format, ...)
       len = strlen (err->text);
       snprintf (err->text + len, sizeof err->text - len, ": %s",
                 strerror (errnum));
+      if (errnum == EMFILE)
+        cs_err_advise (err, "raise the limit of open files: ulimit -n");
     }
   return -errnum;
 }

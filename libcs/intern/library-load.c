@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <link.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -228,9 +229,12 @@ overlay (struct loader *loader, const struct cs_library_disk *library,
 {
   const struct cs_library_slot_disk *slots
     = cs_library_slots (loader->libraries, library);
-  uintptr_t fresh[SLOTS_MAX];
+  uintptr_t *fresh = calloc (library->nr_slots + 1, sizeof *fresh);
   int code;
 
+  if (!fresh)
+    return cs_err_sys (err, ENOMEM, "cannot read the words of '%s'",
+                       library->soname);
   for (uint32_t i = 0; i < library->nr_slots; i++)
     if (in_data (library, slots[i].addr))
       fresh[i] = *(uintptr_t *) (uintptr_t) slots[i].addr;
@@ -240,6 +244,7 @@ overlay (struct loader *loader, const struct cs_library_disk *library,
   for (uint32_t i = 0; code == 0 && i < library->nr_slots; i++)
     if (in_data (library, slots[i].addr))
       *(uintptr_t *) (uintptr_t) slots[i].addr = fresh[i];
+  free (fresh);
   return code;
 }
 

@@ -13,7 +13,7 @@
 #include "store/history.h"
 #include "store/sys.h"
 
-#define CHUNK 16                /* pages copied at a time */
+#define CHUNK 4                 /* pages copied at a time */
 
 static void
 file_name (uint64_t generation, char name[24])

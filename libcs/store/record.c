@@ -207,7 +207,7 @@ cs_record_unload (struct cs_record *record)
 int
 cs_record_verify (const struct cs_record *record)
 {
-  enum { PAGES = 16 };
+  enum { PAGES = 4 };
   char buf[PAGES * CS_STORE_PAGE_LEN] __attribute__ ((aligned (8)));
   uint64_t off = record->off + CS_RECORD_DATA;
   uint64_t left = record->head.nr_data;
