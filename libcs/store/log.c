@@ -42,8 +42,9 @@
        where in the file the log ended, and the file's name (settled.c).  An
        opener that finds that generation and that end knows that all it has found
        of image and log is on stable storage: L6 asks for no sync, but before the
-       image grows (G3).  Nor does L7, if the name is the noted one.  If the opener finds anything else, the last writer was killed,
-       or power failed, and L6 and L7 hold as they stand.
+       image grows (G3).  Nor does L7, if the name is the noted one.  If the
+       opener finds anything else, the last writer was killed, or power failed,
+       and L6 and L7 hold as they stand.
    L11 The records that the note speaks of were complete.  Their pages are not
        summed when they are read, as the image's are not.  A log that does not
        reach the note's generation was damaged: the newest generation is
