@@ -96,7 +96,8 @@ collect (void)
 }
 
 /* Collections use one marker until there was a first one: starting the
-   others takes longer than many a program runs.  Called by the collector
+   others takes longer than many a program runs.  The first one also finds what is
+   not in memory of a large heap.  Called by the collector
    with its lock held (libgc 8.2.2, alloc.c, GC_EVENT_START), so the thread
    made here waits for the end of this collection.  */
 static void *
@@ -114,6 +115,7 @@ cs_collector_event (GC_EventType event)
   if (event != GC_EVENT_START || started || cs_process.child)
     return;
   started = true;
+  cs_process_read_ahead (cs_process.store);
   cs_service_start (start_markers);
 }
 

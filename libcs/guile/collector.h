@@ -25,8 +25,8 @@ int cs_collector_unregister_thread (void);
    of the resumed image.  */
 void cs_collector_admit (void);
 
-/* For GC_set_on_collection_event(): start the markers at the first
-   collection.  */
+/* For GC_set_on_collection_event(): at the first collection start the markers,
+   and have the heap read.  */
 void cs_collector_event (GC_EventType event);
 
 #endif

@@ -13,6 +13,7 @@
 #include "guile/crash.h"
 #include "guile/finalizers.h"
 #include "guile/hooks.h"
+#include "guile/ignored.h"
 #include "guile/interpreter-private.h"
 #include "guile/signals.h"
 #include "guile/threads.h"
@@ -122,4 +123,5 @@ cs_interpreter_resume (void)
   cs_library_restart (&cs_process.libraries, cs_process.libraries.nr_base,
                       cs_process.libraries.nr);
   cs_crash_resumed ();
+  cs_store_set_ignores (cs_process.store, cs_ignored_page);
 }

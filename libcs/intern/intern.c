@@ -123,6 +123,20 @@ cs_intern_set_handler (struct cs_table_disk *table,
   set_word (table, 0, (uintptr_t) handler);
 }
 
+bool
+cs_intern_is_of_process (const struct cs_table_disk *table, uint64_t addr)
+{
+  const struct cs_table_entry_disk *entries = cs_table_entry (table, 0);
+  uint64_t off = addr - (uintptr_t) entries;
+
+  if (addr - table->slots_addr < slots_len (table_arch (table), table))
+    return true;
+  return (off / sizeof *entries < table->count
+          && off % sizeof *entries
+             == offsetof (struct cs_table_entry_disk, value)
+          && entries[off / sizeof *entries].kind == CS_SYMBOL_FUNCTION);
+}
+
 /* Making the sections.  */
 
 /* Make section "intern" with spare room that ends with a page, and put the

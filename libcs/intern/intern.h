@@ -14,6 +14,8 @@
 #ifndef CS_INTERN_H
 #define CS_INTERN_H
 
+#include <stdbool.h>
+
 #include "intern/table.h"
 #include "store/store.h"
 
@@ -61,6 +63,12 @@ void cs_intern_bind_anew (struct cs_table_disk *table, uint32_t i,
    library that is replaced.  Only in the mapping modes.  */
 void cs_intern_redirect (const struct cs_table_disk *table, uint32_t i,
                          uint64_t addr);
+
+/* Is the word at ADDR, in one of the sections, an address that each start
+   finds: a slot, or the `value` of a function?  (A data symbol's is not: pointers
+   in the heap have it.)  */
+bool cs_intern_is_of_process (const struct cs_table_disk *table,
+                              uint64_t addr);
 
 /* Set the handler that missing stubs call with the index of their entry; it
    does not return to the caller's code with a useful value, so it should

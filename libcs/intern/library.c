@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -231,6 +232,45 @@ cs_library_slots (const struct cs_libraries_disk *libraries,
   const struct cs_library_slot_disk *slots = at (libraries, libraries->slots);
 
   return slots + library->first_slot;
+}
+
+static int
+compare_address (const void *key, const void *slot)
+{
+  uint64_t addr = *(const uint64_t *) key;
+  uint64_t other = ((const struct cs_library_slot_disk *) slot)->addr;
+
+  return addr < other ? -1 : addr > other;
+}
+
+/* Behind two of ld.so's own, which come first, a library's slots are in the
+   order of their addresses (library-carry.c).  */
+static bool
+is_slot_of (const struct cs_library_loaded *item, uint64_t addr)
+{
+  const struct cs_library_slot_disk *slots
+    = cs_library_slots (item->block, item->library);
+  uint32_t nr = item->library->nr_slots, own = nr < 2 ? nr : 2;
+
+  for (uint32_t i = 0; i < own; i++)
+    if (slots[i].addr == addr)
+      return true;
+  return bsearch (&addr, slots + own, nr - own, sizeof *slots,
+                  compare_address) != NULL;
+}
+
+bool
+cs_library_is_slot (const struct cs_library_set *set, uint64_t addr)
+{
+  for (size_t i = 0; i < set->nr; i++)
+    {
+      const struct cs_library_loaded *item = &set->items[i];
+      const struct cs_library_disk *library = item->library;
+
+      if (!item->restart && addr - library->addr < library->len)
+        return is_slot_of (item, addr);
+    }
+  return false;
 }
 
 const struct cs_library_float_disk *

@@ -274,6 +274,9 @@ void cs_library_construct (const struct cs_library_set *set, size_t first);
 void cs_library_restart (const struct cs_library_set *set, size_t first,
                          size_t end);
 
+/* Is the word at ADDR one that loading a library of the set fills?  */
+bool cs_library_is_slot (const struct cs_library_set *set, uint64_t addr);
+
 /* Are there extensions among them?  */
 bool cs_library_any_restarts (const struct cs_library_set *set);
 

@@ -85,7 +85,7 @@ forget (uint32_t key, const void *value)
     if (threads->threads[i].value == (uintptr_t) value
         && threads->threads[i].key == key)
       {
-        threads->threads[i].value = 0;
+        threads->threads[i] = (struct cs_thread_disk) { .value = 0 };
         break;
       }
   shorten (threads);
@@ -333,7 +333,7 @@ cs_process_weed (void)
   for (uint64_t i = 0; i < nr_stale; i++)
     {
       stale = threads->threads[i];
-      threads->threads[i].value = 0;
+      threads->threads[i] = (struct cs_thread_disk) { .value = 0 };
       if (stale.value != 0 && stale.key < CS_PROCESS_KEYS_MAX
           && destructor_of (stale.key))
         destructor_of (stale.key) ((void *) (uintptr_t) stale.value);

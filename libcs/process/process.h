@@ -329,6 +329,10 @@ void cs_process_close (void);
    "process", whose first page answers for the file.  */
 void cs_process_stop_readahead (struct cs_store *store);
 
+/* The first collection begins: have the kernel read what is missing of a large
+   heap, where there is memory for it.  Called with the collector's lock held.  */
+void cs_process_read_ahead (struct cs_store *store);
+
 /* mapping.c: give back what the threads of this process left unused in code
    arenas.  None of them may run again.  */
 void cs_process_trim (void);

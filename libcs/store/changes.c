@@ -10,6 +10,10 @@
    that, to be looked at only; reading it with pread(2) takes several times
    as long.
 
+   A change may mean nothing to the next process: a function's address, which
+   each start sets again.  The owner of the memory says so, if asked
+   (cs_store_set_ignores), and the page stays as the last commit has it.
+
    A process that commits for the second time will do so again.  From then on
    it is watched (watch.h), so that its later commits need not look at what
    the earlier ones wrote.  Where that cannot be had, pages that turn out to
@@ -40,6 +44,10 @@
    in a file system in memory a page of a hole takes memory when it is looked
    at, and when there is none, a signal is sent.  */
 #define SUMS 1024
+
+/* The owner is asked about so many pages of a commit: where more have changed,
+   the few that mean nothing make no difference.  */
+#define ASKED_MAX 1024
 #define NO_SUMS UINT64_MAX      /* not a multiple of that */
 
 struct search
@@ -54,6 +62,15 @@ struct search
   uint32_t sums[SUMS];          /* of the pages from SUMS_FROM on, as they lie
                                    in the table: what was read last */
   uint64_t sums_from;
+  uint32_t nr_asked;            /* pages that their owner was asked about */
+};
+
+/* What a page is, compared with the last commit.  */
+enum likeness
+{
+  CHANGED,
+  SAME,
+  SAME_IN_MEANING               /* this process goes on with its own */
 };
 
 /* Give back the run of pages that are as the image says.  A failure only
@@ -152,20 +169,44 @@ committed_sum (struct search *s, uint64_t page, uint32_t *sum)
   return r;
 }
 
-/* Is COPY, whose sum is SUM, what the last commit has for the page at OFF?  1, 0
-   or -errno.  */
+/* COPY, of the page at OFF, is not what the last commit has: does it mean the
+   same?  An enum likeness, or -errno.  */
 static int
-is_as_committed (struct search *s, uint64_t off, const char *copy,
-                 uint32_t sum)
+compare_meaning (struct search *s, uint64_t off, const char *copy)
+{
+  const struct cs_store *store = s->store;
+  const char *then;
+  int r = 0;
+
+  if (!store->ignores || s->nr_asked >= ASKED_MAX
+      || off >= store->superblock.committed)
+    return CHANGED;
+  s->nr_asked++;
+  then = committed_page (s, off, &r);
+  if (!then)
+    return r;
+  return (store->ignores (store->image + off, copy, then) ? SAME_IN_MEANING
+          : CHANGED);
+}
+
+/* COPY, whose sum is SUM, and what the last commit has for the page at OFF: an
+   enum likeness, or -errno.  */
+static int
+likeness (struct search *s, uint64_t off, const char *copy, uint32_t sum)
 {
   const char *then;
   uint32_t sum_then;
   int r = committed_sum (s, off / CS_STORE_PAGE_LEN, &sum_then);
 
-  if (r < 0 || sum != sum_then || sum == 0)
-    return r < 0 ? r : sum == sum_then;
+  if (r < 0)
+    return r;
+  if (sum != sum_then)
+    return sum_then == 0 ? CHANGED : compare_meaning (s, off, copy);
+  if (sum == 0)
+    return SAME;
   then = committed_page (s, off, &r);
-  return then ? memcmp (copy, then, CS_STORE_PAGE_LEN) == 0 : r;
+  return !then ? r : memcmp (copy, then, CS_STORE_PAGE_LEN) == 0 ? SAME
+         : CHANGED;
 }
 
 /* Looked at is what will be written, a copy: from a page that somebody changes
@@ -181,13 +222,13 @@ compare_page (struct search *s, uint64_t off)
 
   memcpy (copy, s->store->image + off, CS_STORE_PAGE_LEN);
   sum = cs_page_sum (copy);
-  r = is_as_committed (s, off, copy, sum);
-  if (r == 0)
+  r = likeness (s, off, copy, sum);
+  if (r == CHANGED)
     {
       cs_direct_note (s->append, off, sum);
       return cs_append_page (s->append, page, sum);
     }
-  if (r == 1 && !s->changes->dirty.watched
+  if (r == SAME && !s->changes->dirty.watched
       && !cs_patch_exists (s->store, page))
     is_same (s, off);
   return r < 0 ? r : 0;
@@ -404,6 +445,27 @@ open_pagemap (struct cs_watch *w, struct cs_dirty *dirty)
   w->pagemap = -1;
   if (dirty->pagemap < 0)
     cs_dirty_open (dirty);
+}
+
+void
+cs_store_set_ignores (struct cs_store *store, cs_store_ignores *ignores)
+{
+  store->ignores = ignores;
+}
+
+bool
+cs_store_holds (const struct cs_store *store, uint64_t addr, size_t len)
+{
+  uint64_t off = addr - store->superblock.base;
+  const struct cs_extent_disk *e = cs_extent_table (store);
+  size_t i;
+
+  if (off >= store->superblock.reserved)
+    return false;
+  i = cs_extent_index (store, off);
+  return (i < cs_directory (store)->nr_extents && e[i].off <= off
+          && cs_extent_in_file (&e[i]) && (e[i].prot & PROT_READ)
+          && len <= cs_extent_end (&e[i]) - off);
 }
 
 void

@@ -11,6 +11,7 @@
    region.c       the address range: reserving it, mapping a file into it
    space.c        the public operations on ranges
    detached.c     which pages are not mapped from the file
+   read-ahead.c   bringing in what will be gone through
    dirty.c        which pages this process has written to
    watch.c        which of them it has written to since the last commit
    changes.c      which pages differ from the last commit
@@ -126,6 +127,7 @@ struct cs_store
   int inherited;                /* from before execve(), not used yet; -1 */
   struct cs_own own[CS_OWN_NR];
   void *lock_page;              /* lock.c; NULL: none */
+  cs_store_ignores *ignores;    /* NULL: every change is saved */
   bool created;                 /* by cs_store_create, not yet committed */
   pid_t owner;                  /* who may commit (S5); 0: nobody */
   char *image;                  /* the region, or the file (READ) */

@@ -330,6 +330,18 @@ void cs_store_release (struct cs_store *store);
    name has gone to another file), -errno.  */
 int cs_store_commit (struct cs_store *store, struct cs_err *err);
 
+/* The owner of the memory: does a page at ADDR, of which the last commit has
+   THEN, and which now holds NOW, mean the same to the next process?  It is then
+   not saved, but stays as it is in this one.  Called by a commit, for pages that
+   have changed: no other thread runs, it may not allocate, and may use no
+   function on ranges but cs_store_holds().  */
+typedef bool cs_store_ignores (const char *addr, const char *now,
+                               const char *then);
+void cs_store_set_ignores (struct cs_store *store, cs_store_ignores *ignores);
+
+/* For that function: can LEN bytes at ADDR be read in the region?  */
+bool cs_store_holds (const struct cs_store *store, uint64_t addr, size_t len);
+
 /* Put the commits of the log into the image, after what they overwrite was
    put into the history.  May run in any thread, and take as long as writing
    and syncing the changed pages does; a commit waits for it.  Returns 0 also
@@ -470,6 +482,13 @@ bool cs_store_contains (const struct cs_store *store, const void *addr);
 /* Does it lie there, or where the image is mapped a second time to be looked
    at?  Async-signal-safe.  */
 bool cs_store_maps (const struct cs_store *store, const void *addr);
+
+/* All of the heap will be gone through: have the kernel read what is not in
+   memory of the store's file, in large pieces, but no holes; nothing if what the
+   file has on disk is more than AVAILABLE bytes.  Returns how many bytes were
+   asked for.  Fit to be called from inside a garbage collector, as the functions
+   on ranges.  */
+uint64_t cs_store_read_ahead (struct cs_store *store, uint64_t available);
 
 /* Map the committed contents of the CS_EXTENT_LIBRARY_DATA extent that holds
    [ADDR, ADDR + LEN) over whatever is mapped there (MAP_FIXED), with its

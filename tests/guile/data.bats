@@ -358,3 +358,12 @@ b\"))"
 E
   answers '#t' '(gc) (write (equal? data (build 20000)))'
 }
+
+# The bits of this pair are nearly those of what the JIT counts with.
+@test "a number behind #f is saved, where nothing else has changed" {
+  persist '(define p (cons #f 1))'
+  persist 1
+  persist '(begin (set-cdr! p 2) (gc))'
+  persist '(set-cdr! p 3)'
+  answers 3 '(write (cdr p))'
+}

@@ -296,6 +296,61 @@ clock_goes_back (void)
   CHECK (file_says ("d"));
 }
 
+/* The first byte of a page means nothing.  */
+static bool
+ignores_first (const char *addr, const char *page, const char *then)
+{
+  (void) addr;
+  return memcmp (page + 1, then + 1, PAGE - 1) == 0;
+}
+
+/* The first byte that the store's file has for PAGE.  */
+static char
+in_file (const char *page)
+{
+  struct cs_store *store = open_mode (CS_STORE_READ);
+  const char *view = cs_store_view (store, (uintptr_t) page, PAGE);
+  char first = view ? view[0] : '?';
+
+  cs_store_close (store);
+  return first;
+}
+
+/* The page that is ignored stays this process's own, whether it is watched or
+   not, and the file has what was saved last.  */
+static void
+ignored (void)
+{
+  struct cs_store *store = create (false);
+  uint64_t generation;
+  void *words;
+  char *page;
+
+  CHECK (cs_store_section_create (store, "words", PAGE, RW, &words) == 0);
+  page = cs_store_map (store, PAGE, RW, CS_EXTENT_HEAP);
+  strcpy (page, "ab");
+  commit_ok (store);
+  cs_store_set_ignores (store, ignores_first);
+  for (int i = 0; i < 3; i++)
+    {
+      generation = cs_store_superblock (store)->generation;
+      page[0] = (char) ('0' + i);
+      commit_ok (store);
+      CHECK (cs_store_superblock (store)->generation == generation);
+      CHECK (page[0] == '0' + i && in_file (page) == 'a');
+      /* Something else is saved, and watching begins.  */
+      strcpy (words, i == 0 ? "2" : i == 1 ? "3" : "4");
+      commit_ok (store);
+      CHECK (page[0] == '0' + i);
+    }
+  page[1] = 'c';
+  commit_ok (store);
+  CHECK (in_file (page) == '2');
+  CHECK (!cs_store_holds (store, (uintptr_t) page + 1, 64 * PAGE));
+  CHECK (cs_store_holds (store, (uintptr_t) page, PAGE));
+  CHECK (!cs_store_holds (store, 1, 1));
+}
+
 int
 main (void)
 {
@@ -309,7 +364,8 @@ main (void)
     { "L1: a full disk, a failed sync of the image", disk_full },
     { "L5: a failed sync of the log", sync_failed },
     { "a clock that goes backwards", clock_goes_back },
-    { "a file size limit is an error, not a signal", file_size_limit }
+    { "a file size limit is an error, not a signal", file_size_limit },
+    { "a change that its owner ignores is not saved, and not undone", ignored }
   };
 
   return run_cases (cases, sizeof cases / sizeof *cases);
