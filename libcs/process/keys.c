@@ -213,6 +213,7 @@ cs_keys_set (pthread_key_t key, const void *value)
         forget (key, values[key]);
       if (value)
         record (key, value);
+      cs_stop_self.has_values = true;
       cs_stop_settled ();
     }
   values[key] = (void *) value;

@@ -90,6 +90,8 @@ struct cs_stop_thread
   pid_t tid;
   bool is_enlisted;
   bool is_starting;             /* it has not set a key yet */
+  volatile bool has_values;     /* it has set a key with a destructor: it has
+                                   entered Guile */
   volatile bool wanted;         /* it was to stop, and could not */
   volatile unsigned deferred;   /* calls of cs_process_defer_stop() */
   volatile unsigned nr_held;    /* locks in the list below */

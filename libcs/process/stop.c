@@ -108,11 +108,13 @@ is_owner (const pthread_mutex_t *mutex, pid_t tid)
   return mutex->__data.__owner == tid;
 }
 
-/* Does T wait for what another thread does in Scheme?  */
+/* Does T wait for an act of another thread in Scheme?  A thread of an extension
+   that has never entered Guile does not: it gives its locks back first.  */
 static bool
 waits_in_scheme (const struct cs_stop_thread *t)
 {
-  return t->deferred == 0 && (t->waiting || atomic_load (&t->waits));
+  return t->has_values && t->deferred == 0
+         && (t->waiting || atomic_load (&t->waits));
 }
 
 /* A thread that takes a lock gets it from another one that may not stop

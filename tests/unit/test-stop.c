@@ -204,6 +204,40 @@ inside_a_wait (void)
 }
 
 static void *
+hold_and_wait (void *unused)
+{
+  cs_stop_settled ();
+  CHECK (cs_locks_lock (lock (1)) == 0);
+  CHECK (cs_locks_lock (lock (0)) == 0);
+  atomic_fetch_add (&turns[0], 1);
+  while (!ready)
+    cs_locks_wait (&wake_up, lock (0));
+  CHECK (cs_locks_unlock (lock (0)) == 0);
+  CHECK (cs_locks_unlock (lock (1)) == 0);
+  return unused;
+}
+
+/* A thread that has never entered Guile keeps its locks while it waits: the
+   data under them may be half changed.  */
+static void
+waits_with_a_lock (void)
+{
+  pthread_t thread;
+
+  begin ();
+  make_locks ();
+  thread = start (hold_and_wait, NULL);
+  wait_until (&turns[0], 1);
+  CHECK (cs_process_stop_threads (0) == 1);
+  cs_process_release_threads ();
+  CHECK (cs_locks_lock (lock (0)) == 0);
+  ready = true;
+  CHECK (cs_locks_unlock (lock (0)) == 0);
+  pthread_cond_broadcast (&wake_up);
+  join (thread);
+}
+
+static void *
 hold_seventeen (void *unused)
 {
   static pthread_mutex_t many[CS_STOP_HELD_MAX + 1];
@@ -739,6 +773,7 @@ static const struct test_case cases[] = {
   { "locks are counted", many_locks },
   { "locks of a thread that cannot be stopped are free in the next process",
     locks_of_another_process },
+  { "a foreign thread that waits with a lock is not stopped", waits_with_a_lock },
   { "a thread that waits for a lock of the writer's", writer_holds_a_lock },
   { "a thread that has blocked all signals", blocked_signals },
   { "locks outside the store are not noted, nor too many", noted_locks },
