@@ -60,11 +60,13 @@ park_others (void *unused)
   return unused;
 }
 
+static bool holds_service;
+
 void
 cs_interpreter_quiesce (void *(*output) (void *))
 {
   cs_module_keep_settings (&cs_workspace.image->module);
-  cs_signals_hold ();
+  holds_service = cs_signals_hold ();
   scm.with_guile (keep_dynamic_state, NULL);
   cs_finalizers_hold ();
   scm.with_guile (park_others, NULL);
@@ -202,7 +204,7 @@ cs_interpreter_checkpoint (struct cs_err *err)
   cs_interpreter_release ();
   warn_of_unstopped ();
   cs_threads_release ();
-  cs_signals_release ();
+  cs_signals_release (holds_service);
   cs_interpreter_unblock_asyncs ();
   cs_finalizers_release ();
   if (code != 0)

@@ -32,6 +32,9 @@
    there is one wait.  */
 #define LOAD_PATIENCE 2000
 
+/* A save waits so many milliseconds, at most, for the end of a once-routine.  */
+#define ROUTINE_PATIENCE 500
+
 static struct
 {
   atomic_int leave;             /* the first signal that asked to; or 0 */
@@ -56,17 +59,8 @@ static struct
 
 static pthread_mutex_t in_guile = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 
-void
-cs_signals_hold (void)
-{
-  pthread_mutex_lock (&in_guile);
-}
-
-void
-cs_signals_release (void)
-{
-  pthread_mutex_unlock (&in_guile);
-}
+/* A thread of the program has IN_GUILE, for a once-routine.  */
+static atomic_uint nr_routines;
 
 static unsigned
 milliseconds (void)
@@ -165,6 +159,30 @@ cs_signals_is_asked (void)
          && pthread_equal (pthread_self (), requests.workspace);
 }
 
+/* A once-routine may run Scheme code, in an async, that waits for this very
+   thread.  Its thread keeps the service out of Guile just as well.  */
+bool
+cs_signals_hold (void)
+{
+  unsigned begin = milliseconds ();
+
+  while (pthread_mutex_trylock (&in_guile) != 0)
+    {
+      if (atomic_load (&nr_routines) > 0
+          && milliseconds () - begin >= ROUTINE_PATIENCE)
+        return false;
+      poll (NULL, 0, 1);
+    }
+  return true;
+}
+
+void
+cs_signals_release (bool held)
+{
+  if (held)
+    pthread_mutex_unlock (&in_guile);
+}
+
 /* A thread that leaves Guile while libguile's signal thread is being started
    takes the locks of both in the other order: neither would ever go on (3.0.8,
    libguile/threads.c, on_thread_exit; scmsigs.c, start_signal_delivery_thread,
@@ -173,9 +191,15 @@ static void
 stay_out (bool begins)
 {
   if (begins)
-    cs_signals_hold ();
+    {
+      pthread_mutex_lock (&in_guile);
+      atomic_fetch_add (&nr_routines, 1);
+    }
   else
-    cs_signals_release ();
+    {
+      atomic_fetch_sub (&nr_routines, 1);
+      pthread_mutex_unlock (&in_guile);
+    }
 }
 
 bool
@@ -201,10 +225,10 @@ await_load (unsigned begin)
 static void
 enter_to_mark (void)
 {
-  cs_signals_hold ();
+  pthread_mutex_lock (&in_guile);
   scm.with_guile (mark_async, NULL);
   cs_interpreter_leave_thread ();
-  cs_signals_release ();
+  pthread_mutex_unlock (&in_guile);
 }
 
 /* A workspace thread that is in read(2) or the like looks for asyncs only
@@ -338,6 +362,7 @@ cs_signals_forked (void)
   atomic_store (&requests.left, false);
   atomic_store (&requests.save, false);
   in_guile = (pthread_mutex_t) PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+  atomic_store (&nr_routines, 0);
 }
 
 /* The REPL handles SIGINT while it runs (module/ice-9/top-repl.scm,

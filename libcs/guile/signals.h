@@ -35,10 +35,13 @@ void cs_signals_begin (SCM answer, const struct cs_loading_disk *loading,
 
 /* Keep the thread that serves signals out of Guile, from before the threads
    are held until the image is written: it would otherwise be written while
-   that thread holds a lock of libguile's.  A thread that leaves for good
-   need not release it.  */
-void cs_signals_hold (void);
-void cs_signals_release (void);
+   that thread holds a lock of libguile's.  False if a once-routine keeps the
+   thread out already, and may not end before the save does.  A thread that
+   leaves for good need not release it.  */
+bool cs_signals_hold (void);
+
+/* HELD is the result of cs_signals_hold().  */
+void cs_signals_release (bool held);
 
 /* In the child of a fork (fork.h): what was asked of its parent is not asked
    of it.  */

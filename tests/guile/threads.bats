@@ -158,6 +158,44 @@ afterwards ()
     '#t'
 }
 
+@test "a thread that waits in a once-routine for the one that saves does not keep it waiting" {
+  extension once <<'E'
+#include <signal.h>
+#include <libguile.h>
+
+/* The first sigaction of a process starts libguile's signal thread, under a
+   once-control; the async runs there.  */
+static SCM
+act (SCM thunk)
+{
+  scm_system_async_mark (thunk);
+  scm_sigaction (scm_from_int (SIGWINCH), scm_from_int (0), SCM_UNDEFINED);
+  return SCM_BOOL_T;
+}
+
+void
+init_once (void)
+{
+  scm_c_define_gsubr ("act", 1, 0, 0, act);
+}
+E
+  run_in "$STORE" "$prelude
+     (load-extension \"$PWD/libonce\" \"init_once\")
+     (define m (make-mutex)) (define in #f) (define saved #f)
+     (lock-mutex m)
+     (define t (go (act (lambda () (set! in #t) (lock-mutex m) (unlock-mutex m)))))
+     (until in)
+     (checkpoint!)
+     (unlock-mutex m)
+     (join-thread t)"
+  [ "$status" -eq 0 ] || show
+  complained 'could not be stopped for the checkpoint (in lock-mutex)'
+  answers '#t' "(sigaction SIGUSR2 (lambda (n) (set! saved n)))
+     (kill (getpid) SIGUSR2)
+     (until (eqv? saved SIGUSR2))
+     (write (thread-exited? t))"
+}
+
 @test "a promise that a thread was forcing can be forced" {
   afterwards \
     "(define n 0) (define p (delay (begin (set! n (1+ n)) (if (= n 1) (spin) n)))) (go (force p)) (until (= n 1))" \
