@@ -383,6 +383,7 @@ null
 
 @test "a history with a gap: the generations before it" {
   generations 5
+  cs-inspect --apply a.store
   rm a.store-history/3
   listed
   printed '6 5 4'
