@@ -39,9 +39,10 @@ enum
 };
 
 #define INHERIT "inherit"
+#define HELD_SIGNALS "held-signals"
 
-static char *changed_files, *checkpoint_every, *generation, *history, *inherit,
-  *stack_size;
+static char *changed_files, *checkpoint_every, *generation, *held_signals,
+  *history, *inherit, *stack_size;
 
 static struct poptOption options[] = {
   { "changed-files", 0, POPT_ARG_STRING, &changed_files, OPTION_CHANGED_FILES,
@@ -59,6 +60,8 @@ static struct poptOption options[] = {
   /* Given by execute_again() only.  */
   { INHERIT, 0, POPT_ARG_STRING | POPT_ARGFLAG_DOC_HIDDEN, &inherit,
     OPTION_INHERIT, NULL, NULL },
+  { HELD_SIGNALS, 0, POPT_ARG_STRING | POPT_ARGFLAG_DOC_HIDDEN,
+    &held_signals, 0, NULL, NULL },
   { "no-hooks", 0, POPT_ARG_NONE, NULL, OPTION_NO_HOOKS,
     "Run none of the hooks of the workspace", NULL },
   { "no-save", 0, POPT_ARG_NONE, NULL, OPTION_NO_SAVE,
@@ -116,9 +119,14 @@ static struct
 static bool
 is_inherit (const char *word)
 {
-  static const char option[] = "--" INHERIT "=";
+  static const char *const given[] = {
+    "--" INHERIT "=", "--" HELD_SIGNALS "="
+  };
 
-  return strncmp (word, option, sizeof option - 1) == 0;
+  for (size_t i = 0; i < sizeof given / sizeof *given; i++)
+    if (strncmp (word, given[i], strlen (given[i])) == 0)
+      return true;
+  return false;
 }
 
 static size_t
@@ -136,8 +144,8 @@ count (char *const *list)
 static int
 execute_again (const struct cs_again *again)
 {
-  size_t nr = 0, room = (size_t) own.nr + count (again->arguments) + 4;
-  char inherit_word[64], generation_word[64];
+  size_t nr = 0, room = (size_t) own.nr + count (again->arguments) + 5;
+  char inherit_word[64], held_word[64], generation_word[64];
   char **words = calloc (room, sizeof *words);
   int code;
 
@@ -147,6 +155,9 @@ execute_again (const struct cs_again *again)
   snprintf (inherit_word, sizeof inherit_word, "--" INHERIT "=%d",
             again->descriptor);
   words[nr++] = inherit_word;
+  snprintf (held_word, sizeof held_word, "--" HELD_SIGNALS "=%" PRIx64,
+            again->held_signals);
+  words[nr++] = held_word;
   snprintf (generation_word, sizeof generation_word,
             "--generation=%" PRIu64, again->generation);
   if (again->generation > 0)
@@ -238,6 +249,7 @@ main (int argc, char **argv)
                                  INT64_MAX),
     .history = history ? &kept : NULL,
     .inherited = (int) cs_cmd_number (OPTION_INHERIT, inherit, 3, INT_MAX),
+    .held_signals = held_signals ? strtoull (held_signals, NULL, 16) : 0,
     .checkpoint_ms = cs_cmd_time (OPTION_CHECKPOINT_EVERY, checkpoint_every),
     .no_hooks = cs_cmd_given (OPTION_NO_HOOKS),
     .no_save = cs_cmd_given (OPTION_NO_SAVE),

@@ -78,6 +78,7 @@ begin_services (void *unused)
                       &cs_workspace.image->loading,
                       cs_workspace.params->checkpoint_ms,
                       cs_workspace.params->failed);
+  cs_signals_let_in (cs_workspace.params->held_signals);
   return unused;
 }
 

@@ -122,19 +122,62 @@ start_timers (const struct itimerval *before)
     setitimer (timers[i], &before[i], NULL);
 }
 
+/* Is SIGNUM a signal that comes from outside?  Not so the faults, and those of
+   the collector and of libcs.  */
+static bool
+is_from_outside (int signum)
+{
+  static const int others[] = {
+    SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGKILL, SIGSTOP
+  };
+
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+    if (signum == others[i])
+      return false;
+  return signum != gc.get_suspend_signal ()
+         && signum != gc.get_thr_restart_signal ();
+}
+
+/* A signal that has a handler here has none in the program that is executed,
+   until the workspace is resumed: it would end the process.  Block such signals;
+   execve() keeps the mask.  Returns them, bit N - 1 for signal N.  */
+static uint64_t
+hold_signals (sigset_t *old)
+{
+  struct sigaction action;
+  uint64_t held = 0;
+  sigset_t set;
+
+  sigemptyset (&set);
+  pthread_sigmask (SIG_SETMASK, NULL, old);
+  for (int signum = 1; signum < SIGRTMIN; signum++)
+    if (is_from_outside (signum) && sigismember (old, signum) == 0
+        && sigaction (signum, NULL, &action) == 0
+        && action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN)
+      {
+        sigaddset (&set, signum);
+        held |= (uint64_t) 1 << (signum - 1);
+      }
+  pthread_sigmask (SIG_BLOCK, &set, NULL);
+  return held;
+}
+
 /* Returns if it failed.  */
 static int
-execute (const struct cs_again *again)
+execute (struct cs_again *again)
 {
   struct itimerval before[NR_TIMERS];
+  sigset_t mask;
   int code;
 
   stop_timers (before);
+  again->held_signals = hold_signals (&mask);
   cs_process_leave_signals ();
   cs_signals_end ();
   code = cs_interpreter_params ()->execute_again (again);
   cs_signals_begin_again ();
   cs_process_take_signals ();
+  pthread_sigmask (SIG_SETMASK, &mask, NULL);
   start_timers (before);
   return code;
 }

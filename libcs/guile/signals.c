@@ -324,6 +324,28 @@ cs_signals_arrive (void)
 }
 
 static void
+discard (int signum, const struct sigaction *action)
+{
+  signal (signum, SIG_IGN);     /* sigaction(2) */
+  sigaction (signum, action, NULL);
+}
+
+void
+cs_signals_let_in (uint64_t signals)
+{
+  struct sigaction action;
+
+  for (int signum = 1; signum < CS_PROCESS_SIGNALS_MAX; signum++)
+    if (signals & (uint64_t) 1 << (signum - 1))
+      {
+        if (sigaction (signum, NULL, &action) == 0
+            && action.sa_handler == SIG_DFL)
+          discard (signum, &action);
+        cs_process_unblock_signal (signum);
+      }
+}
+
+static void
 install (int signum)
 {
   struct sigaction action = { .sa_handler = note, .sa_flags = SA_RESTART };

@@ -54,6 +54,11 @@ void cs_signals_end (void);
 void cs_signals_begin_again (void);
 void cs_signals_arrive (void);
 
+/* Let the signals of the set SIGNALS through (bit N - 1 for signal N), which
+   have been blocked since before execve().  A signal without a handler is
+   discarded: it was meant for one that has been rolled back.  */
+void cs_signals_let_in (uint64_t signals);
+
 /* Is only a save asked for, and not to leave as well?  */
 bool cs_signals_is_save (void);
 

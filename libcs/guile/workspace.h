@@ -60,6 +60,7 @@ struct cs_again
 {
   const char *store;            /* its name, from the current folder */
   int descriptor;               /* to be inherited: `inherited` there */
+  uint64_t held_signals;        /* `held_signals` there */
   uint64_t generation;          /* of an ephemeral workspace; 0: the newest */
   char *const *arguments;       /* Guile's, without argv[0]; ends with NULL */
 };
@@ -68,6 +69,9 @@ struct cs_run_params
 {
   int inherited;                /* the descriptor that this program's
                                    predecessor handed over; 0: none */
+  uint64_t held_signals;        /* signals that the predecessor has blocked until
+                                   their handlers are installed again: bit
+                                   N - 1 for signal N */
   bool ephemeral;               /* no lock, nothing is ever written */
   uint64_t generation;          /* run this one, if EPHEMERAL; 0: the newest */
   const uint32_t *history;      /* older generations to keep from the next

@@ -41,6 +41,21 @@ repl ()
   answers 3 '(write x)'
 }
 
+@test "signals that come during a rollback wait for their handlers" {
+  persist '(begin (use-modules (coldstore))
+    (define (back n)
+      (if (zero? n) (begin (display "done") (newline)) (rollback! (list (quote back) (1- n)))))
+    (sigaction SIGUSR2 (lambda (n) n)))'
+  cs-run "$STORE" -c '(begin (call-with-output-file "began" newline) (back 30))' > out 2> err < /dev/null 3>&- &
+  pid=$!
+  until [ -e began ] || ! kill -0 "$pid" 2> /dev/null; do sleep 0.01; done
+  while kill -USR1 "$pid" 2> /dev/null && kill -USR2 "$pid" 2> /dev/null; do
+    sleep 0.001
+  done
+  wait "$pid" || { status=$?; echo "status $status"; cat err; false; }
+  [ "$(cat out)" = done ] || { cat out err; false; }
+}
+
 @test "the command line is not run again" {
   echo '(display "loaded ")' > l.scm
   echo '(display "script ") (rollback! (quote (write (cdr (program-arguments)))))' > s.scm
