@@ -319,7 +319,9 @@ cs_history_turn (const struct cs_store *store, int folder, uint64_t *turn)
       if (sb->history < needed)
         needed = sb->history;
       undone = r == 1 ? undone + 1 : 0;
-      if (r >= 0 && (undone >= needed || image.superblock.history == 0))
+      /* The log may still have records that are all in the image (A2).  */
+      if (r >= 0 && sb->generation > *turn
+          && (undone >= needed || image.superblock.history == 0))
         *turn = sb->generation;
     }
   return r < 0 ? r : 0;

@@ -53,7 +53,7 @@ repl ()
     sleep 0.001
   done
   wait "$pid" || { status=$?; echo "status $status"; cat err; false; }
-  [ "$(cat out)" = done ] || { cat out err; false; }
+  [ "$(cat out)" = 'done' ] || { cat out err; false; }
 }
 
 @test "the command line is not run again" {

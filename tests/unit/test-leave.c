@@ -541,6 +541,37 @@ no_history (void)
   check_generations (5, 5);
 }
 
+static ssize_t
+die_at_wipe (int fd, const void *buf, size_t len, off_t off)
+{
+  if (off == log_off)
+    _exit (0);
+  return pwrite (fd, buf, len, off);
+}
+
+static void
+keep_again_and_die (void)
+{
+  struct cs_store *store = open_mode (CS_STORE_WRITE);
+
+  cs_store_set_history (store, 3);
+  commit_next (store);
+  log_off = (off_t) cs_log_off (store);
+  cs_sys.pwrite = die_at_wipe;
+  cs_store_apply (store, &err);
+  CHECK (!"to be reached");
+}
+
+/* All of the log is in the image, but nothing says so: the log leads back to
+   none of its generations.  */
+static void
+history_again (void)
+{
+  no_history ();
+  CHECK (in_child (keep_again_and_die) == 0 && file_says ("6"));
+  check_generations (6, 6);
+}
+
 /* A history's directory is made by the first who needs it, and one that is not
    ours is told of by each.  */
 static void
@@ -660,6 +691,7 @@ main (void)
     { "A5: another length of the history is put into effect",
       other_history },
     { "A5: the same where none is kept", no_history },
+  { "a history that begins again is whole, or not listed", history_again },
     { "A5: something is in the history's way", obstacles },
     { "copies, backups and increments of a store with a log",
       clones_and_backups },
