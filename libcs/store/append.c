@@ -192,7 +192,7 @@ cs_append_commit (struct cs_append *append, struct cs_err *err)
     {
       r = write_rest (append);
       if (r < 0)
-        cs_err_sys (err, -r, "write to the log");
+        cs_err_sys (err, -r, "write the changes");
     }
   if (r < 0)
     {

@@ -28,7 +28,9 @@
        due: the log is long (log.c), so that opening would become slow; or the
        newest generation wants a history of another length than the image's, or
        one that has no directory of its own: what is to be dropped or kept is
-       not put off.  A writer that finds a long log applies it first.
+       not put off.  Or the address space of the process is limited: the next
+       one, under the same limit, may have no room for the log's patches.  A
+       writer that finds a long log applies it first.
 
    Uses no memory but from mmap(2): when a process leaves, threads may have
    been stopped inside malloc.  */
@@ -38,6 +40,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "store/history.h"
@@ -485,6 +488,14 @@ cs_apply_unless_read (struct cs_store *store, struct cs_err *err)
   return r;
 }
 
+static bool
+is_limited (void)
+{
+  struct rlimit limit;
+
+  return getrlimit (RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+}
+
 /* A5: 1, 0, or an error.  */
 static int
 is_due (const struct cs_store *store, struct cs_err *err)
@@ -492,7 +503,7 @@ is_due (const struct cs_store *store, struct cs_err *err)
   struct cs_superblock_disk image;
   int folder, r;
 
-  if (store->log.len == 0 || cs_log_is_long (store))
+  if (store->log.len == 0 || cs_log_is_long (store) || is_limited ())
     return store->log.len > 0;
   r = read_image (store, &image, err);
   if (r < 0 || image.history != store->superblock.history)

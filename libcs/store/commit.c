@@ -147,7 +147,7 @@ append (struct cs_store *store, struct cs_changes *changes,
   if (r < 0)
     {
       cs_append_abort (&append);
-      cs_err_sys (err, -r, append.failed ? "write what has changed"
+      cs_err_sys (err, -r, append.failed ? "write the changes"
                   : "find what has changed");
     }
   else if (append.record.head.nr > 0)

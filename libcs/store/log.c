@@ -257,7 +257,10 @@ cs_log_scan (struct cs_store *store, uint64_t limit, struct cs_err *err)
         cs_patch_enter (store, &record, NULL);
       cs_record_unload (&record);
       if (r < 0)
-        return cs_err_sys (err, -r, "make room for the log's pages");
+        {
+          cs_err_sys (err, -r, "make room for the log's pages");
+          return cs_err_advise_space (err);
+        }
       last = record.head.superblock;
       if (first == 0)
         first = last.generation;

@@ -514,7 +514,7 @@ E
   run --separate-stderr cs-inspect --threads "$STORE"
   [ "$status" -eq 0 ] && [ -z "$stderr" ]
   echo "$output"
-  thread_lines 'workspace: in %checkpoint!' | grep -A 1 ' %checkpoint!$' | grep ' _  program.scm:40:0$'
+  thread_lines 'workspace: in %checkpoint!' | grep -A 2 ' %checkpoint!$' | grep ' _  program.scm:40:0$'
   thread_lines '#<thread [0-9]+ .[0-9a-f]+.>: running' | grep -A 1 ' turn-round  program.scm:[0-9]*:' | grep ' _  program.scm:[0-9]*:'
   thread_lines '#<thread [0-9]+ .[0-9a-f]+.>: in lock-mutex' | grep -A 1 ' lock-mutex$' | grep ' program.scm:15:2$'
   thread_lines "in the foreign function 'sleep'" | grep ' program.scm:26:5$'

@@ -10,7 +10,7 @@
    file.
 
    CS_FAIL=CALL:N:ERROR lets that call fail with the number ERROR instead, once.
-   CALL may also be `log` then: a pwrite to the log of a small store.
+   CALL may also be `log` then: a pwrite to the log of a store.
    With CS_FAIL=short no pwrite writes more than half of what it could.  */
 
 #include <errno.h>
@@ -20,10 +20,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "store/store-private.h"
 #include "store/sys.h"
 
 #define SECTOR_LEN ((size_t) 512)
-#define LOG_OFF ((off_t) 128 << 20)     /* behind its image, and its sums */
 
 static struct cs_sys real;
 static char call[32];
@@ -67,6 +67,18 @@ d_openat (int dirfd, const char *name, int flags, mode_t mode)
   return real.openat (dirfd, name, flags, mode);
 }
 
+/* Is OFF in the log of the store at FD?  */
+static bool
+is_in_log (int fd, off_t off)
+{
+  struct cs_superblock_disk sb;
+
+  return (pread (fd, &sb, sizeof sb, 0) == (ssize_t) sizeof sb
+          && memcmp (sb.magic, CS_STORE_MAGIC, sizeof sb.magic) == 0
+          && (uint64_t) off >= cs_store_image_off (&sb)
+                               + ((uint64_t) sb.log_start << 20));
+}
+
 static ssize_t
 d_pwrite (int fd, const void *buf, size_t len, off_t off)
 {
@@ -78,7 +90,7 @@ d_pwrite (int fd, const void *buf, size_t len, off_t off)
         die ();
       die ();
     }
-  return error != 0 && fails (off >= LOG_OFF ? "log" : "pwrite") ? -1
+  return error != 0 && fails (is_in_log (fd, off) ? "log" : "pwrite") ? -1
          : real.pwrite (fd, buf, len, off);
 }
 

@@ -91,10 +91,10 @@ one_failure ()
 @test "a disk that fails, or is full, or beyond a quota" {
   local x=1
 
-  one_failure log:1:28 'write to the log: No space left on device'
-  one_failure log:1:122 'write to the log: Disk quota exceeded'
-  one_failure log:2:5 'write to the log: Input/output error'
-  one_failure log:1:30 'write to the log: Read-only file system'
+  one_failure log:1:28 'write the changes: No space left on device'
+  one_failure log:1:122 'write the changes: Disk quota exceeded'
+  one_failure log:2:5 'write the changes: Input/output error'
+  one_failure log:1:30 'write the changes: Read-only file system'
   one_failure fdatasync:1:5 'sync the log: Input/output error'
   one_failure fsync:1:5 'sync its folder: Input/output error' renew
 }

@@ -194,7 +194,7 @@ disk_full (void)
   say (store, "new");
   cs_sys.pwrite = no_space;
   CHECK (cs_store_commit (store, &err) == -ENOSPC);
-  CHECK (strcmp (err.text, "cannot save 'a.store': write to the log: "
+  CHECK (strcmp (err.text, "cannot save 'a.store': write the changes: "
                  "No space left on device") == 0);
   CHECK (file_says ("old"));
   cs_sys.pwrite = pwrite;

@@ -260,7 +260,7 @@ no_room (void)
   pwrites = 300;
   cs_sys.pwrite = full_pwrite;
   CHECK (cs_store_commit (store, &err) == -ENOSPC);
-  CHECK (strstr (err.text, "write what has changed"));
+  CHECK (strstr (err.text, "write the changes"));
   cs_sys.pwrite = pwrite;
   CHECK (disk_usage () < before + 64 * PAGE);
   CHECK (damages (STORE, CS_STORE_NEWEST) == 0);

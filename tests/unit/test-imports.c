@@ -215,6 +215,14 @@ replaced (void)
   CHECK (nr_replaced == 0);
 }
 
+/* The sanitizer has a malloc of its own, which words of the library then lead
+   to: they count as set by the program.  */
+#ifdef __SANITIZE_ADDRESS__
+static const bool has_own_malloc = true;
+#else
+static const bool has_own_malloc = false;
+#endif
+
 static void
 relro_is_protected_again (void)
 {
@@ -224,6 +232,8 @@ relro_is_protected_again (void)
   unsigned nr_relro = 0;
   Dl_info info;
 
+  if (has_own_malloc)
+    return;
   begin ();
   set = load (imported_path);
   CHECK (cs_imports_bind (store, &set, find, NULL, &err) == 0);
@@ -327,6 +337,8 @@ unset_later (void)
 static void
 variables (void)
 {
+  if (has_own_malloc)
+    return;
   CHECK (in_child (unset_at_first) == 0);
   CHECK (in_child (set_later) == 0);
   CHECK (in_child (unset_later) == 0);
