@@ -12,7 +12,6 @@
 #include "guile/roots.h"
 #include "intern/intern.h"
 #include "inspect.h"
-#include "intern/library.h"
 #include "source.h"
 
 enum
@@ -129,259 +128,6 @@ show_roots (struct run *run)
               ranges[i].nr_pointers, visible (name, ranges[i].name));
   if (run->json)
     cs_json_end (run->json);
-}
-
-/* --files */
-
-static const char *
-holder_word (uint32_t holder)
-{
-  static const char *const words[] = { "-", "port", "program", "both",
-                                       "closed" };
-
-  return words[holder < sizeof words / sizeof *words ? holder : 0];
-}
-
-/* What the workspace would do if D's file were not the same; NULL if there is
-   no such question.  */
-static const char *
-rule_word (const struct cs_process_disk *process,
-           const struct cs_descriptor_disk *d, const struct cs_policy *policy)
-{
-  if (d->kind != CS_DESCRIPTOR_FILE && d->kind != CS_DESCRIPTOR_DELETED)
-    return NULL;
-  return cs_policy_files_word
-    (cs_descriptor_rule (d, cs_inspect_path (process, d->name), policy,
-                         process->files_rule));
-}
-
-static void
-show_descriptor (struct run *run, const struct cs_process_disk *process,
-                 const struct cs_descriptor_disk *d,
-                 const struct cs_policy *policy)
-{
-  const char *kind = cs_descriptor_kind_word (d->kind);
-  const char *name = cs_inspect_path (process, d->name);
-  const char *rule = rule_word (process, d, policy);
-  bool is_socket = d->kind == CS_DESCRIPTOR_SOCKET;
-  char text[512];
-
-  if (!run->json)
-    {
-      printf ("%10" PRId32 "  %-9s  %-7s  %12" PRIu64 "  0%-8" PRIo32
-              "  %-13s  %s\n", d->fd, kind, holder_word (d->holder),
-              d->position, d->flags, rule ? rule : "-", visible (text, name));
-      return;
-    }
-  cs_json_object (run->json, NULL);
-  cs_json_signed (run->json, "descriptor", d->fd);
-  cs_json_string (run->json, "kind", kind);
-  cs_json_string (run->json, "holder", holder_word (d->holder));
-  cs_json_number (run->json, "position", d->position);
-  cs_json_number (run->json, "offset", d->offset);
-  cs_json_number (run->json, "flags", d->flags);
-  cs_json_string (run->json, "rule", rule);
-  cs_json_string (run->json, "path", *name && !is_socket ? name : NULL);
-  cs_json_string (run->json, "socket", *name && is_socket ? name : NULL);
-  cs_json_number (run->json, "device", d->device);
-  cs_json_number (run->json, "inode", d->inode);
-  cs_json_signed (run->json, "born", d->born);
-  cs_json_end (run->json);
-}
-
-static int
-compare_descriptors (const void *a, const void *b)
-{
-  const struct cs_descriptor_disk *const *m = a, *const *n = b;
-
-  return ((*m)->fd > (*n)->fd) - ((*m)->fd < (*n)->fd);
-}
-
-static void
-list_files (struct run *run, const struct cs_process_disk *process,
-            const struct cs_policy *policy)
-{
-  const struct cs_descriptor_disk *sorted[CS_PROCESS_DESCRIPTORS_MAX];
-  uint32_t nr = process->nr_descriptors;
-
-  for (uint32_t i = 0; i < nr; i++)
-    sorted[i] = &process->descriptors[i];
-  qsort (sorted, nr, sizeof *sorted, compare_descriptors);
-  if (run->json)
-    cs_json_array (run->json, "files");
-  else
-    {
-      begin_table (run);
-      printf ("%10s  %-9s  %-7s  %12s  %-9s  %-13s  %s\n", "DESCRIPTOR",
-              "KIND", "HOLDER", "POSITION", "FLAGS", "RULE", "NAME");
-    }
-  for (uint32_t i = 0; i < nr; i++)
-    show_descriptor (run, process, sorted[i], policy);
-  if (run->json)
-    cs_json_end (run->json);
-}
-
-static void
-show_files (struct run *run)
-{
-  struct cs_err err = CS_ERR_INIT;
-  const struct cs_process_disk *process
-    = cs_inspect_process (run->store, &err);
-  struct cs_policy *policy;
-
-  if (!process)
-    return failed (run, "files", &err);
-  if (cs_imports_policy (run->store, &policy, &err) < 0)
-    return failed (run, "files", &err);
-  list_files (run, process, policy);
-  cs_policy_free (policy);
-}
-
-/* --libraries */
-
-static void
-show_carried (struct run *run, const struct cs_libraries_disk *libraries,
-              const struct cs_library_disk *l)
-{
-  const char *path = cs_library_name (libraries, l->path);
-  char addr[ADDR_LEN], name[512];
-
-  if (!run->json)
-    {
-      printf ("%-20s  %-14s  %10" PRIu64 "  %8" PRIu64 "  %-40s  %s\n",
-              l->soname, addr_text (addr, l->addr), l->len, l->data_len,
-              *l->build_id ? l->build_id : "-", visible (name, path));
-      return;
-    }
-  cs_json_object (run->json, NULL);
-  cs_json_string (run->json, "soname", l->soname);
-  cs_json_string (run->json, "build_id", *l->build_id ? l->build_id : NULL);
-  cs_json_address (run->json, "address", l->addr);
-  cs_json_number (run->json, "bytes", l->len);
-  cs_json_address (run->json, "data_address", l->data_addr);
-  cs_json_number (run->json, "data_bytes", l->data_len);
-  cs_json_number (run->json, "copy_bytes", l->copy_len);
-  cs_json_number (run->json, "slots", l->nr_slots);
-  cs_json_string (run->json, "path", *path ? path : NULL);
-  cs_json_end (run->json);
-}
-
-static void
-show_carried_libraries (struct run *run)
-{
-  struct cs_err err = CS_ERR_INIT;
-  struct cs_library_cursor cursor = { 0 };
-
-  while (cs_library_next (run->store, &cursor, &err) > 0)
-    continue;
-  if (err.code != 0)
-    return failed (run, "libraries", &err);
-  cursor = (struct cs_library_cursor) { 0 };
-  if (run->json)
-    cs_json_array (run->json, "libraries");
-  else
-    {
-      begin_table (run);
-      printf ("%-20s  %-14s  %10s  %8s  %-40s  %s\n", "CARRIED LIBRARY",
-              "ADDRESS", "BYTES", "DATA", "BUILD ID", "COPIED FROM");
-    }
-  while (cs_library_next (run->store, &cursor, &err) > 0)
-    show_carried (run, cursor.block, cursor.library);
-  if (run->json)
-    cs_json_end (run->json);
-}
-
-static void
-show_handles (struct run *run)
-{
-  struct cs_err err = CS_ERR_INIT;
-  const struct cs_process_disk *process
-    = cs_inspect_process (run->store, &err);
-  char name[512];
-
-  if (!process)
-    return failed (run, "handles", &err);
-  if (run->json)
-    cs_json_array (run->json, "handles");
-  else if (process->nr_handles > 0)
-    {
-      begin_table (run);
-      printf ("%-20s  %10s  %s\n", "OPENED AT RUN TIME", "REFERENCES", "PATH");
-    }
-  for (uint32_t i = 0; i < process->nr_handles; i++)
-    {
-      const struct cs_handle_disk *h = &process->handles[i];
-      const char *path = cs_inspect_string (process, h->path);
-
-      if (!run->json)
-        printf ("%-20" PRIu32 "  %10" PRIu32 "  %s\n", i, h->references,
-                *path ? visible (name, path) : "(the program itself)");
-      else
-        {
-          cs_json_object (run->json, NULL);
-          cs_json_string (run->json, "path", *path ? path : NULL);
-          cs_json_number (run->json, "references", h->references);
-          cs_json_number (run->json, "flags", h->flags);
-          cs_json_end (run->json);
-        }
-    }
-  if (run->json)
-    cs_json_end (run->json);
-}
-
-static const char *
-hexadecimal (const uint8_t *bytes, uint32_t len, char text[80])
-{
-  text[0] = '\0';
-  for (uint32_t i = 0; i < len && i < 32; i++)
-    sprintf (text + 2 * i, "%02x", bytes[i]);
-  return text;
-}
-
-static void
-show_imports (struct run *run)
-{
-  struct cs_err err = CS_ERR_INIT;
-  const struct cs_imports_disk *imports
-    = cs_inspect_imports (run->store, &err);
-  char id[80], name[512];
-
-  if (!imports)
-    return failed (run, "imports", &err);
-  if (run->json)
-    cs_json_array (run->json, "imports");
-  else if (imports->nr_records > 0)
-    {
-      begin_table (run);
-      printf ("%-24s  %5s  %s\n", "NEEDED LIBRARY", "SLOTS", "BUILD ID");
-    }
-  for (uint32_t i = 0; i < imports->nr_records; i++)
-    {
-      const struct cs_import_record_disk *r = &imports->records[i];
-
-      hexadecimal (r->build_id, r->build_id_len, id);
-      if (!run->json)
-        printf ("%-24s  %5" PRIu32 "  %s\n", visible (name, r->soname),
-                r->nr_slots, *id ? id : "-");
-      else
-        {
-          cs_json_object (run->json, NULL);
-          cs_json_string (run->json, "soname", r->soname);
-          cs_json_string (run->json, "build_id", *id ? id : NULL);
-          cs_json_number (run->json, "slots", r->nr_slots);
-          cs_json_end (run->json);
-        }
-    }
-  if (run->json)
-    cs_json_end (run->json);
-}
-
-static void
-show_libraries (struct run *run)
-{
-  show_carried_libraries (run);
-  show_handles (run);
-  show_imports (run);
 }
 
 /* --symbols */
@@ -834,7 +580,7 @@ show_summary (struct run *run)
     print_header (run);
   show_symbol_counts (run);
   show_counts (run);
-  show_carried_libraries (run);
+  cs_inspect_show_carried (run);
   show_sections (run);
   show_totals (run);
 }
@@ -847,8 +593,8 @@ static const struct
 } parts[] = {
   { OPTION_ROOTS, show_roots },
   { OPTION_THREADS, cs_inspect_show_threads },
-  { OPTION_FILES, show_files },
-  { OPTION_LIBRARIES, show_libraries },
+  { OPTION_FILES, cs_inspect_show_files },
+  { OPTION_LIBRARIES, cs_inspect_show_libraries },
   { OPTION_SYMBOLS, show_symbols },
   { OPTION_MODULES, show_modules },
   { OPTION_HEAP, show_heap },

@@ -2,8 +2,11 @@
 /* inspect.h -- what the files of cs-inspect share.
 
    cs-inspect.c         the command, and most of what it prints
+   inspect-apply.c      --apply
    inspect-diff.c       --diff
+   inspect-files.c      --files
    inspect-history.c    --history
+   inspect-libraries.c  --libraries
    inspect-repair.c     --repair
    inspect-threads.c    --threads  */
 #ifndef CS_CMD_INSPECT_H
@@ -37,6 +40,14 @@ void cs_inspect_show_diff (struct run *run);
 /* --history: the commits that can be opened, and what was told at
    resumes.  */
 void cs_inspect_show_history (struct run *run);
+
+/* --files: those that were open when the workspace was saved.  */
+void cs_inspect_show_files (struct run *run);
+
+/* --libraries: those that the store carries, opened and needs.  The second
+   prints the carried ones alone, for the summary.  */
+void cs_inspect_show_libraries (struct run *run);
+void cs_inspect_show_carried (struct run *run);
 
 /* --threads: those of the last checkpoint, and those that are gone.  */
 void cs_inspect_show_threads (struct run *run);

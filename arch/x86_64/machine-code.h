@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* machine-code.h -- the parts of cs_arch_x86_64 (private to this folder).  */
+/* machine-code.h -- the parts of cs_arch_x86_64 (private to this directory).  */
 #ifndef CS_X86_64_MACHINE_CODE_H
 #define CS_X86_64_MACHINE_CODE_H
 

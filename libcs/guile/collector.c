@@ -96,8 +96,9 @@ collect (void)
 }
 
 /* Collections use one marker until there was a first one: starting the
-   others takes longer than many a program runs.  The first one also finds what is
-   not in memory of a large heap.  Called by the collector
+   others takes longer than many a program runs.  The first collection also has
+   the kernel read the part of a large heap that is not in memory.  Called by the
+   collector
    with its lock held (libgc 8.2.2, alloc.c, GC_EVENT_START), so the thread
    made here waits for the end of this collection.  */
 static void *

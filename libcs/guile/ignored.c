@@ -16,13 +16,13 @@ struct jit_data
   int32_t start, end;           /* of the bytecode, from this structure */
 };
 
-/* The number of the instruction instrument-entry, which a procedure begins with;
-   its second word leads to the procedure's data (3.0.8, libguile/vm-engine.c).  In
-   a libguile with other numbers, counters are saved.  */
+/* The number of the instruction instrument-entry, with which a procedure begins;
+   its second word leads to the procedure's data (3.0.8, libguile/vm-engine.c).
+   With a libguile that has other numbers, counters are saved.  */
 #define INSTRUMENT_ENTRY 1
 
-/* Is what lies at ADDR the JIT's data?  The bytecode lies before its data and leads back to it: no
-   other object does that.  */
+/* Does ADDR hold the JIT's data of a procedure?  The bytecode lies before its
+   data and leads back to the data, as no other object does.  */
 static bool
 is_jit_data (uint64_t addr)
 {

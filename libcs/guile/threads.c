@@ -210,8 +210,10 @@ is_on_processor (const scm_thread *t)
          && cs_process_thread_runs (tid);
 }
 
-/* Ask all that run; asking one again changes nothing.  Returns whether there
-   are any; *BUSY, whether any of them is on a processor.  */
+/* Ask all that run; asking one again changes nothing.  A thread on its way into
+   Guile is in the list, but has no object yet (3.0.8, libguile/threads.c,
+   guilify_self_1): #f.  Returns whether there are any; *BUSY, whether any of them
+   is on a processor.  */
 static bool
 ask_running (SCM park, bool *busy)
 {
@@ -221,7 +223,7 @@ ask_running (SCM park, bool *busy)
 
   *busy = false;
   for (; scm_is_pair (rest); rest = SCM_CDR (rest))
-    if (!scm_is_eq (SCM_CAR (rest), self)
+    if (scm_is_true (SCM_CAR (rest)) && !scm_is_eq (SCM_CAR (rest), self)
         && is_running (thread_of (SCM_CAR (rest))))
       {
         any = true;

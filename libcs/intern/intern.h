@@ -64,9 +64,9 @@ void cs_intern_bind_anew (struct cs_table_disk *table, uint32_t i,
 void cs_intern_redirect (const struct cs_table_disk *table, uint32_t i,
                          uint64_t addr);
 
-/* Is the word at ADDR, in one of the sections, an address that each start
-   finds: a slot, or the `value` of a function?  (A data symbol's is not: pointers
-   in the heap have it.)  */
+/* Is the word at ADDR, in one of the sections, an address that each start finds:
+   a slot, or the `value` of a function?  The value of a data symbol is not, as
+   pointers in the heap have it.  */
 bool cs_intern_is_of_process (const struct cs_table_disk *table,
                               uint64_t addr);
 

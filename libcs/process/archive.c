@@ -138,7 +138,8 @@ find_dynamic (const void *data, size_t len)
   const ElfW (Ehdr) *header = data;
   const ElfW (Phdr) *segment;
 
-  if (header->e_phentsize != sizeof *segment || header->e_phoff % _Alignof (ElfW (Phdr)) != 0
+  if (header->e_phentsize != sizeof *segment
+      || header->e_phoff % _Alignof (ElfW (Phdr)) != 0
       || !fits (header->e_phoff, header->e_phnum * sizeof *segment, len))
     return NULL;
   segment = (const ElfW (Phdr) *) ((const char *) data + header->e_phoff);

@@ -5,10 +5,10 @@
 
 #include <stdint.h>
 
-/* Bytes that the kernel can give without swapping (MemAvailable of proc(5)), or
-   that the process's control group (version 2) may still have, whichever is less;
-   the page cache of others counts as free.  0 if that cannot be asked.  Takes no
-   memory and no lock.  */
+/* The lesser of two numbers of bytes: those that the kernel can give without
+   swapping (MemAvailable of proc(5)), and those that the process's control group
+   (version 2) may still have.  The page cache of others counts as free.  0 if
+   /proc cannot be read.  Takes no memory and no lock.  */
 uint64_t cs_available_memory (void);
 
 #endif

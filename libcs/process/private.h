@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* private.h -- the replacements that the files of this folder provide.  */
+/* private.h -- the replacements that the files of this directory provide.  */
 #ifndef CS_PROCESS_PRIVATE_H
 #define CS_PROCESS_PRIVATE_H
 

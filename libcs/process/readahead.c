@@ -9,10 +9,11 @@
    in the page cache.  In one that is not, as it was not used for long, it
    halves the time of the start.
 
-   What the first start used tells nothing of a large heap, of which it used
-   little.  So that goes for the image's beginning only.  Behind it the kernel
-   reads ahead as it does anywhere, and before the first collection of a
-   process, which looks at all of the heap, it is told to read what is missing.  */
+   A start uses little of a large heap, and tells nothing about the rest.  So
+   reading ahead is off for the image's beginning only; the kernel reads ahead
+   behind that as it does anywhere.  The first collection of a process looks at
+   the whole heap: before it, libcs asks the kernel to read the missing
+   ranges.  */
 
 #include <sys/mman.h>
 

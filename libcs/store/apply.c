@@ -28,9 +28,7 @@
        due: the log is long (log.c), so that opening would become slow; or the
        newest generation wants a history of another length than the image's, or
        one that has no directory of its own: what is to be dropped or kept is
-       not put off.  Or the address space of the process is limited: the next
-       one, under the same limit, may have no room for the log's patches.  A
-       writer that finds a long log applies it first.
+       not put off.  A writer that finds a long log applies it first.
 
    Uses no memory but from mmap(2): when a process leaves, threads may have
    been stopped inside malloc.  */
@@ -40,7 +38,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "store/history.h"
@@ -115,7 +112,7 @@ keep_record (void *context, struct cs_store *store,
     r = cs_history_keep (&k->before, k->folder, record,
                          generation > k->turn);
   if (r == 0 && generation < newest)
-    r = cs_patch_prepare (&k->before);
+    r = cs_patch_prepare (&k->before, cs_record_pages (record));
   if (r < 0)
     return cs_err_sys (err, -r, "keep generation %" PRIu64 " in the history",
                        generation - 1);
@@ -247,6 +244,7 @@ keep_history (struct cs_store *store, const struct cs_superblock_disk *image,
   if (store->superblock.history == 0)
     return 0;
   k.before.patches = NULL;
+  k.before.patch_pages = 0;
   k.before.superblock = *image;
   r = open_history (store, &k, err);
   if (r == 0)
@@ -259,22 +257,11 @@ keep_history (struct cs_store *store, const struct cs_superblock_disk *image,
   return do_without (store, &k.image, r, err);
 }
 
-static int
-read_image (const struct cs_store *store, struct cs_superblock_disk *image,
-            struct cs_err *err)
-{
-  struct stat st;
-
-  if (cs_sys.fstat (store->fd, &st) < 0)
-    return cs_err_sys (err, errno, "status of the file");
-  return cs_superblock_read (store->fd, (uint64_t) st.st_size, image, err);
-}
-
 int
 cs_apply_keep_history (struct cs_store *store, struct cs_err *err)
 {
   struct cs_superblock_disk image;
-  int r = read_image (store, &image, err);
+  int r = cs_superblock_reread (store, &image, err);
 
   return r < 0 ? r : keep_history (store, &image, err);
 }
@@ -456,7 +443,7 @@ apply (struct cs_store *store, struct cs_err *err)
   int r = cs_log_settle (store, err);   /* L6 */
 
   if (r == 0)
-    r = read_image (store, &image, err);
+    r = cs_superblock_reread (store, &image, err);
   if (r == 0)
     r = keep_history (store, &image, err);
   if (r == 0)
@@ -488,14 +475,6 @@ cs_apply_unless_read (struct cs_store *store, struct cs_err *err)
   return r;
 }
 
-static bool
-is_limited (void)
-{
-  struct rlimit limit;
-
-  return getrlimit (RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
-}
-
 /* A5: 1, 0, or an error.  */
 static int
 is_due (const struct cs_store *store, struct cs_err *err)
@@ -503,9 +482,9 @@ is_due (const struct cs_store *store, struct cs_err *err)
   struct cs_superblock_disk image;
   int folder, r;
 
-  if (store->log.len == 0 || cs_log_is_long (store) || is_limited ())
+  if (store->log.len == 0 || cs_log_is_long (store))
     return store->log.len > 0;
-  r = read_image (store, &image, err);
+  r = cs_superblock_reread (store, &image, err);
   if (r < 0 || image.history != store->superblock.history)
     return r < 0 ? r : 1;
   if (image.history == 0)

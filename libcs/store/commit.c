@@ -129,7 +129,7 @@ append (struct cs_store *store, struct cs_changes *changes,
   struct cs_append append;
   int r;
 
-  if (cs_patch_prepare (store) < 0)
+  if (cs_patch_prepare (store, sb.committed / CS_STORE_PAGE_LEN) < 0)
     return 1;                   /* the address space is limited */
   if (reaches_log (store, sb.committed) || is_too_long (store))
     {

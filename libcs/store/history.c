@@ -250,7 +250,7 @@ enter (struct cs_store *store, const struct cs_record *record,
        struct cs_err *err)
 {
   char *data = NULL;
-  int r = cs_patch_prepare (store);
+  int r = cs_patch_prepare (store, cs_record_pages (record));
 
   if (r == 0 && record->head.nr_data > 0)
     r = cs_patch_map (store, record, &data);
@@ -299,12 +299,14 @@ cs_history_turn (const struct cs_store *store, int folder, uint64_t *turn)
 {
   const struct cs_store *s = store;
   uint64_t off = cs_log_off (s), end = off + s->log.len, undone = 0;
-  struct cs_store image = *store;
+  struct cs_superblock_disk image;
   struct cs_err err = CS_ERR_INIT;
   struct cs_record record;
-  int r = cs_superblock_reread (&image, &err);
+  int r = cs_superblock_reread (s, &image, &err);
 
-  *turn = image.superblock.generation;
+  if (r < 0)
+    return r;
+  *turn = image.generation;
   for (; r >= 0 && off < end; off += cs_record_len (&record.head))
     {
       const struct cs_superblock_disk *sb = &record.head.superblock;
@@ -321,7 +323,7 @@ cs_history_turn (const struct cs_store *store, int folder, uint64_t *turn)
       undone = r == 1 ? undone + 1 : 0;
       /* The log may still have records that are all in the image (A2).  */
       if (r >= 0 && sb->generation > *turn
-          && (undone >= needed || image.superblock.history == 0))
+          && (undone >= needed || image.history == 0))
         *turn = sb->generation;
     }
   return r < 0 ? r : 0;
@@ -337,7 +339,7 @@ shorten_log (struct cs_store *store, uint64_t generation, struct cs_err *err)
 
   cs_patch_forget (store);
   store->log.len = 0;
-  r = cs_superblock_reread (store, err);
+  r = cs_superblock_reread (store, &store->superblock, err);
   return (r == 0 && generation >= first
           ? cs_log_scan (store, generation, err) : r);
 }
@@ -468,20 +470,20 @@ cs_store_history (const struct cs_store *store, struct cs_generation *at,
 {
   uint64_t newest = store->superblock.generation, turn = newest;
   struct list list = { at, 0, max };
-  struct cs_store image = *store;
+  struct cs_superblock_disk image = store->superblock;
   struct cs_err err = CS_ERR_INIT;
   int folder = cs_history_open (store);
 
   if (folder >= 0 && store->log.len > 0
       && (cs_history_turn (store, folder, &turn) < 0
-          || cs_superblock_reread (&image, &err) < 0))
+          || cs_superblock_reread (store, &image, &err) < 0))
     turn = newest;
   if (store->log.len > 0)
     list_log (store, turn, &list);
   if (list.nr == 0)
     put (&list, 0, &store->superblock, 0);
   else if (turn < store->log.first)
-    put (&list, list.nr, &image.superblock, 0);
+    put (&list, list.nr, &image, 0);
   if (folder >= 0)
     list_folder (store, folder, turn < newest ? turn : newest, &list);
   cs_file_close (&folder);

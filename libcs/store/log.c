@@ -252,7 +252,7 @@ cs_log_scan (struct cs_store *store, uint64_t limit, struct cs_err *err)
   while ((r = next_record (store, off, last.generation, &record, err)) == 1
          && record.head.superblock.generation <= limit)
     {
-      r = cs_patch_prepare (store);
+      r = cs_patch_prepare (store, cs_record_pages (&record));
       if (r == 0)
         cs_patch_enter (store, &record, NULL);
       cs_record_unload (&record);

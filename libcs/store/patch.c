@@ -7,10 +7,13 @@
 
    Patches are kept in one sparse array with an element a page of the
    region, made when the first is needed; the kernel gives memory to the
-   parts of it that are used.  Behind it is a bit for each group of elements,
-   set if there may be a patch among them, so that looking for the next one does
-   not cost what the region's length is.  Nothing here allocates otherwise, but
-   for cs_patch_map(), which only opening calls.  */
+   parts of it that are used.  Where a limit of address space has no room for
+   it, the array ends with the pages that the first patches need.  It never
+   moves: another thread may have been stopped while it read the array.  Behind
+   the elements is a bit for each group of them, set if there may be a patch
+   among them, so that a search does not look at every page of the region.
+   Nothing here allocates otherwise, but for cs_patch_map(), which only opening
+   calls.  */
 
 #include <errno.h>
 #include <stdlib.h>
@@ -63,42 +66,47 @@ cs_scratch_unmap (void *scratch, uint64_t len)
     cs_sys.munmap (scratch, (size_t) len);
 }
 
-static uint64_t
-patches_len (const struct cs_store *store)
-{
-  return cs_round_up (cs_region_pages (store), GROUP * BITS)
-         * sizeof (struct cs_patch);
-}
-
 /* The bits of the groups, behind the patches.  */
 static uint64_t *
 groups (const struct cs_store *store)
 {
-  return (void *) ((char *) store->patches + patches_len (store));
+  return (void *) (store->patches + store->patch_pages);
 }
 
+/* The length of an array for PAGES pages.  */
 static uint64_t
-array_len (const struct cs_store *store)
+array_len (uint64_t pages)
 {
-  return patches_len (store)
-         + cs_round_up (cs_region_pages (store), GROUP * BITS) / GROUP / 8;
+  return pages * sizeof (struct cs_patch) + pages / GROUP / 8;
+}
+
+static void
+make_array (struct cs_store *store, uint64_t pages)
+{
+  store->patch_pages = cs_round_up (pages, GROUP * BITS);
+  store->patches = cs_scratch_map (array_len (store->patch_pages));
+  if (!store->patches)
+    store->patch_pages = 0;
 }
 
 int
-cs_patch_prepare (struct cs_store *store)
+cs_patch_prepare (struct cs_store *store, uint64_t pages)
 {
   if (!store->patches)
-    store->patches = cs_scratch_map (array_len (store));
-  return store->patches ? 0 : -ENOMEM;
+    make_array (store, cs_region_pages (store));
+  if (!store->patches)
+    make_array (store, pages);
+  return pages <= store->patch_pages ? 0 : -ENOMEM;
 }
 
 void
 cs_patch_forget (struct cs_store *store)
 {
+  size_t len = (size_t) array_len (store->patch_pages);
+
   if (store->patches
-      && cs_sys.madvise (store->patches, (size_t) array_len (store),
-                         MADV_DONTNEED) < 0)
-    memset (store->patches, 0, (size_t) array_len (store));
+      && cs_sys.madvise (store->patches, len, MADV_DONTNEED) < 0)
+    memset (store->patches, 0, len);
 }
 
 void
@@ -106,8 +114,9 @@ cs_patch_free (struct cs_store *store)
 {
   struct cs_patch_data *data, *next;
 
-  cs_scratch_unmap (store->patches, array_len (store));
+  cs_scratch_unmap (store->patches, array_len (store->patch_pages));
   store->patches = NULL;
+  store->patch_pages = 0;
   for (data = store->patch_data; data; data = next)
     {
       next = data->next;
@@ -174,7 +183,7 @@ cs_patch_leave (struct cs_store *store, const struct cs_record *record)
 bool
 cs_patch_exists (const struct cs_store *store, uint64_t page)
 {
-  return store->patches && store->patches[page].where != 0;
+  return page < store->patch_pages && store->patches[page].where != 0;
 }
 
 void
@@ -189,8 +198,8 @@ cs_patch_same (const struct cs_store *a, const struct cs_store *b,
                uint64_t page)
 {
   static const struct cs_patch none;
-  const struct cs_patch *p = a->patches ? &a->patches[page] : &none;
-  const struct cs_patch *q = b->patches ? &b->patches[page] : &none;
+  const struct cs_patch *p = page < a->patch_pages ? &a->patches[page] : &none;
+  const struct cs_patch *q = page < b->patch_pages ? &b->patches[page] : &none;
 
   return p->where == q->where && p->sum == q->sum;
 }
@@ -246,13 +255,13 @@ next_group (const struct cs_store *store, uint64_t page, uint64_t end)
 uint64_t
 cs_patch_next (const struct cs_store *store, uint64_t page, uint64_t end)
 {
-  if (!store->patches)
-    return end;
-  while ((page = next_group (store, page, end)) < end)
+  uint64_t last = end < store->patch_pages ? end : store->patch_pages;
+
+  while ((page = next_group (store, page, last)) < last)
     {
       uint64_t stop = cs_round_up (page + 1, GROUP);
 
-      for (stop = stop < end ? stop : end; page < stop; page++)
+      for (stop = stop < last ? stop : last; page < stop; page++)
         if (store->patches[page].where != 0)
           return page;
     }

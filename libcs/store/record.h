@@ -56,6 +56,15 @@ struct cs_record
   struct cs_entry_disk *index;  /* mapped; NULL before cs_record_load() */
 };
 
+/* The pages up to the last one that RECORD, whose index is loaded, has.  */
+static inline uint64_t
+cs_record_pages (const struct cs_record *record)
+{
+  uint64_t nr = record->head.nr;
+
+  return nr > 0 ? (uint64_t) record->index[nr - 1].page + 1 : 0;
+}
+
 static inline uint64_t
 cs_record_index_len (const struct cs_record_disk *head)
 {

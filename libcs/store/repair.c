@@ -56,7 +56,7 @@ static int
 examine_newest (const struct cs_store *store, uint64_t *generation,
                 struct findings *f, struct cs_err *err)
 {
-  struct cs_store image = *store;
+  struct cs_superblock_disk image = { .generation = 0 };
   int r = examine (store->path, CS_STORE_NEWEST, generation, f, err);
 
   if (r == 0 && f->all == 0)
@@ -68,8 +68,8 @@ examine_newest (const struct cs_store *store, uint64_t *generation,
   if (r != -CS_E_DAMAGED)
     return r;
   *err = (struct cs_err) CS_ERR_INIT;
-  r = cs_superblock_reread (&image, err);
-  *generation = image.superblock.generation;
+  r = cs_superblock_reread (store, &image, err);
+  *generation = image.generation;
   f->pages = 1;
   return r < 0 ? cs_err_prefix (err, "cannot open '%s'", store->path) : 0;
 }

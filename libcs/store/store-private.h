@@ -139,6 +139,7 @@ struct cs_store
   struct cs_lock_disk lock;     /* our own record */
   struct cs_log log;
   struct cs_patch *patches;     /* patch.c; NULL: none */
+  uint64_t patch_pages;         /* pages that may have one; 0: no array */
   struct cs_patch_data *patch_data;     /* the same: what they lie in */
   struct cs_watch watch;
   char *copies;                 /* room of commits (append.c), kept as it costs
@@ -363,8 +364,9 @@ bool cs_superblock_is_sealed (const struct cs_superblock_disk *sb);
 int cs_mark_write (int fd, uint64_t generation, uint64_t applying);
 int cs_mark_read (int fd, uint64_t generation, uint64_t *applying);
 
-/* Read STORE's superblock in force again.  */
-int cs_superblock_reread (struct cs_store *store, struct cs_err *err);
+/* Read the superblock of STORE's file, which is that of the image, to SB.  */
+int cs_superblock_reread (const struct cs_store *store,
+                          struct cs_superblock_disk *sb, struct cs_err *err);
 
 /* Write it to slot 0 or 1.  0 or -errno.  */
 int cs_superblock_write_slot (int fd, const struct cs_superblock_disk *sb,
@@ -403,8 +405,9 @@ cs_region_pages (const struct cs_store *store)
 void *cs_scratch_map (uint64_t len);
 void cs_scratch_unmap (void *scratch, uint64_t len);
 
-/* Have an array for patches; forget all; free it.  0 or -ENOMEM.  */
-int cs_patch_prepare (struct cs_store *store);
+/* Have an array for patches of the region's first PAGES pages; forget all; free
+   it.  0 or -ENOMEM.  */
+int cs_patch_prepare (struct cs_store *store, uint64_t pages);
 void cs_patch_forget (struct cs_store *store);
 void cs_patch_free (struct cs_store *store);
 

@@ -331,14 +331,14 @@ cs_superblock_read (int fd, uint64_t file_len, struct cs_superblock_disk *sb,
 }
 
 int
-cs_superblock_reread (struct cs_store *store, struct cs_err *err)
+cs_superblock_reread (const struct cs_store *store,
+                      struct cs_superblock_disk *sb, struct cs_err *err)
 {
   struct stat st;
 
   if (cs_sys.fstat (store->fd, &st) < 0)
     return cs_err_sys (err, errno, "status of the file");
-  return cs_superblock_read (store->fd, (uint64_t) st.st_size,
-                             &store->superblock, err);
+  return cs_superblock_read (store->fd, (uint64_t) st.st_size, sb, err);
 }
 
 int

@@ -204,14 +204,14 @@ static int
 verify_history (const struct verifier *v, struct cs_err *err)
 {
   const struct cs_superblock_disk *sb = &v->store->superblock;
-  struct cs_store image = *v->store;
+  struct cs_superblock_disk image;
   int folder = cs_history_open (v->store), r;
   uint64_t *list = NULL;
   size_t nr = 0;
 
   if (folder < 0)
     return 0;
-  r = cs_superblock_reread (&image, err);
+  r = cs_superblock_reread (v->store, &image, err);
   if (r < 0)
     {
       cs_file_close (&folder);
@@ -219,7 +219,7 @@ verify_history (const struct verifier *v, struct cs_err *err)
     }
   r = cs_history_files (folder, &list, &nr);
   for (size_t i = 0; i < nr && r == 0; i++)
-    if (list[i] > 0 && list[i] < image.superblock.generation
+    if (list[i] > 0 && list[i] < image.generation
         && sb->generation - list[i] <= sb->history)
       r = verify_generation (v, folder, list[i]);
   free (list);
@@ -234,11 +234,11 @@ is_older (const struct verifier *v, struct cs_err *err)
 {
   const struct cs_superblock_disk *sb = &v->store->superblock;
   uint64_t off = cs_log_end (v->store);
-  struct cs_store image = *v->store;
+  struct cs_superblock_disk image;
   struct cs_record record;
-  int r = cs_superblock_reread (&image, err);
+  int r = cs_superblock_reread (v->store, &image, err);
 
-  if (r < 0 || image.superblock.generation > sb->generation)
+  if (r < 0 || image.generation > sb->generation)
     return r < 0 ? r : 1;
   r = cs_record_find (v->store->fd, off, sb, &record);
   if (r == 1 && record.head.superblock.generation != sb->generation + 1)

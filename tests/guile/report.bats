@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-3.0-or-later
-# report.bats -- the resume report: what is told, to whom, and when nothing is.
+# report.bats -- the resume report: its lines, its readers, and an empty one.
 
 load helper
 

@@ -196,6 +196,67 @@ E
      (write (thread-exited? t))"
 }
 
+@test "a thread that is on its way into Guile does not disturb a checkpoint" {
+  extension enter <<'E'
+#include <libguile.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+static atomic_bool stop;
+static pthread_t starter;
+
+static void *
+nothing (void *unused)
+{
+  return unused;
+}
+
+static void *
+enter (void *unused)
+{
+  scm_with_guile (nothing, NULL);
+  return unused;
+}
+
+static void *
+start (void *unused)
+{
+  pthread_t thread;
+
+  while (!atomic_load (&stop))
+    if (pthread_create (&thread, NULL, enter, NULL) == 0)
+      pthread_join (thread, NULL);
+  return unused;
+}
+
+static SCM
+start_starting (void)
+{
+  return scm_from_int (pthread_create (&starter, NULL, start, NULL));
+}
+
+static SCM
+stop_starting (void)
+{
+  atomic_store (&stop, 1);
+  return scm_from_int (pthread_join (starter, NULL));
+}
+
+void
+init_enter (void)
+{
+  scm_c_define_gsubr ("start-starting", 0, 0, 0, start_starting);
+  scm_c_define_gsubr ("stop-starting", 0, 0, 0, stop_starting);
+}
+E
+  run_in "$STORE" "$prelude
+     (load-extension \"$PWD/libenter\" \"init_enter\")
+     (start-starting)
+     (do ((i 0 (1+ i))) ((= i 120)) (checkpoint!))
+     (stop-starting)"
+  ended 0
+}
+
 @test "a promise that a thread was forcing can be forced" {
   afterwards \
     "(define n 0) (define p (delay (begin (set! n (1+ n)) (if (= n 1) (spin) n)))) (go (force p)) (until (= n 1))" \

@@ -3,7 +3,7 @@
 
 #include <inttypes.h>
 
-#include "store-fixture.h"
+#include "store-numbers.h"
 
 #include "store/dirty.h"
 #include "store/watch.h"
@@ -814,15 +814,6 @@ is_kept (uint64_t wanted)
 }
 
 static void
-say_number (struct cs_store *store, uint64_t number)
-{
-  char text[16];
-
-  snprintf (text, sizeof text, "%" PRIu64, number);
-  say (store, text);
-}
-
-static void
 history (void)
 {
   struct cs_generation list[32];
@@ -875,8 +866,7 @@ part_of_the_history (void)
   cs_store_set_history (store, 100);
   for (uint64_t g = 2; g <= 70; g++)
     {
-      say_number (store, g);
-      commit_ok (store);
+      commit_number (store, g);
       if (g % 16 == 0)
         CHECK (cs_store_apply (store, &err) == 0);
     }
@@ -908,11 +898,9 @@ zeros_in_the_history (void)
 
   memset (heap + 11 * PAGE, 0, PAGE);
   memset (heap + 14 * PAGE, 0, 2 * PAGE);
-  say_number (store, 2);
-  commit_ok (store);
+  commit_number (store, 2);
   memset (heap + 10 * PAGE, 3, 10 * PAGE);
-  say_number (store, 3);
-  commit_ok (store);
+  commit_number (store, 3);
   settle_ok (store);
   check_history (2, 3);
   close_and_unmap (store);
@@ -940,8 +928,7 @@ no_room_for_history (void)
   struct cs_store *store;
 
   make_and_reopen (&store);
-  say_number (store, 2);
-  commit_ok (store);
+  commit_number (store, 2);
   stores_fd = store->fd;
   cs_sys.pwrite = full_for_others;
   CHECK (cs_store_apply (store, &err) == -ENOSPC);
@@ -962,8 +949,7 @@ strangers_in_the_history (void)
   make_and_reopen (&store);
   for (uint64_t g = 2; g <= 6; g++)
     {
-      say_number (store, g);
-      commit_ok (store);
+      commit_number (store, g);
       CHECK (cs_store_apply (store, &err) == 0);
     }
   CHECK (rename (STORE "-history/3", "3") == 0);
@@ -984,14 +970,12 @@ gap_in_the_history (void)
   make_and_reopen (&store);
   for (uint64_t g = 2; g <= 6; g++)
     {
-      say_number (store, g);
-      commit_ok (store);
+      commit_number (store, g);
       CHECK (cs_store_apply (store, &err) == 0);
     }
   CHECK (unlink (STORE "-history/3") == 0);
   cs_store_set_history (store, 1);
-  say_number (store, 7);
-  commit_ok (store);
+  commit_number (store, 7);
   settle_ok (store);
   check_history (6, 7);
   CHECK (access (STORE "-history/6", F_OK) == 0);
@@ -1010,15 +994,13 @@ history_in_the_log (void)
   make_and_reopen (&store);
   for (uint64_t g = 2; g <= 5; g++)
     {
-      say_number (store, g);
-      commit_ok (store);
+      commit_number (store, g);
     }
   settle_ok (store);
   reader = open_mode (CS_STORE_READ);
   for (uint64_t g = 6; g <= 9; g++)
     {
-      say_number (store, g);
-      commit_ok (store);
+      commit_number (store, g);
       CHECK (cs_store_apply (store, &err) == 0);
     }
   CHECK (store->log.len > 0);
@@ -1036,8 +1018,7 @@ clone_of_a_generation (void)
   make_and_reopen (&store);
   for (uint64_t g = 2; g <= 5; g++)
     {
-      say_number (store, g);
-      commit_ok (store);
+      commit_number (store, g);
       if (g == 2)
         settle_ok (store);      /* a history begins */
     }
@@ -1099,8 +1080,7 @@ history_of_a_log (void)
   cs_store_set_history (store, 3);
   for (uint64_t g = 2; g <= 8; g++)
     {
-      say_number (store, g);
-      commit_ok (store);
+      commit_number (store, g);
     }
   settle_ok (store);
   check_history (5, 8);
@@ -1116,15 +1096,13 @@ history_length (void)
   cs_store_set_history (store, 2);
   for (uint64_t g = 2; g <= 6; g++)
     {
-      say_number (store, g);
-      commit_ok (store);
+      commit_number (store, g);
       CHECK (cs_store_apply (store, &err) == 0);
     }
   check_history (4, 6);
   CHECK (!is_kept (3));
   cs_store_set_history (store, 0);
-  say_number (store, 7);
-  commit_ok (store);
+  commit_number (store, 7);
   settle_ok (store);
   CHECK (!is_kept (6) && is_kept (7));
 }

@@ -6,28 +6,11 @@
 
 #include <inttypes.h>
 
-#include "store-fixture.h"
+#include "store-numbers.h"
 
 #include "store/history.h"
 
 static struct cs_err err;
-
-static void
-say_number (struct cs_store *store, uint64_t number)
-{
-  char text[16];
-
-  snprintf (text, sizeof text, "%" PRIu64, number);
-  say (store, text);
-}
-
-static void
-commit_number (struct cs_store *store, uint64_t number)
-{
-  say_number (store, number);
-  commit_ok (store);
-  CHECK (store->superblock.generation == number);
-}
 
 /* A store of which generations 1 to LAST have been committed and applied.  */
 static struct cs_store *

@@ -101,8 +101,8 @@ is_free (int i)
   return taken;
 }
 
-/* Two words that are equal whenever nobody holds the lock.  */
-static volatile unsigned left, right;
+/* Two words that are equal whenever no thread is between them.  */
+static atomic_uint left, right;
 
 static void *
 change_both (void *argument)

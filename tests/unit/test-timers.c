@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* test-timers.c -- interval timers end with their process, and are told of.  */
+/* test-timers.c -- interval timers end with their process, and the resume
+   report names them.  */
 
 #include <sys/time.h>
 
