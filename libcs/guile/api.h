@@ -135,6 +135,7 @@
   F (add_roots)                                                         \
   F (allow_register_threads)                                            \
   F (base)                                                              \
+  F (call_with_alloc_lock)                                              \
   F (disable)                                                           \
   F (enable)                                                            \
   F (free)                                                              \

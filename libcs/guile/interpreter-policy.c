@@ -9,6 +9,7 @@
 #include "guile/interpreter.h"
 #include "guile/mutex.h"
 #include "guile/pointers.h"
+#include "guile/stack.h"
 #include "guile/system.h"
 #include "process/process.h"
 
@@ -24,7 +25,8 @@ cs_interpreter_replacement (const char *name)
     { "guile:system", cs_system_run }
   };
   static void *(*const subjects[]) (const char *) = {
-    cs_collector_replacement, cs_mutex_replacement, cs_pointers_replacement
+    cs_collector_replacement, cs_mutex_replacement, cs_pointers_replacement,
+    cs_stack_replacement
   };
 
   if (strncmp (name, "guile:", 6) != 0)

@@ -114,7 +114,8 @@ void cs_interpreter_release (void);
 /* The function that a `replace` rule names: those of process.h, and
      guile:register_my_thread, guile:unregister_my_thread,
      guile:disable_collector, guile:enable_collector, guile:malloc_many,
-     guile:set_finalizer_notifier (finalizers.h)
+     guile:set_finalizer_notifier (finalizers.h),
+     guile:call_with_alloc_lock (stack.h)
    for the functions of libgc that do so,
      guile:gc_disable, guile:gc_enable
    for libguile's, and guile:system (system.h).  */

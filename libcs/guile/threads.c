@@ -28,6 +28,9 @@
 /* Odd while threads shall wait.  */
 static atomic_uint parking;
 
+/* Where the members lie, once that is known.  */
+static const struct cs_thread_layout_disk *known;
+
 static scm_thread *
 thread_of (SCM thread)
 {
@@ -89,7 +92,16 @@ cs_threads_make (struct cs_thread_layout_disk *layout)
     .stack_bottom = offsetof (scm_thread, vm.stack_bottom),
     .stack_top = offsetof (scm_thread, vm.stack_top)
   };
-  return is_this_thread (t) && cs_process_find_thread (t, &layout->key, &tid);
+  if (!is_this_thread (t) || !cs_process_find_thread (t, &layout->key, &tid))
+    return false;
+  known = layout;
+  return true;
+}
+
+scm_thread *
+cs_threads_this (void)
+{
+  return known ? cs_process_thread_value (known->key) : NULL;
 }
 
 /* The asyncs that a dead thread did not come to run.  #f behind one says that it
@@ -260,7 +272,6 @@ cs_threads_park (SCM park)
 
 static struct
 {
-  const struct cs_thread_layout_disk *layout;
   SCM *handles;
   size_t nr, room;
   bool holds;                   /* the collector is disabled */
@@ -325,7 +336,7 @@ note_weeded (const scm_thread *t, const struct cs_thread_disk *record)
 {
   const struct cs_heap heap = {
     .store = cs_process.store, .word_len = sizeof (scm_t_bits),
-    .threads = *gone.layout
+    .threads = *known
   };
   uint64_t code[CS_PROCESS_CODE_MAX];
   uint32_t nr_code = find_code (t, code);
@@ -341,7 +352,7 @@ prepare_weeding (void *unused, const struct cs_thread_disk *record)
   scm_thread *t = (scm_thread *) (uintptr_t) record->value;
 
   (void) unused;
-  if (record->key != gone.layout->key)
+  if (record->key != known->key)
     return;
   if (record->kind == CS_THREAD_OF_PROGRAM)
     note_weeded (t, record);
@@ -355,7 +366,7 @@ prepare_weeding (void *unused, const struct cs_thread_disk *record)
 void
 cs_threads_weed (const struct cs_thread_layout_disk *layout)
 {
-  gone.layout = layout;
+  known = layout;
   cs_process_each_stale (sizeof (scm_thread), prepare_weeding, NULL);
   gone.holds = gone.nr > 0;
   if (gone.holds)

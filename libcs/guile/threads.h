@@ -31,6 +31,10 @@ struct cs_thread_layout_disk
    another release.  */
 bool cs_threads_make (struct cs_thread_layout_disk *layout);
 
+/* The calling thread's, or NULL: it is not in Guile, or the layout is not known
+   yet.  Takes no lock.  */
+scm_thread *cs_threads_this (void);
+
 /* In Guile mode, in each process, before anything of the program's runs: the
    calling thread is the main thread.  *MAIN is its object, an SCM, and is set
    where it is 0.  */

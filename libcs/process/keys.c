@@ -195,9 +195,15 @@ cs_keys_release (void)
 }
 
 void *
-cs_keys_get (pthread_key_t key)
+cs_process_thread_value (uint32_t key)
 {
   return key < CS_PROCESS_KEYS_MAX ? values[key] : NULL;
+}
+
+void *
+cs_keys_get (pthread_key_t key)
+{
+  return cs_process_thread_value (key);
 }
 
 int

@@ -436,6 +436,9 @@ void cs_process_free_lock (pthread_mutex_t *mutex);
    a key with a destructor.  False if there is none.  */
 bool cs_process_find_thread (const void *value, uint32_t *key, uint32_t *tid);
 
+/* keys.c: the calling thread's value under KEY, or NULL.  Takes no lock.  */
+void *cs_process_thread_value (uint32_t key);
+
 /* thread.c: is the thread of this process that the kernel calls TID on a
    processor, or waiting for one?  True where the kernel does not tell.  */
 bool cs_process_thread_runs (uint32_t tid);

@@ -257,6 +257,23 @@ E
   ended 0
 }
 
+# A stack that libguile has grown is as small as ever in the next thread.
+@test "a stack grows on one thread while another one collects" {
+  local n
+
+  for n in 1 2; do
+    run_in "$STORE" "$prelude
+       (define (deep n) (if (zero? n) 0 (1+ (deep (1- n)))))
+       (define (grow n)
+         (do ((i 0 (1+ i))) ((= i n)) (join-thread (go (deep 20000)))))
+       (define workers (map (lambda (i) (go (grow 40))) (iota 3)))
+       (let loop () (gc) (unless (and-map thread-exited? workers) (loop)))
+       (write 'grown)"
+    ended 0
+    printed grown
+  done
+}
+
 @test "a promise that a thread was forcing can be forced" {
   afterwards \
     "(define n 0) (define p (delay (begin (set! n (1+ n)) (if (= n 1) (spin) n)))) (go (force p)) (until (= n 1))" \
