@@ -248,6 +248,17 @@ mentioned ()
   done
 }
 
+# What was put back leads to before the beginning, which no file has.
+@test "reopen: a port that more was put back to than was read begins again" {
+  for how in exit kill; do
+    anew
+    printf 'abc' > in
+    leave "(define i (open-input-file \"in\")) (set-port-resume-rule! i 'reopen) (read-char i) (unread-string \"much more\" i)"
+    printf 'ABC' > new; mv new in
+    answers '"ABC"' '(write (read-line i))'
+  done
+}
+
 @test "reopen-at-end" {
   for how in exit kill; do
     anew

@@ -33,6 +33,60 @@ EOF
     END { exit bad || count == 0 }' <<< "$mappings"
 }
 
+# Take what is clean of the store's file out of the page cache.
+evict ()
+{
+  sync "$STORE"
+  dd of="$STORE" oflag=nocache conv=notrunc count=0 status=none
+}
+
+# How many bytes of the store's file are in the page cache?
+cached ()
+{
+  fincore --bytes --noheadings --output RES "$STORE" | tr -d ' '
+}
+
+# Zeros have no place in the file, but in the image.
+@test "it reads ahead behind the beginning of a large heap" {
+  persist '(use-modules (rnrs bytevectors)) (define large (make-bytevector 300000000 0))'
+  bounded cs-run --ephemeral "$STORE" -c \
+    '(system* "cat" (format #f "/proc/~a/smaps" (getpid)))' < /dev/null > mappings
+  # The largest one that is not read ahead in has 128 MiB, and one that is has
+  # more.
+  awk -v store="$STORE" '
+    /^[0-9a-f]+-[0-9a-f]+ / { ours = index($0, store) && / rw-p / }
+    ours && /^Size:/ { size = $2 }
+    ours && /^VmFlags:/ {
+      if (/ rr( |$)/) { random++; bad += size > 131072 }
+      else { others += size > 131072 }
+    }
+    END { exit bad || !random || !others }' mappings
+}
+
+@test "it reads ahead in a store that is not in memory" {
+  command -v fincore > /dev/null || skip "no fincore"
+  persist '(define x 1)'
+  evict
+  [ "$(cached)" -eq 0 ] || skip "no file can be taken out of the page cache here"
+  bounded cs-run --ephemeral "$STORE" -c \
+    '(system* "cat" (format #f "/proc/~a/smaps" (getpid)))' < /dev/null > mappings
+  ! awk -v store="$STORE" '
+    /^[0-9a-f]+-[0-9a-f]+ / { ours = index($0, store) && / rw-p / }
+    ours && /^VmFlags:/ && / rr( |$)/' mappings | grep .
+}
+
+@test "the first collection of a large heap has the kernel read it" {
+  command -v fincore > /dev/null || skip "no fincore"
+  command -v strace > /dev/null || skip "no strace"
+  persist '(use-modules (rnrs bytevectors)) (define large (make-bytevector 300000000 0))'
+  evict
+  [ "$(cached)" -eq 0 ] || skip "no file can be taken out of the page cache here"
+  bounded strace -f -e trace=fadvise64 -o trace cs-run --ephemeral "$STORE" -c 1 < /dev/null
+  [ "$(grep -c WILLNEED trace)" -eq 0 ]
+  bounded strace -f -e trace=fadvise64 -o trace cs-run --ephemeral "$STORE" -c '(gc)' < /dev/null
+  grep WILLNEED trace
+}
+
 @test "a new workspace has no more code of the JIT than a boot makes" {
   local mappings
 

@@ -330,6 +330,70 @@ ends_with_either ()
   same_as_guile -c '(use-modules (ice-9 threads)) (define t (call-with-new-thread (lambda () (status:exit-val (system "read line < go; exit 3"))))) (write (status:exit-val (system "kill -INT $PPID; echo > go; exit 4"))) (write (join-thread t)) (force-output) (kill (getpid) SIGINT) (sleep 5)'
 }
 
+# under-lock calls a procedure under a lock of an extension's, as libguile calls
+# Scheme code under locks of its own.
+locking ()
+{
+  extension locking << 'E'
+#include <libguile.h>
+#include <pthread.h>
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static SCM
+under_lock (SCM thunk)
+{
+  SCM value;
+  pthread_mutex_lock (&lock);
+  value = scm_call_0 (thunk);
+  pthread_mutex_unlock (&lock);
+  return value;
+}
+void
+init_locking (void)
+{
+  scm_c_define_gsubr ("under-lock", 1, 0, 0, under_lock);
+}
+E
+  persist "(use-modules (coldstore)) (load-extension \"$PWD/liblocking\" \"init_locking\")
+    (define (work milliseconds) (do ((i 0 (1+ i))) ((= i milliseconds)) (usleep 1000)))"
+}
+
+@test "a request that comes under a lock is answered when the lock is given back" {
+  locking
+  answers '#t' '(let* ((before (workspace-generation))
+                       (under (under-lock (lambda () (kill (getpid) SIGUSR1) (work 300) (workspace-generation)))))
+                  (let wait () (when (= before (workspace-generation)) (usleep 1000) (wait)))
+                  (write (= before under)))'
+}
+
+# The one that is told is the one that was asked for: what comes by time has
+# failed before, and waits under the lock already.
+@test "a save that was asked for is told of when it fails, also if one by time waits" {
+  locking
+  start cs-run --checkpoint-every=20ms "$STORE" -c '(define (wait-for file) (let wait () (unless (file-exists? file) (usleep 1000) (wait))))
+    (wait-for "told")
+    (under-lock (lambda () (work 300) (kill (getpid) SIGUSR1) (work 50) (kill (getpid) SIGUSR1) (work 50)))
+    (display "asked\n") (force-output) (wait-for "never")'
+  cs-create --from="$STORE" other 3>&-
+  mv other "$STORE"
+  bounded sh -c 'until grep -q "^cs-run: " err; do sleep 0.01; done'
+  : > told
+  heard asked
+  bounded sh -c 'until [ "$(grep -c "^cs-run: " err)" -gt 1 ]; do sleep 0.01; done'
+  kill -9 "$runner"
+  ends 137
+}
+
+@test "a request to leave that comes while the workspace is left gives the status" {
+  mkfifo on
+  persist '(use-modules (coldstore)) (define x 0) (define (wait) (display "leaving\n") (force-output) (system "read line < on"))'
+  start cs-run "$STORE" -c '(set! x 1) (add-hook! before-checkpoint-hook wait) (exit 3)'
+  heard leaving
+  kill -TERM "$runner"
+  bounded sh -c 'echo > on'
+  ends 143
+  answers 1 '(remove-hook! before-checkpoint-hook wait) (write x)'
+}
+
 @test "SIGUSR1 again and again in a loop that allocates, then a kill" {
   persist '(define n 0)'
   start cs-run "$STORE" -c "$garbage"

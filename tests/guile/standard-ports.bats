@@ -160,3 +160,23 @@ killed ()
   [ "$status" -eq 141 ] || show
   answers 4 '(write x)'
 }
+
+@test "a save that writes something out blocks no signal of the program's" {
+  answers '..(#t #t)' << 'E'
+(begin
+  (use-modules (coldstore) (ice-9 rdelim))
+  (define (blocked)
+    (call-with-input-file "/proc/thread-self/status"
+      (lambda (port)
+        (let loop ((line (read-line port)))
+          (if (string-prefix? "SigBlk" line) line (loop (read-line port)))))))
+  (define before (blocked))
+  (display ".")
+  (checkpoint!)
+  (define file (blocked))
+  (define soft (make-soft-port (vector write-char display (lambda () #t) #f #f) "w"))
+  (display "." soft)
+  (checkpoint!)
+  (write (list (equal? before file) (equal? before (blocked)))))
+E
+}

@@ -12,6 +12,18 @@
 static atomic_bool finish;
 static atomic_uint turns[THREADS];
 
+/* Whoever stops the others polls while it waits for one of them.  */
+static atomic_uint polls;
+
+int
+poll (struct pollfd *fds, nfds_t nr, int timeout)
+{
+  struct timespec time = { timeout / 1000, timeout % 1000 * 1000000L };
+
+  atomic_fetch_add (&polls, 1);
+  return ppoll (fds, nr, timeout < 0 ? NULL : &time, NULL);
+}
+
 static pthread_t
 start (void *(*body) (void *), const void *argument)
 {
@@ -237,6 +249,129 @@ waits_with_a_lock (void)
   join (thread);
 }
 
+static pthread_key_t key;
+
+static void
+forget (void *value)
+{
+  (void) value;
+}
+
+/* Of a thread that has entered Guile.  */
+static void
+wait_with_a_lock (bool with_condition)
+{
+  CHECK (cs_keys_set (key, &key) == 0);
+  CHECK (cs_locks_lock (lock (1)) == 0);
+  CHECK (cs_locks_lock (lock (0)) == 0);
+  atomic_fetch_add (&turns[0], 1);
+  while (with_condition && !ready)
+    cs_locks_wait (&wake_up, lock (0));
+  CHECK (cs_locks_unlock (lock (0)) == 0);
+  while (!ready)
+    cs_stop_poll (NULL, 0, 1000);
+  CHECK (cs_locks_unlock (lock (1)) == 0);
+}
+
+static void *
+wait_for_condition (void *unused)
+{
+  wait_with_a_lock (true);
+  return unused;
+}
+
+static void *
+wait_for_time (void *unused)
+{
+  wait_with_a_lock (false);
+  return unused;
+}
+
+static void *
+wait_deferred (void *unused)
+{
+  cs_process_defer_stop ();
+  wait_with_a_lock (false);
+  cs_process_allow_stop ();
+  return unused;
+}
+
+/* One of Guile's is, as it may wait for Scheme code of a thread that has been
+   stopped; but not in what must be done in full.  */
+static void
+wait_stopped (void *(*body) (void *), unsigned running)
+{
+  pthread_t thread;
+
+  make_locks ();
+  ready = false;
+  atomic_store (&turns[0], 0);
+  thread = start (body, NULL);
+  wait_until (&turns[0], 1);
+  CHECK (cs_process_stop_threads (0) == running);
+  CHECK (cs_process.image->nr_locks == 1
+         && cs_process.image->locks[0] == (uintptr_t) lock (1));
+  cs_process_release_threads ();
+  CHECK (cs_locks_lock (lock (0)) == 0);
+  ready = true;
+  CHECK (cs_locks_unlock (lock (0)) == 0);
+  pthread_cond_broadcast (&wake_up);
+  join (thread);
+}
+
+static void
+guile_waits_with_a_lock (void)
+{
+  begin ();
+  CHECK (cs_keys_create (&key, forget) == 0);
+  wait_stopped (wait_for_condition, 0);
+  wait_stopped (wait_for_time, 0);
+  wait_stopped (wait_deferred, 1);
+}
+
+/* A thread has a lock some instructions before it notes that: MOMENT is NULL
+   when it has taken the lock, and else when it has it again after a wait.  */
+static void *
+have_unnoted_lock (void *moment)
+{
+  pthread_mutex_t *volatile *place
+    = moment ? (pthread_mutex_t *volatile *) &cs_stop_self.waiting
+      : (pthread_mutex_t *volatile *) &cs_stop_self.awaited;
+
+  cs_stop_settled ();
+  *place = lock (0);
+  pthread_mutex_lock (lock (0));
+  atomic_fetch_add (&turns[0], 1);
+  while (!cs_stop_self.wanted && !atomic_load (&finish))
+    continue;
+  pthread_mutex_unlock (lock (0));
+  *place = NULL;
+  cs_process_defer_stop ();
+  cs_process_allow_stop ();
+  return NULL;
+}
+
+static void
+unnoted_lock (void)
+{
+  pthread_t thread;
+
+  begin ();
+  for (int i = 0; i < 2; i++)
+    {
+      make_locks ();
+      atomic_store (&finish, false);
+      atomic_store (&turns[0], 0);
+      thread = start (have_unnoted_lock, i ? "waited" : NULL);
+      wait_until (&turns[0], 1);
+      CHECK (cs_process_stop_threads (0) == 0);
+      CHECK (is_free (0));
+      cs_process_release_threads ();
+      atomic_store (&finish, true);
+      join (thread);
+    }
+}
+
 static void *
 hold_seventeen (void *unused)
 {
@@ -429,8 +564,6 @@ not_inside_a_routine (void)
   cs_process_release_threads ();
   join (thread);
 }
-
-static pthread_key_t key;
 
 static void
 slow_destructor (void *value)
@@ -739,6 +872,7 @@ fork_in_deferral (void *begun)
   if (pid == 0)
     {
       alarm (20);
+      CHECK (cs_stop_self.tid == gettid ());
       cs_process_allow_stop ();
       CHECK (cs_process_stop_threads (0) == 0);
       cs_process_release_threads ();
@@ -765,6 +899,61 @@ forked_while_all_stop (void)
   join (thread);
 }
 
+static void
+stop_nobody (bool waits)
+{
+  atomic_store (&polls, 0);
+  CHECK (cs_process_stop_threads (0) == 0);
+  CHECK ((atomic_load (&polls) > 0) == waits);
+  cs_process_release_threads ();
+}
+
+/* In a child of a process that starts a thread, which is another one or the one
+   that forks.  */
+static void
+fork_while_starting (bool itself)
+{
+  int status;
+  pid_t pid;
+
+  cs_stop_starting ();
+  cs_stop_self.is_starting = itself;
+  pid = fork ();
+  if (pid == 0)
+    {
+      if (itself)
+        stop_nobody (true);
+      cs_stop_settled ();
+      stop_nobody (false);
+      _exit (0);
+    }
+  CHECK (waitpid (pid, &status, 0) == pid && status == 0);
+  stop_nobody (true);
+  cs_stop_self.is_starting = true;
+  cs_stop_settled ();
+  stop_nobody (false);
+}
+
+static void
+forked_while_starting (void)
+{
+  begin ();
+  fork_while_starting (false);
+  fork_while_starting (true);
+}
+
+/* The first key that it sets may be the first after others were stopped.  */
+static void
+writer_enlists (void)
+{
+  begin ();
+  cs_stop_leave ();
+  CHECK (cs_process_stop_threads (0) == 0);
+  cs_stop_enlist ();
+  cs_process_release_threads ();
+  CHECK (cs_stop_self.is_enlisted);
+}
+
 static const struct test_case cases[] = {
   { "threads stand still until they are released", all_stand_still },
   { "a thread that holds a lock gives it back first", not_inside_a_lock },
@@ -774,6 +963,8 @@ static const struct test_case cases[] = {
   { "locks of a thread that cannot be stopped are free in the next process",
     locks_of_another_process },
   { "a foreign thread that waits with a lock is not stopped", waits_with_a_lock },
+  { "one of Guile's is, unless it may not stop", guile_waits_with_a_lock },
+  { "a lock that a thread has and has not noted", unnoted_lock },
   { "a thread that waits for a lock of the writer's", writer_holds_a_lock },
   { "a thread that has blocked all signals", blocked_signals },
   { "locks outside the store are not noted, nor too many", noted_locks },
@@ -789,6 +980,9 @@ static const struct test_case cases[] = {
   { "other signals reach a stopped thread and end a wait", other_signals },
   { "a forked child stops its own threads only", forked_child },
   { "a child forked while all are to stop goes on", forked_while_all_stop },
+  { "a child waits for no thread that its parent starts",
+    forked_while_starting },
+  { "who stops the others enlists meanwhile", writer_enlists },
 };
 
 int
