@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "guile/inspect.h"
+#include "image/sections.h"
 #include "intern/library.h"
 
 #define OWNERS_MAX 64

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "common.h"
-#include "guile/module-tree.h"
-#include "guile/roots.h"
+#include "image/modules.h"
+#include "image/roots.h"
 #include "json.h"
 #include "source.h"
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guile/census.h"
+#include "image/census.h"
 #include "inspect.h"
 
 /* One line of what is printed: a binding, or a type of objects.  */

@@ -3,8 +3,9 @@
 
 #include <stdlib.h>
 
-#include "guile/inspect.h"
+#include "image/sections.h"
 #include "inspect.h"
+#include "process/descriptors.h"
 
 static const char *
 holder_word (uint32_t holder)

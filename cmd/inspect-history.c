@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "guile/inspect.h"
+#include "image/sections.h"
 #include "inspect.h"
 
 /* What is not known is NULL or a dash: what the oldest one changed.  */

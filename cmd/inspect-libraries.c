@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* inspect-libraries.c -- cs-inspect --libraries.  */
 
-#include "guile/inspect.h"
+#include "image/sections.h"
 #include "inspect.h"
 #include "intern/library.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* inspect-threads.c -- cs-inspect --threads.  */
 
-#include "guile/inspect.h"
-#include "guile/thread-list.h"
+#include "image/sections.h"
+#include "image/threads.h"
 #include "inspect.h"
 
 /* "FILE:LINE:COLUMN" in a buffer of 512 bytes; "" if it is not known.  */

@@ -16,6 +16,7 @@
 #include <gc/gc_mark.h>
 #include <libguile.h>
 
+#include "image/guile.h"
 #include "intern/library.h"
 
 /* Each is called scm_NAME in libguile.  */
@@ -203,18 +204,6 @@ extern struct cs_guile_api scm;
 extern struct cs_guile_data scm_data;
 extern struct cs_gc_api gc;
 extern struct cs_gc_data gc_data;
-
-/* What a store keeps of it, in section "guile".  A carried library has one
-   address for the life of the store, so its functions need be looked up
-   once.  */
-#define CS_GUILE_API_MAX 156
-
-struct cs_guile_api_disk
-{
-  uint32_t names_sum;           /* CRC-32 of the names, in their order */
-  uint32_t nr;
-  uint64_t addrs[CS_GUILE_API_MAX];
-};
 
 /* Take them from KEPT if it is of the same names, else, or if KEPT is NULL,
    look all of them up in SET.  -CS_E_INCOMPATIBLE names a missing one.  */

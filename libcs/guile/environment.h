@@ -19,12 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What a store keeps of it, in section "guile".  */
-struct cs_environment_disk
-{
-  uint64_t setting;             /* address: strings, each with its NUL */
-  uint64_t setting_len;         /* bytes of all of them */
-};
+#include "image/guile.h"
 
 /* In Guile mode, once in the life of a store: keep the setting that libguile
    has just been booted with.  */

@@ -12,11 +12,11 @@
 #include "guile/failure.h"
 #include "guile/finalizers.h"
 #include "guile/hooks.h"
-#include "guile/inspect.h"
+#include "image/sections.h"
 #include "guile/interpreter-private.h"
 #include "guile/port-output.h"
 #include "guile/signals.h"
-#include "guile/thread-list.h"
+#include "image/threads.h"
 #include "guile/threads.h"
 #include "process/process.h"
 

@@ -6,8 +6,8 @@
    the image is written, so that at an ordinary exit no Guile thread is left
    in it.
 
-   What must be found again in the heap lies in section "guile" (struct
-   cs_guile_disk), which is a root of the collector.  */
+   What must be found again in the heap lies in section "guile"
+   (image/guile.h), which is a root of the collector.  */
 #ifndef CS_INTERPRETER_H
 #define CS_INTERPRETER_H
 
@@ -20,31 +20,9 @@
 #include "guile/ports.h"
 #include "guile/threads.h"
 #include "guile/workspace.h"
+#include "image/guile.h"
 #include "intern/library.h"
 #include "store/store.h"
-
-#define CS_GUILE_MAGIC "ColdGui"        /* 8 bytes with its NUL */
-#define CS_GUILE_VERSION 4
-
-/* SCM values are widened to 64 bits.  */
-struct cs_guile_disk
-{
-  char magic[8];
-  uint32_t version;
-  uint32_t reserved;
-  uint64_t dynamic_state;       /* the workspace thread's when it ended */
-  struct cs_ports_disk ports;
-  uint64_t modules;             /* the root of the module tree */
-  struct cs_module_disk module;
-  struct cs_environment_disk environment;
-  struct cs_thread_layout_disk threads;
-  struct cs_pointers_disk pointers;
-  struct cs_guile_api_disk api;
-  struct cs_loading_disk loading;
-  uint64_t main_thread;         /* the workspace thread's object; 0 in stores
-                                   of 0.1.0, where it was another one in each
-                                   process */
-};
 
 /* Boot the loaded libguile in a new store, and end its thread again.  */
 int cs_interpreter_boot (struct cs_store *store, struct cs_err *err);

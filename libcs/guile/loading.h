@@ -14,16 +14,7 @@
 
 #include <libguile.h>
 
-/* What a store keeps of it, in section "guile"; 0 in stores of 0.1.0, where
-   nothing here does anything.  */
-struct cs_loading_disk
-{
-  uint64_t in_progress;         /* SCM: variable with the list of names */
-  uint64_t excursion;           /* SCM: a thunk that save-module-excursion
-                                   gives dynamic-wind to run at its end; 0 if
-                                   it was not found */
-  uint64_t abandon;             /* SCM: procedure of (coldstore loading) */
-};
+#include "image/guile.h"
 
 /* In Guile mode, once in the life of a store, when its modules are made.  */
 void cs_loading_make (struct cs_loading_disk *image);

@@ -10,10 +10,7 @@
 #include <libguile.h>
 
 #include "err.h"
-
-#define CS_MODULE_LIBRARY "libcs.so.0"
-#define CS_MODULE_PRIMITIVES_MAX 32
-#define CS_MODULE_PARK "%park"  /* the procedure that stops a thread */
+#include "image/guile.h"
 
 /* Built in: each module of scheme/ as text, and compiled by Guile.  */
 #define CS_MODULE_BUILTIN(name)                 \
@@ -27,25 +24,6 @@ CS_MODULE_BUILTIN (environment);
 CS_MODULE_BUILTIN (loading);
 CS_MODULE_BUILTIN (repl);
 CS_MODULE_BUILTIN (threads);
-
-/* What a store keeps of it, in section "guile".  */
-struct cs_module_disk
-{
-  uint32_t entries[CS_MODULE_PRIMITIVES_MAX];   /* of the intern table */
-  uint64_t park;                /* SCM: the procedure that stops a thread */
-  uint64_t answer_signals;      /* SCM: what an arrived signal makes run */
-  uint64_t before_checkpoint;   /* SCM: the two hooks */
-  uint64_t after_resume;
-  uint64_t resumed;             /* SCM: procedure of (coldstore threads) */
-  /* SCM: what tells whether it has something to do: the table of modules
-     called (srfi NAME), and two variables, one of (ice-9 futures).  */
-  uint64_t srfi_modules;
-  uint64_t srfi_18_is_ready;
-  uint64_t workers;
-  uint64_t follow;              /* SCM: procedure of (coldstore environment) */
-  uint64_t keep_readline;       /* SCM: procedures of (coldstore repl) */
-  uint64_t restart_readline;
-};
 
 /* A new store's primitives get entries and are bound.  */
 int cs_module_intern (struct cs_module_disk *image, struct cs_err *err);

@@ -40,16 +40,7 @@
 
 #include <libguile.h>
 
-/* What a store keeps of it, in section "guile".  */
-struct cs_pointers_disk
-{
-  uint64_t table;               /* address of its first block */
-  uint64_t tag;                 /* type of ended objects */
-  char name[8];                 /* its name */
-  uint64_t finalize;            /* the trampoline of cs_pointers_finalize() */
-  uint64_t any_ended;           /* have there ever been ended objects? */
-  uint64_t borrowed;            /* the collector's kind of borrowed blocks */
-};
+#include "image/guile.h"
 
 /* The function that a `replace` rule names "guile:" and
 

@@ -24,20 +24,7 @@
 
 #include <libguile.h>
 
-/* What a store keeps for it, in section "guile".  SCM values are widened to
-   64 bits.  */
-struct cs_ports_disk
-{
-  uint64_t standard[3];         /* input, output, error */
-  uint64_t unsettled;           /* not 0: a port on a file holds what was not
-                                   written, or was in use */
-  uint64_t rules;               /* weak hash table: from ports to symbols */
-  uint64_t default_rule;        /* variable: a symbol, or #f */
-  uint64_t held;                /* weak hash table: from closed ports to the
-                                   numbers that are held for them */
-  uint64_t lost;                /* address of the type of closed ports */
-  char lost_name[8];
-};
+#include "image/guile.h"
 
 /* What a port type prints its ports with; that of closed ones.  Its address is
    kept in the heap: it needs a trampoline.  */

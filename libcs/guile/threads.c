@@ -16,7 +16,7 @@
 #include <time.h>
 
 #include "guile/api.h"
-#include "guile/thread-list.h"
+#include "image/threads.h"
 #include "guile/threads.h"
 #include "process/process.h"
 

@@ -14,17 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What a store keeps, in section "guile": where the members of libguile's
-   struct scm_thread lie, so that a store can be looked into from outside.
-   Offsets in bytes.  */
-struct cs_thread_layout_disk
-{
-  uint32_t key;                 /* the thread key with one for each thread */
-  uint32_t len;                 /* of the whole */
-  uint32_t handle, exited, guile_mode, wake, sleep_pipe;
-  uint32_t ip, sp, fp;          /* of its VM */
-  uint32_t stack_bottom, stack_top;
-};
+#include "image/guile.h"
 
 /* In Guile mode, once in the life of a store.  False if threads are not laid
    out as libguile's installed headers say: then this code was made for

@@ -44,51 +44,8 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "image/process.h"
 #include "intern/policy.h"
-
-#define CS_DESCRIPTORS_FIRST 3          /* below are the standard ones */
-#define CS_DESCRIPTORS_END (1 << 20)
-
-enum cs_descriptor_kind
-{
-  CS_DESCRIPTOR_FILE = 1,       /* regular file */
-  CS_DESCRIPTOR_DIRECTORY,
-  CS_DESCRIPTOR_DEVICE,         /* that is no terminal */
-  CS_DESCRIPTOR_DELETED,        /* file that had lost its name by then */
-  CS_DESCRIPTOR_PIPE,           /* with a name or without */
-  CS_DESCRIPTOR_SOCKET,
-  CS_DESCRIPTOR_TERMINAL,
-  CS_DESCRIPTOR_OTHER,          /* what else the system has */
-  CS_DESCRIPTOR_HELD            /* nothing: only the number is kept */
-};
-
-enum cs_descriptor_holder       /* bits */
-{
-  CS_DESCRIPTOR_OF_PORT = 1,
-  CS_DESCRIPTOR_OF_PROGRAM = 2, /* which knows the number */
-  CS_DESCRIPTOR_OF_CLOSED = 4   /* port, closed at a resume: the program knew
-                                   the number */
-};
-
-struct cs_descriptor_disk
-{
-  int32_t fd;
-  uint32_t kind;                /* enum cs_descriptor_kind */
-  uint32_t holder;              /* enum cs_descriptor_holder */
-  uint32_t name;                /* in the paths: the file's, absolute, or what
-                                   there is to say of a socket; 0 if none */
-  uint32_t flags;               /* of fcntl(F_GETFL), and O_CLOEXEC */
-  uint32_t rule;                /* enum cs_policy_files: the port's own */
-  uint32_t shares;              /* 1 + index of an earlier entry with the same
-                                   open file description; 0 if none */
-  uint32_t born_nsec;
-  int64_t born;                 /* when it was made, seconds since 1970; 0 if
-                                   not known */
-  uint64_t device, inode;       /* of a device: its number twice */
-  uint64_t size;                /* of the file, bytes */
-  uint64_t offset;              /* the descriptor's */
-  uint64_t position;            /* the port's: less what it has read ahead */
-};
 
 /* What the interpreter knows of a descriptor that a port is connected to.  */
 struct cs_descriptor_port

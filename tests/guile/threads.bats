@@ -259,9 +259,7 @@ E
 
 # A stack that libguile has grown is as small as ever in the next thread.
 @test "a stack grows on one thread while another one collects" {
-  local n
-
-  for n in 1 2; do
+  for _ in 1 2; do
     run_in "$STORE" "$prelude
        (define (deep n) (if (zero? n) 0 (1+ (deep (1- n)))))
        (define (grow n)

@@ -7,8 +7,8 @@
 
 #include "store-fixture.h"
 
-#include "guile/heap.h"
-#include "guile/module-tree.h"
+#include "image/heap.h"
+#include "image/modules.h"
 
 /* Tags, as in libguile/scm.h of Guile 3.0, written out: a test should not
    take them from where the reader does.  */

@@ -8,9 +8,9 @@
 #include "elf-fixture.h"
 #include "store-fixture.h"
 
-#include "guile/inspect.h"
+#include "image/sections.h"
 #include "guile/interpreter.h"
-#include "guile/roots.h"
+#include "image/roots.h"
 #include "intern/imports.h"
 #include "intern/intern.h"
 #include "intern/library-private.h"

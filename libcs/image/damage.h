@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* inspect-damage.h -- what is hit where a checksum is wrong.  */
-#ifndef CS_INSPECT_DAMAGE_H
-#define CS_INSPECT_DAMAGE_H
+/* damage.h -- what is hit where a checksum is wrong.  */
+#ifndef CS_IMAGE_DAMAGE_H
+#define CS_IMAGE_DAMAGE_H
 
-#include "guile/inspect.h"
+#include "image/sections.h"
 
 /* Check every checksum of a store (cs_store_verify) and tell FOUND, under the
    name "checksums", what each wrong one belongs to.  Returns 1 if something

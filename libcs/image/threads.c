@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* thread-list.c -- threads, read from a store's image.
+/* threads.c -- threads, read from a store's image.
 
    A frame on a thread's VM stack is described in libguile/frames.h: above
    its frame pointer lie the machine's return address, the return address in
@@ -15,9 +15,9 @@
 
 #include <libguile.h>
 
-#include "guile/module.h"
-#include "guile/module-tree.h"
-#include "guile/thread-list.h"
+#include "image/guile.h"
+#include "image/modules.h"
+#include "image/threads.h"
 #include "intern/intern.h"
 
 /* The code of a primitive begins with two words, the second of which is how

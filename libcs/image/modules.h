@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* module-tree.h -- the module tree of a workspace, read from its image.
+/* modules.h -- the module tree of a workspace, read from its image.
 
    Guile keeps modules in a tree: the module of the empty name has
    submodules, one for each first word of a name, and so on (boot-9.scm of
    Guile 3.0, "Module-based Loading" and nested-ref-module).  A definition is
    a variable in the hash table of its module, its obarray.  */
-#ifndef CS_MODULE_TREE_H
-#define CS_MODULE_TREE_H
+#ifndef CS_IMAGE_MODULES_H
+#define CS_IMAGE_MODULES_H
 
-#include "guile/heap.h"
+#include "image/heap.h"
 
 struct cs_module
 {

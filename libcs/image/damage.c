@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* inspect-damage.c -- what is hit where a checksum is wrong.  */
+/* damage.c -- what is hit where a checksum is wrong.  */
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "guile/inspect.h"
-#include "guile/inspect-damage.h"
+#include "image/damage.h"
 #include "intern/library.h"
 
 #define NAMED_MAX 20            /* damages told one by one */

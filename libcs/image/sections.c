@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* inspect.c -- looking at a store's records from outside.  */
+/* sections.c -- looking at a store's records from outside.  */
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "guile/inspect.h"
+#include "image/sections.h"
 
 const struct cs_directory_disk *
 cs_inspect_directory (const struct cs_store *store)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* module-tree.c -- the module tree of a workspace, read from its image.  */
+/* modules.c -- the module tree of a workspace, read from its image.  */
 
 #include <errno.h>
 #include <inttypes.h>
@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guile/module-tree.h"
+#include "image/modules.h"
 
 /* Slots of a module: the record type `module` of boot-9.scm, Guile 3.0.0 to
-   3.0.11; those that C knows are in libguile/module-tree.h too.  */
+   3.0.11; those that C knows are in libguile/modules.h too.  */
 enum
 {
   MODULE_OBARRAY = 0,

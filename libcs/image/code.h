@@ -9,7 +9,7 @@
 #ifndef CS_CODE_H
 #define CS_CODE_H
 
-#include "guile/heap.h"
+#include "image/heap.h"
 
 struct cs_code_place
 {

@@ -15,7 +15,7 @@
 #ifndef CS_CENSUS_H
 #define CS_CENSUS_H
 
-#include "guile/heap.h"
+#include "image/heap.h"
 
 /* What there is of one type: a kind of heap.h, or for records "record" and
    the name of their type: "record point".  */

@@ -13,9 +13,9 @@
 
 #include <libguile.h>
 
-#include "guile/census.h"
-#include "guile/module-tree.h"
-#include "guile/roots.h"
+#include "image/census.h"
+#include "image/modules.h"
+#include "image/roots.h"
 
 struct vtable
 {

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #include "err.h"
-#include "guile/threads.h"
+#include "image/guile.h"
 #include "store/store.h"
 
 enum cs_value_kind
@@ -97,7 +97,7 @@ struct cs_heap
   uint64_t modules;             /* root of the module tree */
   uint64_t dynamic_state;
   uint64_t ports[3];
-  uint64_t park;                /* (coldstore): see guile/module.h */
+  uint64_t park;                /* (coldstore): see image/guile.h */
   uint64_t before_checkpoint, after_resume;
   struct cs_thread_layout_disk threads;
   struct cs_heap_library libraries[CS_HEAP_LIBRARIES_MAX];

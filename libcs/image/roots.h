@@ -7,7 +7,7 @@
 #ifndef CS_ROOTS_H
 #define CS_ROOTS_H
 
-#include "guile/heap.h"
+#include "image/heap.h"
 
 enum cs_root_kind
 {

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* thread-list.h -- the threads that were alive at the last checkpoint, and
+/* threads.h -- the threads that were alive at the last checkpoint, and
    those that are gone, read from a store's image.
 
    Their stacks are in the image, as each was when it had been stopped.  For
    a store that is looked into from outside (heap.h).  */
-#ifndef CS_THREAD_LIST_H
-#define CS_THREAD_LIST_H
+#ifndef CS_IMAGE_THREADS_H
+#define CS_IMAGE_THREADS_H
 
-#include "guile/code.h"
-#include "guile/heap.h"
-#include "process/process.h"
+#include "image/code.h"
+#include "image/heap.h"
+#include "image/process.h"
 
 #define CS_THREAD_FRAMES_MAX 100
 

@@ -7,7 +7,7 @@
 
 #include <libguile.h>
 
-#include "guile/heap.h"
+#include "image/heap.h"
 
 /* How far printing goes into what it prints.  */
 #define DEPTH_MAX 3

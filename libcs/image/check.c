@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* inspect-check.c -- all that can be checked without the interpreter.  */
+/* check.c -- all that can be checked without the interpreter.  */
 
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "guile/heap.h"
-#include "guile/inspect.h"
-#include "guile/inspect-damage.h"
-#include "guile/module-tree.h"
+#include "image/damage.h"
+#include "image/heap.h"
+#include "image/modules.h"
+#include "image/sections.h"
 #include "intern/elf.h"
 #include "intern/intern.h"
 #include "intern/library.h"

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* inspect.h -- looking at a store's records from outside.
+/* sections.h -- looking at a store's records from outside.
 
    For a store opened with CS_STORE_READ, of any machine: nothing of it is
    executed, and nothing in it is trusted.  All results are lent until the
    store is closed.  */
-#ifndef CS_INSPECT_H
-#define CS_INSPECT_H
+#ifndef CS_IMAGE_SECTIONS_H
+#define CS_IMAGE_SECTIONS_H
 
+#include "image/process.h"
 #include "intern/imports.h"
-#include "process/process.h"
+#include "intern/table.h"
 #include "report.h"
 #include "store/store.h"
 

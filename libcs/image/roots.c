@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "guile/interpreter.h"
-#include "guile/roots.h"
+#include "image/guile.h"
+#include "image/roots.h"
 #include "intern/library.h"
 
 /* Does ADDR lie in what the interpreter mapped?  */

@@ -12,7 +12,7 @@
 
 #include <libguile.h>
 
-#include "guile/heap.h"
+#include "image/heap.h"
 
 #define TC3(word) ((word) & 7)
 #define TC7(word) ((word) & 0x7f)

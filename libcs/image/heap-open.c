@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guile/heap.h"
-#include "guile/interpreter.h"
+#include "image/guile.h"
+#include "image/heap.h"
 #include "intern/elf-image.h"
 #include "intern/library.h"
 

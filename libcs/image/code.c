@@ -7,7 +7,7 @@
 #include <gelf.h>
 #include <string.h>
 
-#include "guile/code.h"
+#include "image/code.h"
 
 #define IMAGE_LEN_MAX ((uint64_t) 16 << 20)
 
