@@ -3,6 +3,7 @@
    other, and the note of what they have synced.  */
 
 #include <inttypes.h>
+#include <zlib.h>
 
 #include "store-numbers.h"
 
@@ -218,22 +219,92 @@ flips_of_the_note (void)
                      open_mode (CS_STORE_READ)->superblock.generation);
 }
 
-/* The note is older than what an apply has made of the log.  */
+/* The note is older than what an apply has made of the log, and the log's end
+   may be the same.  */
 static void
 note_of_an_older_log (void)
 {
   struct cs_store *store;
+  uint64_t generation;
+
+  for (int lives = 1; lives <= 2; lives++)
+    {
+      start ();
+      for (int i = 0; i < lives; i++)
+        live ();
+      store = open_mode (CS_STORE_WRITE);
+      CHECK (cs_store_apply (store, &err) == 0 && store->log.len == 0);
+      generation = store->superblock.generation;
+      close_and_unmap (store);
+      CHECK (in_child (commit_and_die) == 0);
+      check_syncs (2, 0);
+      check_generations (1, generation + 2);
+      CHECK (unlink (STORE) == 0
+             && system ("rm -r " STORE "-history") == 0);
+    }
+}
+
+static int
+fail_fdatasync (int fd)
+{
+  (void) fd;
+  errno = EIO;
+  return -1;
+}
+
+/* Who leaves notes nothing that was not synced: after a commit that failed; a
+   record of somebody who was killed; a new name.  */
+static void
+nothing_to_note (void)
+{
+  struct cs_store *store;
 
   start ();
-  live ();
-  live ();
   store = open_mode (CS_STORE_WRITE);
-  CHECK (cs_store_apply (store, &err) == 0 && store->log.len == 0);
+  commit_next (store);
+  say_number (store, 100);
+  cs_sys.fdatasync = fail_fdatasync;
+  CHECK (cs_store_commit (store, &err) == -EIO);
+  cs_store_leave (store, &err);
+  cs_sys.fdatasync = fdatasync;
+  err = (struct cs_err) CS_ERR_INIT;
   close_and_unmap (store);
-  CHECK (file_says ("4"));
-  CHECK (in_child (commit_and_die) == 0 && file_says ("5"));
+  CHECK (file_says ("3"));
   check_syncs (2, 0);
-  check_generations (1, 6);
+  CHECK (in_child (commit_and_die) == 0);
+  leave_ok (open_mode (CS_STORE_WRITE));
+  check_syncs (2, 0);
+  CHECK (mkdir ("e", 0700) == 0 && rename (STORE, "e/" STORE) == 0
+         && rename (STORE "-history", "e/" STORE "-history") == 0
+         && chdir ("e") == 0);
+  leave_ok (open_mode (CS_STORE_WRITE));
+  check_syncs (1, 1);
+  check_generations (1, 7);
+}
+
+static void
+live_as (const char *path)
+{
+  struct cs_store *store;
+
+  CHECK (cs_store_open (path, CS_STORE_WRITE, &store, &err) == 0);
+  commit_next (store);
+  leave_ok (store);
+}
+
+/* In one directory.  */
+static void
+another_name (void)
+{
+  start ();
+  live ();
+  CHECK (rename (STORE, "f.store") == 0
+         && rename (STORE "-history", "f.store-history") == 0);
+  live_as ("f.store");
+  CHECK (rename ("f.store", STORE) == 0
+         && rename ("f.store-history", STORE "-history") == 0);
+  check_syncs (1, 1);
+  check_generations (1, 5);
 }
 
 /* Who applies is killed when the log has been wiped, but not synced after that:
@@ -405,6 +476,24 @@ damaged_heads (void)
   refused (3);
   flip (left.end - PAGE, 0);
   CHECK (file_says ("4"));
+}
+
+/* A note that ends before the newest record vouches for none behind its end.  */
+static void
+damaged_behind_the_note (void)
+{
+  struct left left = leave_two ();
+  struct cs_settled_disk note;
+
+  peek (CS_STORE_SETTLED_OFF, &note, sizeof note);
+  CHECK (note.generation == 4 && note.end == left.end);
+  note.end = left.first_end;
+  note.crc = (uint32_t) crc32 (0, (const Bytef *) &note,
+                               offsetof (struct cs_settled_disk, crc));
+  patch (CS_STORE_SETTLED_OFF, &note, sizeof note);
+  CHECK (file_says ("4"));
+  flip (left.off + 2 * PAGE - 9, 3);
+  CHECK (try_open (CS_STORE_READ, &err) == -CS_E_DAMAGED);
 }
 
 static void
@@ -664,6 +753,10 @@ main (void)
     { "L6: a record behind the note is synced", killed_behind_the_note },
     { "L10: a note with a wrong bit", flips_of_the_note },
     { "L10: a note of an older log", note_of_an_older_log },
+    { "L10: nothing is noted that was not synced", nothing_to_note },
+    { "L10: another name in the same directory", another_name },
+    { "L10: a damaged record behind the note's end",
+      damaged_behind_the_note },
     { "A2, L10: the end of a log that was not synced",
       killed_behind_the_wipe },
     { "L11: a damaged page is found by a check", damaged_page },
