@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* checkpoint.c -- what commits cost, below Guile.
 
-   usage: checkpoint stop|idle|look|commit|image|large|check MIB PERMILLE ROUNDS
+   usage: checkpoint stop|idle|look|commit|image|beside|fork|large|check MIB
+                     PERMILLE ROUNDS
 
    Makes a store with MIB of heap in the working folder, and then, ROUNDS
    times in turn, measures A and B, with PERMILLE of the heap's pages changed,
@@ -18,6 +19,12 @@
              B: pwrite(2) of the whole heap, and fdatasync(2)
      image   A: cs_store_commit() and cs_store_apply()
              B: the same
+     beside  A: the longest of the cs_store_commit()s of one changed word, 20 ms
+                apart, while another thread applies the commit of all changes
+             B: 5 ms
+     fork    A: the longest of the times from cs_store_hold() to the end of
+                cs_store_release(), 1 ms apart, meanwhile
+             B: 1 ms
      large   A: cs_store_commit() of a small store to which MIB of heap were
                 added, and cs_store_settle()
              B: pwrite(2) of the heap to a new file, and fdatasync(2)
@@ -29,6 +36,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -277,6 +286,75 @@ image (double *a, double *b)
   *b = timed_write (heap_len);
 }
 
+/* A thread like the one of guile/applier.c.  */
+static atomic_bool applying;
+
+static void *
+apply_beside (void *unused)
+{
+  struct cs_err failure = CS_ERR_INIT;
+
+  if (cs_store_apply_beside (store, &failure) < 0)
+    fprintf (stderr, "checkpoint: %s\n", failure.text);
+  atomic_store (&applying, false);
+  return unused;
+}
+
+static double
+timed_word (void)
+{
+  heap[0]++;
+  return timed_commit ();
+}
+
+static double
+timed_hold (void)
+{
+  double start = now ();
+
+  cs_store_hold (store);
+  cs_store_release (store);
+  return now () - start;
+}
+
+/* The longest STEP, each US microseconds, while all changes are applied.  */
+static double
+longest (double (*step) (void), long us)
+{
+  double longest = 0, took;
+  pthread_t thread;
+
+  change_pages ();
+  timed_commit ();
+  atomic_store (&applying, true);
+  if (pthread_create (&thread, NULL, apply_beside, NULL) != 0)
+    die ("pthread_create");
+  do
+    {
+      nanosleep (&(struct timespec) { 0, us * 1000 }, NULL);
+      took = step ();
+      longest = took > longest ? took : longest;
+    }
+  while (atomic_load (&applying));
+  pthread_join (thread, NULL);
+  timed_apply ();
+  return longest;
+}
+
+static void
+beside (double *a, double *b)
+{
+  *a = longest (timed_word, 20000);
+  *b = 5e-3;
+}
+
+static void
+fork_beside (double *a, double *b)
+{
+  *a = longest (timed_hold, 1000);
+  *b = 1e-3;
+}
+
 /* Each time another store.  */
 static void
 large (double *a, double *b)
@@ -354,8 +432,8 @@ main (int argc, char **argv)
     void (*measure) (double *a, double *b);
   } all[] = {
     { "stop", stop }, { "idle", idle }, { "look", look },
-    { "commit", commit }, { "image", image }, { "large", large },
-    { "check", check }
+    { "commit", commit }, { "image", image }, { "beside", beside },
+    { "fork", fork_beside }, { "large", large }, { "check", check }
   };
   enum { MAX = 1000 };
   static double q[MAX], a[MAX], b[MAX];

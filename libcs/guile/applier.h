@@ -6,10 +6,10 @@
 
 #include "store/store.h"
 
-/* Have the last commit of STORE applied by a thread of its own (service.h),
-   which Guile does not know.  The thread calls FAILED, if it is not NULL, when
+/* Have the commits of STORE applied by a thread of its own (service.h), which
+   Guile does not know, unless there is one at work.  The thread calls FAILED, if it is not NULL, when
    applying fails in another way than the last time; nothing is lost then
-   (cs_store_apply_if_due).  It calls WARN, if it is not NULL, with the text of
+   (cs_store_apply_beside).  It calls WARN, if it is not NULL, with the text of
    cs_store_take_warning().  */
 void cs_applier_start (struct cs_store *store,
                        void (*failed) (const struct cs_err *err),
@@ -18,10 +18,6 @@ void cs_applier_start (struct cs_store *store,
 /* Tell WARN, which may be NULL, what cs_store_take_warning() has.  */
 void cs_applier_warn (struct cs_store *store,
                       void (*warn) (const char *text));
-
-/* Wait until that thread is not at work.  Not to be called by who has stopped
-   other threads.  */
-void cs_applier_await (void);
 
 /* In the child of a fork (fork.h), which has no such thread.  */
 void cs_applier_forked (void);

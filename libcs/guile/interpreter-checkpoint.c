@@ -194,7 +194,6 @@ cs_interpreter_checkpoint (struct cs_err *err)
   /* The hook, or a port of the program's own, may have forked.  */
   if (refuse_to_save (err))
     return err->code;
-  cs_applier_await ();
   cs_interpreter_block_asyncs ();
   cs_interpreter_quiesce (write_ports);
   cs_interpreter_hold ();

@@ -197,14 +197,14 @@ cs_store_commit (struct cs_store *store, struct cs_err *err)
                     "holds it");
   else
     {
-      pthread_mutex_lock (&store->applying);
+      cs_applying_lock (store);
       cs_space_enter (store, &mask);
       sigpending (&pending);
       r = commit (store, err);
       if (r < 0 || store->log.broken)
         cs_new_file_calm (&pending);
       cs_space_leave (store, &mask);
-      pthread_mutex_unlock (&store->applying);
+      cs_applying_unlock (store);
     }
   return r < 0 ? cs_err_prefix (err, "cannot save '%s'", store->path) : 0;
 }

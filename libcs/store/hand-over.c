@@ -19,14 +19,14 @@ cs_store_hand_over (struct cs_store *store)
 {
   int fd;
 
-  pthread_mutex_lock (&store->applying);
+  cs_applying_lock (store);
   cs_own_recover (store);
   fd = store->fd;
   if (fd < 0)
     errno = EBADF;
   else if (cs_sys.set_flags (fd, 0) == 0)
     return fd;
-  pthread_mutex_unlock (&store->applying);
+  cs_applying_unlock (store);
   return -errno;
 }
 
@@ -34,7 +34,7 @@ void
 cs_store_take_back (struct cs_store *store)
 {
   cs_sys.set_flags (store->fd, FD_CLOEXEC);
-  pthread_mutex_unlock (&store->applying);
+  cs_applying_unlock (store);
 }
 
 static bool

@@ -13,7 +13,8 @@
 #include "store/history.h"
 #include "store/sys.h"
 
-#define CHUNK 4                 /* pages copied at a time */
+#define CHUNK ((uint64_t) 64)   /* pages copied at a time */
+#define SUMS 1024               /* read at a time */
 
 static void
 file_name (uint64_t generation, char name[24])
@@ -72,82 +73,128 @@ cs_history_has_file (int folder, uint64_t generation)
   return cs_sys.fstatat (folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* Write to FD the data of INDEX's pages as they were BEFORE.  */
-static int
-write_data (const struct cs_store *before, int fd,
-            const struct cs_entry_disk *index, uint64_t nr, uint64_t off)
+/* A record that leads back, on its way to a file.  */
+struct undo
 {
-  char buf[CHUNK * CS_STORE_PAGE_LEN] __attribute__ ((aligned (8)));
+  const struct cs_store *before;
+  int fd;
+  struct cs_entry_disk *index;
+  char *buf;                    /* CHUNK pages */
+  size_t used;                  /* bytes of it that are not written yet */
+  uint64_t off;                 /* where they belong in the file */
+  struct cs_slice *slice;
+};
+
+static int
+write_buf (struct undo *u)
+{
+  int r = cs_file_write (u->fd, u->buf, u->used, u->off);
+
+  cs_slice_push (u->slice, u->fd, u->off, u->off + u->used);
+  u->off += u->used;
+  u->used = 0;
+  return r;
+}
+
+/* Write the data of NR pages as they were before.  0 or -errno.  */
+static int
+write_data (struct undo *u, uint64_t nr)
+{
+  const struct cs_entry_disk *e = u->index;
   int r = 0;
 
   for (uint64_t i = 0, run; i < nr && r == 0; i += run)
     {
-      for (run = 1; run < CHUNK && i + run < nr && index[i + run].sum
-                    && index[i + run].page == index[i].page + run; run++)
+      uint64_t room = CHUNK - u->used / CS_STORE_PAGE_LEN;
+
+      run = 1;
+      if (!e[i].sum)
         continue;
-      if (!index[i].sum)
-        {
-          run = 1;
-          continue;
-        }
-      r = cs_committed_read (before, index[i].page, run, buf);
-      if (r == 0)
-        r = cs_file_write (fd, buf, (size_t) run * CS_STORE_PAGE_LEN, off);
-      off += run * CS_STORE_PAGE_LEN;
+      while (run < room && i + run < nr && e[i + run].sum
+             && e[i + run].page == e[i].page + run)
+        run++;
+      r = cs_committed_read (u->before, e[i].page, run, u->buf + u->used);
+      u->used += run * CS_STORE_PAGE_LEN;
+      if (r == 0 && run == room)
+        r = write_buf (u);
     }
-  return r;
+  return r == 0 ? write_buf (u) : r;
 }
 
-/* Fill INDEX with REDO's pages and the sums they had BEFORE.  */
+/* Fill the index with REDO's pages and the sums they had before.  */
 static int
-read_sums (const struct cs_store *before, const struct cs_record *redo,
-           struct cs_entry_disk *index)
+read_sums (struct undo *u, const struct cs_record *redo)
 {
   const struct cs_entry_disk *e = redo->index;
-  uint64_t nr = redo->head.nr, run;
-  uint32_t sums[CHUNK];
+  uint64_t from = UINT64_MAX;
+  uint32_t sums[SUMS];
   int r = 0;
 
-  for (uint64_t i = 0; i < nr && r == 0; i += run)
+  for (uint64_t i = 0; i < redo->head.nr && r == 0; i++)
     {
-      for (run = 1; run < CHUNK && i + run < nr
-                    && e[i + run].page == e[i].page + run; run++)
-        continue;
-      r = cs_committed_sums (before, e[i].page, run, sums);
-      for (uint64_t k = 0; k < run; k++)
-        index[i + k] = (struct cs_entry_disk) { e[i + k].page, sums[k] };
+      if (e[i].page / SUMS != from)
+        {
+          from = e[i].page / SUMS;
+          r = cs_committed_sums (u->before, from * SUMS, SUMS, sums);
+        }
+      u->index[i] = (struct cs_entry_disk) {
+        e[i].page, sums[e[i].page % SUMS]
+      };
     }
   return r;
 }
 
+/* Write what comes before the index.  Others may come meanwhile, but no image
+   changes without this being overtaken.  */
 static int
-write_undo (const struct cs_store *before, int fd,
-            const struct cs_record *redo, struct cs_entry_disk *index)
+write_beside (struct undo *u, const struct cs_record *redo,
+              struct cs_record_disk *head)
+{
+  int r, entered;
+
+  cs_slice_leave (u->slice);
+  r = read_sums (u, redo);
+  /* A process that is killed here leaves a file that is known to be ours
+     (H3).  */
+  cs_record_begin (head);
+  if (r == 0)
+    r = cs_file_write (u->fd, head, sizeof *head, 0);
+  if (r == 0)
+    r = write_data (u, redo->head.nr);
+  entered = cs_slice_enter (u->slice);
+  return entered < 0 ? entered : r;
+}
+
+/* A sync beside others.  */
+static int
+sync_undo_file (struct undo *u)
+{
+  int r, entered;
+
+  cs_slice_leave (u->slice);
+  r = cs_sys.fdatasync (u->fd) < 0 ? -errno : 0;
+  entered = cs_slice_enter (u->slice);
+  return entered < 0 ? entered : r;
+}
+
+static int
+write_undo (struct undo *u, const struct cs_record *redo)
 {
   struct cs_record_disk head = {
     .from = redo->head.superblock.generation,
-    .superblock = before->superblock,
+    .superblock = u->before->superblock,
     .nr_in_place = redo->head.nr_in_place
   };
-  int r = read_sums (before, redo, index);
+  int r = write_beside (u, redo, &head);
 
   if (r < 0)
     return r;
-  /* A process that is killed here leaves a file that is known to be ours
-     (H3).  */
-  cs_record_begin (&head);
-  r = cs_file_write (fd, &head, sizeof head, 0);
-  cs_record_seal (&head, index, redo->head.nr);
-  if (r == 0)
-    r = write_data (before, fd, index, head.nr, CS_RECORD_DATA);
-  if (r == 0)
-    r = cs_file_write (fd, index, (size_t) cs_record_index_len (&head),
+  cs_record_seal (&head, u->index, redo->head.nr);
+  r = cs_file_write (u->fd, u->index, (size_t) cs_record_index_len (&head),
                        cs_record_index (&head));
   if (r == 0)
-    r = cs_file_write (fd, &head, sizeof head, 0);
-  if (r == 0 && cs_sys.fdatasync (fd) < 0)
-    r = -errno;
-  return r;
+    r = cs_file_write (u->fd, &head, sizeof head, 0);
+  return r < 0 ? r : sync_undo_file (u);
 }
 
 /* If there is a record that leads back from REDO, see to it that it stays:
@@ -197,31 +244,54 @@ make_file (const struct cs_store *store, int folder, const char *name)
   return r;
 }
 
+/* Is there one already?  1, 0, CS_OVERTAKEN or -errno.  */
+static int
+sync_undo_beside (const struct cs_store *before, int folder,
+                  const struct cs_record *redo, struct cs_slice *slice)
+{
+  int r, entered;
+
+  cs_slice_leave (slice);
+  r = sync_undo (before, folder, redo);
+  entered = cs_slice_enter (slice);
+  return entered < 0 ? entered : r;
+}
+
+/* What has been overtaken is not removed: another apply may have given the name
+   to a file of its own.  */
+static int
+make_undo (struct undo *u, int folder, const struct cs_record *redo)
+{
+  char name[24];
+  int r;
+
+  file_name (u->before->superblock.generation, name);
+  u->fd = make_file (u->before, folder, name);
+  if (u->fd < 0)
+    return u->fd;
+  r = write_undo (u, redo);
+  cs_file_close (&u->fd);
+  if (r < 0 && r != CS_OVERTAKEN)
+    cs_sys.unlinkat (folder, name, 0);
+  return r;
+}
+
 int
 cs_history_keep (const struct cs_store *before, int folder,
-                 const struct cs_record *redo, bool write)
+                 const struct cs_record *redo, bool write,
+                 struct cs_slice *slice)
 {
   uint64_t len = cs_record_index_len (&redo->head);
-  struct cs_entry_disk *index;
-  char name[24];
-  int fd, r = sync_undo (before, folder, redo);
+  struct undo u = { .before = before, .off = CS_RECORD_DATA, .slice = slice };
+  int r = sync_undo_beside (before, folder, redo, slice);
 
   if (r != 0 || !write)
     return r < 0 ? r : 0;
-  file_name (before->superblock.generation, name);
-  index = cs_scratch_map (len);
-  if (!index)
-    return -ENOMEM;
-  fd = make_file (before, folder, name);
-  r = fd < 0 ? fd : 0;
-  if (r == 0)
-    {
-      r = write_undo (before, fd, redo, index);
-      cs_file_close (&fd);
-      if (r < 0)
-        cs_sys.unlinkat (folder, name, 0);
-    }
-  cs_scratch_unmap (index, len);
+  u.index = cs_scratch_map (len);
+  u.buf = cs_scratch_map (CHUNK * CS_STORE_PAGE_LEN);
+  r = u.index && u.buf ? make_undo (&u, folder, redo) : -ENOMEM;
+  cs_scratch_unmap (u.index, len);
+  cs_scratch_unmap (u.buf, CHUNK * CS_STORE_PAGE_LEN);
   return r;
 }
 

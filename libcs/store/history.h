@@ -26,6 +26,7 @@
 #define CS_HISTORY_H
 
 #include "store/record.h"
+#include "store/slice.h"
 
 /* history-files.c */
 
@@ -91,10 +92,12 @@ int cs_history_turn (const struct cs_store *store, int folder,
                      uint64_t *turn);
 
 /* Sync the record that undoes REDO, which is loaded.  If there is none, and
-   WRITE, make it.  BEFORE is the store without REDO.  0 or -errno: -EEXIST if
-   a file that is none of the store's has its name (H3).  */
+   WRITE, make it.  BEFORE is the store without REDO.  Gives way as SLICE says.
+   0, CS_OVERTAKEN, or -errno: -EEXIST if a file that is none of the store's has
+   its name (H3).  */
 int cs_history_keep (const struct cs_store *before, int folder,
-                     const struct cs_record *redo, bool write);
+                     const struct cs_record *redo, bool write,
+                     struct cs_slice *slice);
 
 /* Enter the patches that lead from the generation in force to GENERATION.
    Errors: -CS_E_REFUSED if it is not kept, -CS_E_DAMAGED, -errno.  */

@@ -248,19 +248,20 @@ cs_store_next_descriptor (const struct cs_store *store, int lowest)
   return next;
 }
 
-void
+bool
 cs_store_separate (const struct cs_store *store)
 {
   unsigned first = STDERR_FILENO + 1;
   int own;
 
   if (close_range (0, STDERR_FILENO - 1, CLOSE_RANGE_UNSHARE) < 0)
-    return;
+    return false;
   for (; (own = cs_store_next_descriptor (store, (int) first)) >= 0;
        first = (unsigned) own + 1)
     if ((unsigned) own > first)
       close_range (first, (unsigned) own - 1, 0);
   close_range (first, UINT_MAX, 0);
+  return true;
 }
 
 /* Threads that have this lock are not stopped: a commit waits for it.  */
@@ -271,13 +272,13 @@ lock_applying (struct cs_store *store, sigset_t *mask)
 
   sigfillset (&all);
   pthread_sigmask (SIG_BLOCK, &all, mask);
-  pthread_mutex_lock (&store->applying);
+  cs_applying_lock (store);
 }
 
 static void
 unlock_applying (struct cs_store *store, const sigset_t *mask)
 {
-  pthread_mutex_unlock (&store->applying);
+  cs_applying_unlock (store);
   pthread_sigmask (SIG_SETMASK, mask, NULL);
 }
 

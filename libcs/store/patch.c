@@ -28,6 +28,10 @@
    bit, an address.  Not looked at if the sum is 0.  */
 #define IN_MEMORY ((uint64_t) 1 << 63)
 
+/* With this bit, which no page's offset has, a patch is zeros, and the rest says
+   only in which record.  */
+#define ZEROS 1
+
 #define GROUP 64                /* elements with one bit */
 #define BITS 64
 
@@ -35,7 +39,7 @@
 
 struct cs_patch
 {
-  uint64_t where;               /* 0: no patch; 1: zeros */
+  uint64_t where;               /* 0: no patch */
   uint32_t sum;
   uint32_t reserved;
 };
@@ -164,7 +168,7 @@ cs_patch_enter (struct cs_store *store, const struct cs_record *record,
       const struct cs_entry_disk *e = &record->index[i];
 
       store->patches[e->page] = (struct cs_patch) {
-        .where = e->sum ? where : 1, .sum = e->sum
+        .where = e->sum ? where : where | ZEROS, .sum = e->sum
       };
       groups (store)[e->page / GROUP / BITS] |= (uint64_t) 1
                                                 << e->page / GROUP % BITS;
@@ -174,10 +178,18 @@ cs_patch_enter (struct cs_store *store, const struct cs_record *record,
 }
 
 void
-cs_patch_leave (struct cs_store *store, const struct cs_record *record)
+cs_patch_leave (struct cs_store *store, const struct cs_record *record,
+                uint64_t from, uint64_t nr)
 {
-  for (uint64_t i = 0; i < record->head.nr; i++)
-    store->patches[record->index[i].page] = (struct cs_patch) { .where = 0 };
+  uint64_t len = cs_record_len (&record->head);
+
+  for (uint64_t i = from; i < from + nr; i++)
+    {
+      struct cs_patch *p = &store->patches[record->index[i].page];
+
+      if (p->where - record->off < len)
+        *p = (struct cs_patch) { .where = 0 };
+    }
 }
 
 bool
@@ -201,7 +213,8 @@ cs_patch_same (const struct cs_store *a, const struct cs_store *b,
   const struct cs_patch *p = page < a->patch_pages ? &a->patches[page] : &none;
   const struct cs_patch *q = page < b->patch_pages ? &b->patches[page] : &none;
 
-  return p->where == q->where && p->sum == q->sum;
+  return ((p->where == q->where && p->sum == q->sum)
+          || (p->where & q->where & ZEROS));
 }
 
 uint64_t

@@ -179,6 +179,7 @@ static void
 take_over (struct cs_store *store, const struct cs_superblock_disk *sb,
            void **page)
 {
+  store->applies++;
   store->superblock = *sb;
   store->log = (struct cs_log) { .start = sb->log_start, .settled = true,
                                  .clean = true };

@@ -77,7 +77,7 @@ cs_settled_write (struct cs_store *store)
   };
   struct stat st;
 
-  if (store->log.broken || !store->log.settled
+  if (store->log.broken || !store->log.settled || store->log.applying > 0
       || !(store->names_synced || store->name_noted)
       || (store->name_noted && cs_settled_covers (store))
       || cs_sys.fstat (store->fd, &st) < 0 || set_name (store, &note) < 0)

@@ -79,7 +79,7 @@ cs_store_hold (struct cs_store *store)
 
   sigfillset (&all);
   pthread_sigmask (SIG_BLOCK, &all, &old);
-  pthread_mutex_lock (&store->applying);
+  cs_applying_lock (store);
   cs_space_enter (store, &mask);
   store->mask = old;
   store->held_for_fork = true;
@@ -93,7 +93,7 @@ cs_store_release (struct cs_store *store)
 
   cs_lock_leave (&store->share_page);
   store->held_for_fork = false;
-  pthread_mutex_unlock (&store->applying);
+  cs_applying_unlock (store);
   cs_space_leave (store, &mask);
 }
 

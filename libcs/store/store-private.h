@@ -23,6 +23,9 @@
    patch.c        pages to be found elsewhere than in the image
    commit.c       a new generation
    apply.c        from the log into the image
+   apply-history.c  what that overwrites, into the history
+   slice.c        long work beside commits and forks
+   turn.c         the lock of those who change the file
    history.c      older generations
    history-files.c  their directory, and whose files are in it
    rewrite.c      a whole new file in place of the old
@@ -77,6 +80,9 @@ struct cs_log
   bool held_back;               /* not to be applied any more: a child that
                                    could not be given the readers' lock */
   uint64_t applying;            /* of the mark in force (A4); 0: none */
+  uint64_t applied;             /* this process has put records up to this
+                                   generation into the image, and synced that
+                                   (A8); 0: none */
   uint64_t noted;               /* generation of the note (L11); 0: none */
   uint64_t noted_end;           /* end of the log that was synced (L10); 0: the
                                    note is of another file */
@@ -163,7 +169,11 @@ struct cs_store
   bool name_noted;              /* the file's name was synced, according to the
                                    note (L10) */
   void *share_page;             /* has the readers' lock for a child; NULL */
+  pthread_mutex_t turn;         /* taken while waiting for the next (turn.c) */
   pthread_mutex_t applying;     /* taken before `mutex` */
+  uint64_t applies;             /* how many applies have begun, or have lost what
+                                   they worked on; under `applying` */
+  bool at_work;                 /* a thread applies in slices; the same */
   pthread_mutex_t mutex;        /* guards the directory; see space.c */
   bool held_for_fork;           /* by cs_store_hold() */
   sigset_t mask;                /* of the thread in that */
@@ -304,6 +314,12 @@ int cs_own_refuse (const struct cs_store *store, int code,
 /* Remember PATH as the place of STORE's file.  0 or -ENOMEM.  */
 int cs_own_set_place (struct cs_store *store, const char *path);
 
+/* turn.c: take the lock `applying`, in turn: who gives it back gets it again only
+   after those who have waited.  Signals are blocked, or the caller is the one who
+   stops threads.  */
+void cs_applying_lock (struct cs_store *store);
+void cs_applying_unlock (struct cs_store *store);
+
 /* lock.c */
 
 /* Fill STORE's lock record with this process.  */
@@ -359,7 +375,7 @@ void cs_superblock_seal (struct cs_superblock_disk *sb);
 uint32_t cs_superblock_crc (const struct cs_superblock_disk *sb);
 bool cs_superblock_is_sealed (const struct cs_superblock_disk *sb);
 
-/* Write, and sync, that the image of GENERATION may have pages of generations
+/* Write that the image of GENERATION may have pages of generations
    up to APPLYING (A4); read what is said of it, 0 if nothing.  0 or -errno.  */
 int cs_mark_write (int fd, uint64_t generation, uint64_t applying);
 int cs_mark_read (int fd, uint64_t generation, uint64_t *applying);
@@ -411,10 +427,11 @@ int cs_patch_prepare (struct cs_store *store, uint64_t pages);
 void cs_patch_forget (struct cs_store *store);
 void cs_patch_free (struct cs_store *store);
 
-/* Forget the patches of RECORD's pages.  The array keeps its memory, which
-   would have to be given again at the next commit, while the world stands
-   still.  */
-void cs_patch_leave (struct cs_store *store, const struct cs_record *record);
+/* Forget the patches that lie in RECORD, of NR of its entries from FROM on; not
+   those of newer records.  The array keeps its memory, which would have to be
+   given again at the next commit, while the world stands still.  */
+void cs_patch_leave (struct cs_store *store, const struct cs_record *record,
+                     uint64_t from, uint64_t nr);
 
 /* Map the data of RECORD, which has some, for as long as the store is open:
    *DATA.  0 or -errno.  */

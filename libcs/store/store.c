@@ -48,6 +48,7 @@ cs_store_new (const char *path, enum cs_store_mode mode)
   cs_own_note (store);
   pthread_mutex_init (&store->mutex, NULL);
   pthread_mutex_init (&store->applying, NULL);
+  pthread_mutex_init (&store->turn, NULL);
   return store;
 }
 
@@ -68,6 +69,7 @@ cs_store_free (struct cs_store *store)
   cs_detached_end (store);
   pthread_mutex_destroy (&store->mutex);
   pthread_mutex_destroy (&store->applying);
+  pthread_mutex_destroy (&store->turn);
   free (store->name);
   free (store->place);
   free (store->path);
@@ -481,6 +483,8 @@ cs_store_disown (struct cs_store *store)
   /* Another thread of the parent may have held it.  */
   pthread_mutex_init (&store->mutex, NULL);
   pthread_mutex_init (&store->applying, NULL);
+  pthread_mutex_init (&store->turn, NULL);
+  store->at_work = false;
   store->held_for_fork = false;
   if (held)
     pthread_sigmask (SIG_SETMASK, &mask, NULL);
@@ -503,10 +507,10 @@ cs_store_take_warning (struct cs_store *store, char *text, size_t len)
   /* As cs_store_apply() does.  */
   sigfillset (&all);
   pthread_sigmask (SIG_BLOCK, &all, &mask);
-  pthread_mutex_lock (&store->applying);
+  cs_applying_lock (store);
   snprintf (text, len, "%s", store->warning);
   store->warning[0] = '\0';
-  pthread_mutex_unlock (&store->applying);
+  cs_applying_unlock (store);
   pthread_sigmask (SIG_SETMASK, &mask, NULL);
   return text[0] != '\0';
 }

@@ -41,7 +41,7 @@
 
    Numbered invariants.  S1 to S3 are kept by store.c and space.c, checked by
    cs_store_check() and named by the tests; L1 to L11 are in log.c, R1 and R2
-   in record.h, A1 to A5 in apply.c, H1 and H2 in history.h, B1 to B6 in
+   in record.h, A1 to A8 in apply.c, H1 and H2 in history.h, B1 to B6 in
    backup.h.
 
    S1  Extents are sorted by offset, page-aligned, not empty, do not overlap,
@@ -300,7 +300,8 @@ void cs_store_disown (struct cs_store *store);
    the parent before it, as the last lock to be taken (after libgc's);
    release in the parent after it, in the same thread; disown in the child.
    In between the thread may not use the functions on ranges, and signals
-   are blocked.  Waits for cs_store_apply().  */
+   are blocked.  Waits for an apply under way, but for no more than a slice of
+   cs_store_apply_beside().  */
 void cs_store_hold (struct cs_store *store);
 void cs_store_release (struct cs_store *store);
 
@@ -344,7 +345,8 @@ bool cs_store_holds (const struct cs_store *store, uint64_t addr, size_t len);
 
 /* Put the commits of the log into the image, after what they overwrite was
    put into the history.  May run in any thread, and take as long as writing
-   and syncing the changed pages does; a commit waits for it.  Returns 0 also
+   and syncing the changed pages does; a commit or a fork waits for it (but see
+   cs_store_apply_beside).  Returns 0 also
    if it has to be left for later because another process reads the store.
    After a failure all commits are in the log still, and nothing is lost; the
    next call tries again.  Errors: -CS_E_REFUSED (as cs_store_commit),
@@ -364,6 +366,13 @@ bool cs_store_take_warning (struct cs_store *store, char *text, size_t len);
 /* The same, if the log has become long, or the history has to be looked after
    (A5).  */
 int cs_store_apply_if_due (struct cs_store *store, struct cs_err *err);
+
+/* The same, beside commits and forks, which wait a millisecond for it at most; a
+   fork's child, or another process that reads, holds it up.  What is committed
+   meanwhile is applied too.  The calling thread has descriptors of its own
+   afterwards (cs_store_separate), and ends.  The other functions that apply wait
+   for its end.  */
+int cs_store_apply_beside (struct cs_store *store, struct cs_err *err);
 
 /* The same as cs_store_apply() for one who wants a store that is all image: the
    space of an empty log is given back.  */
@@ -425,8 +434,8 @@ int cs_store_next_descriptor (const struct cs_store *store, int lowest);
 /* Give the calling thread descriptors of its own, the store's and standard
    error: what other threads close or open is nothing to it, and it keeps
    nothing open for them.  For a thread that ends after cs_store_apply().
-   Where the kernel cannot do that (before Linux 5.9), nothing changes.  */
-void cs_store_separate (const struct cs_store *store);
+   False where the kernel cannot do that (before Linux 5.9): nothing changes.  */
+bool cs_store_separate (const struct cs_store *store);
 
 /* If FD is one of the store's own descriptors, move that elsewhere, so that
    the number can be used for something else; waits for a commit of another

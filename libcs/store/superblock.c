@@ -102,11 +102,9 @@ cs_mark_write (int fd, uint64_t generation, uint64_t applying)
   struct cs_mark_disk mark = {
     .generation = generation, .applying = applying
   };
-  int r;
 
   mark.crc = mark_crc (&mark);
-  r = cs_file_write (fd, &mark, sizeof mark, CS_STORE_MARK_OFF);
-  return r < 0 ? r : cs_sys.fdatasync (fd) < 0 ? -errno : 0;
+  return cs_file_write (fd, &mark, sizeof mark, CS_STORE_MARK_OFF);
 }
 
 int

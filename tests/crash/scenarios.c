@@ -8,6 +8,7 @@
 #include "../unit/store-fixture.h"
 
 #include "store/direct.h"
+#include "store/slice.h"
 
 #include "scenarios.h"
 
@@ -255,6 +256,43 @@ die_while_opening (void)
   record_until (kill_at);
   reopen ();
   leave ();
+}
+
+/* Commits between the slices of an apply, one of them with a new page.  */
+static unsigned int between;
+
+static void
+commit_between (struct cs_store *s)
+{
+  between++;
+  if (between % 3 != 1 || between > 18)
+    return;
+  if (between == 7)
+    CHECK (cs_store_map (s, PAGE, RW, CS_EXTENT_HEAP));
+  change (300 + between);
+  commit ();
+}
+
+static void
+work_beside_an_apply (void)
+{
+  reopen ();
+  /* Another length of the history makes the apply due (A5).  */
+  cs_store_set_history (store, HISTORY - 1);
+  for (unsigned int n = 45; n <= 46; n++)
+    {
+      change (n);
+      commit ();
+    }
+  record_until (kill_at);
+  cs_slice_len = 0;
+  cs_slice_between = commit_between;
+  CHECK (cs_store_apply_beside (store, &err) == 0);
+  cs_slice_between = NULL;
+  CHECK (store->log.len == 0 && between > 18);
+  change (47);
+  commit ();
+  leave_log ();
 }
 
 static void
@@ -843,6 +881,25 @@ copies (struct trace *into, int variant)
   CHECK (live (copy_twice) == 0);
 }
 
+static void
+beside_an_apply (struct trace *into, int variant)
+{
+  trace = into;
+  (void) variant;
+  CHECK (live (create_and_work) == 0);
+  CHECK (live (work_beside_an_apply) == 0);
+}
+
+static void
+killed_beside_an_apply (struct trace *into, int variant)
+{
+  trace = into;
+  kill_at = (unsigned int) variant / 2 * 3 + 1;
+  CHECK (live (create_and_work) == 0);
+  live (work_beside_an_apply);
+  CHECK (live (variant % 2 ? commit_and_die : commit_beside_a_reader) == 0);
+}
+
 static const char *recovered;
 
 static void
@@ -897,6 +954,9 @@ const struct scenario scenarios[] = {
   { "no room for new pages", addition_without_room, 9, STORE, true },
   { "commits are left in the log", left_in_the_log, 5, STORE, true },
   { "who leaves is killed, and others go on", killed_while_leaving, 120, STORE,
+    true },
+  { "commits between the slices of an apply", beside_an_apply, 1, STORE, true },
+  { "the same is killed, and others go on", killed_beside_an_apply, 60, STORE,
     true }
 };
 
