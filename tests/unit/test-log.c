@@ -85,6 +85,68 @@ only_what_changed (void)
   CHECK (*(uint64_t *) (heap + 2999 * PAGE) == 3000);
 }
 
+static int
+no_madvise (void *addr, size_t len, int advice)
+{
+  (void) addr;
+  (void) len;
+  (void) advice;
+  errno = EINVAL;
+  return -1;
+}
+
+/* Pages that are 16 MiB apart, as a search goes in steps; and again, when an
+   older generation's are forgotten, with and without the kernel's help.  */
+static void
+patches_far_apart (void)
+{
+  enum { FAR = 6000 };
+  static char buf[2 * CS_STORE_PAGE_LEN];
+  struct cs_store *store;
+  char *heap = make_and_reopen (&store), *far;
+  uint64_t first, page;
+
+  far = cs_store_map (store, FAR * PAGE, RW, CS_EXTENT_HEAP);
+  CHECK (far);
+  for (size_t i = 0; i < FAR; i++)
+    far[i * PAGE] = 1;
+  commit_ok (store);
+  settle_ok (store);
+  heap[0] = 77;
+  far[(FAR - 1) * PAGE] = 78;
+  commit_ok (store);
+  first = (uint64_t) (heap - store->image) / PAGE;
+  page = (uint64_t) (far - store->image) / PAGE + FAR - 1;
+  CHECK (page > first + 2 * 4096);
+  CHECK (cs_patch_next (store, first, page + 1) == first);
+  CHECK (cs_patch_next (store, first + 1, page + 1) <= page);
+  for (uint64_t i = first + 1; i < page; i += 1 + (page - first) / 50)
+    {
+      uint64_t next = i;
+
+      while ((next = cs_patch_next (store, next, page + 1)) < page)
+        next++;
+      CHECK (next == page);
+    }
+  /* Behind the image there are zeros.  */
+  memset (buf, 1, sizeof buf);
+  CHECK (cs_committed_read (store, store->superblock.committed / PAGE - 1, 2,
+                            buf) == 0);
+  for (size_t i = PAGE; i < sizeof buf; i++)
+    CHECK (buf[i] == 0);
+  for (int i = 0; i < 2; i++)
+    {
+      if (i > 0)
+        store = open_mode (CS_STORE_READ);
+      CHECK (cs_patch_exists (store, page));
+      cs_sys.madvise = i ? no_madvise : madvise;
+      cs_patch_forget (store);
+      cs_sys.madvise = madvise;
+      CHECK (!cs_patch_exists (store, page) && !cs_patch_exists (store, first)
+             && cs_patch_next (store, 0, page + 1) == page + 1);
+    }
+}
+
 /* In a file system in memory that is full, who looks at a hole of a mapped file
    gets a signal, and the table of sums has holes.  */
 static void
@@ -1111,7 +1173,7 @@ int
 main (void)
 {
   static const struct test_case cases[] = {
-    { "a commit writes the pages that changed", only_what_changed },
+{ "a commit writes the pages that changed", only_what_changed },
     { "the same with /proc/self/pagemap", by_pagemap },
     { "each page is found there", all_pages_by_pagemap },
     { "what that does not tell is an error", pagemap_cut_off },
@@ -1122,6 +1184,7 @@ main (void)
     { "the same with /proc/self/pagemap", clean_by_pagemap },
     { "new heap becomes the file's", grown_heap },
     { "a commit looks at no hole of the file", holes_are_not_looked_at },
+    { "patches of pages that are far apart", patches_far_apart },
     { "a process that is watched", watched },
     { "the same where it cannot be", unwatched },
     { "the same when its descriptor has gone", watched_without_descriptor },
