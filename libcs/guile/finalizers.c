@@ -127,15 +127,22 @@ notify (void)
   cs_process_allow_stop ();
 }
 
+/* While it is held, libgc has none: its variable is in the image, our address of
+   this process, and a fork on another thread sets libguile's again (3.0.8,
+   scm_i_finalizer_pre_fork).  */
 void GC_CALLBACK
 cs_finalizers_set_notifier (GC_finalizer_notifier_proc call)
 {
+  cs_process_defer_stop ();
   atomic_store (&notifier, call);
-  gc.set_finalizer_notifier (call ? notify : NULL);
+  if (begin_to_notify ())
+    {
+      gc.set_finalizer_notifier (call ? notify : NULL);
+      end_notifying ();
+    }
+  cs_process_allow_stop ();
 }
 
-/* Also a notifier that a fork on another thread sets anew: its address is of
-   this process.  */
 static void *
 end_thread (void *unused)
 {
@@ -162,10 +169,10 @@ cs_finalizers_begin (void)
 void
 cs_finalizers_release (void)
 {
-  cs_finalizers_begin ();
   enter ();
   state.held = false;
   leave_changed ();
+  cs_finalizers_begin ();
   if (atomic_exchange (&missed, false))
     notify ();
 }

@@ -117,6 +117,8 @@ cs_interpreter_resume (void)
   if (gc.thread_is_registered ())
     gc.unregister_my_thread ();
   *gc_data.dont_gc = 0;
+  /* An image of an earlier ColdStore may have the address of a notifier.  */
+  gc.set_finalizer_notifier (NULL);
   atomic_store (&cs_process.collector_ready, true);
   gc.set_on_collection_event (cs_collector_event);
   cs_threads_weed (&cs_workspace.image->threads);
