@@ -209,6 +209,24 @@ in_order ()
   answers 3 '(write x)'
 }
 
+@test "a signal ends a process that waits, saved, for a reader" {
+  persist '(define x 1)'
+  mkfifo fifo
+  exec {reader}<> fifo
+  cs-run "$STORE" -c '(begin (sigaction SIGTERM (lambda (n) n)) (set! x 2) (setvbuf (current-output-port) (quote block) 400000) (display (make-string 300000 #\a)))' < /dev/null > fifo 2> err 3>&- &
+  runner=$!
+  for ((i = 0; i < 3000; i++)); do
+    ! cs-inspect "$STORE" | grep -q '^generation  *3' || break
+    sleep 0.01
+  done
+  # Some come before it waits.
+  bounded sh -c 'while kill -TERM '"$runner"' 2> /dev/null; do sleep 0.05; done'
+  wait "$runner" || code=$?
+  exec {reader}<&-
+  [ "$code" -eq 143 ]
+  answers 2 '(write x)'
+}
+
 @test "a port that was being read when the process was left can be closed" {
   start cs-run "$STORE" -c '(begin (display "reading") (newline) (force-output) (read-char))'
   heard reading

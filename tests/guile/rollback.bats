@@ -56,6 +56,12 @@ repl ()
   [ "$(cat out)" = 'done' ] || { cat out err; false; }
 }
 
+@test "a signal whose handler the rollback takes back does what it does by default" {
+  persist '(use-modules (coldstore))'
+  fails 140 "(begin (sigaction SIGUSR2 (lambda (n) n)) (rollback! '(begin (display \"back\") (force-output) (kill (getpid) SIGUSR2) (sleep 5))))"
+  printed back
+}
+
 @test "the command line is not run again" {
   echo '(display "loaded ")' > l.scm
   echo '(display "script ") (rollback! (quote (write (cdr (program-arguments)))))' > s.scm
