@@ -46,6 +46,9 @@
   F (current_thread)                                                    \
   F (current_warning_port)                                              \
   F (display)                                                           \
+  F (dynwind_begin)                                                     \
+  F (dynwind_current_module)                                            \
+  F (dynwind_end)                                                       \
   F (end_input)                                                         \
   F (error)                                                             \
   F (fdes_to_port)                                                      \

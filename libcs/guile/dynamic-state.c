@@ -9,14 +9,18 @@
    dynstack.c, scm_dynstack_push_fluid, scm_dynstack_push_dynwind and
    scm_dynstack_push_dynamic_state): a fluid and a variable with its outer
    value; two thunks, to run at the begin and at the end; a variable with the
-   outer dynamic state.  */
+   outer dynamic state.  What C code binds with scm_dynwind_fluid(), as `eval`
+   does the current module, is a function of libguile's and a pair of fluid and
+   outer value (fluids.c, swap_fluid).  */
 
 #include <stdbool.h>
 
 #include "guile/api.h"
 #include "guile/dynamic-state.h"
 
-enum { FLUID = 0, FLUID_BOX = 1, AFTER = 1, STATE_BOX = 0 };
+enum { FLUID = 0, FLUID_BOX = 1, AFTER = 1, STATE_BOX = 0, PROC = 0, DATA = 1 };
+
+static scm_t_bits swap_fluid;   /* libguile's function */
 
 static scm_t_dynstack_item_type
 type_of (scm_t_bits *item)
@@ -55,6 +59,38 @@ undo_excursion (scm_t_bits *item, const struct cs_loading_disk *loading)
     scm.set_current_module (outer);
 }
 
+/* The function has no name outside of libguile: an entry tells it.  */
+static void
+find_swap_fluid (void)
+{
+  scm_t_dynstack *stack
+    = &SCM_I_THREAD_DATA (scm.current_thread ())->dynstack;
+  scm_t_bits *item;
+
+  scm.dynwind_begin (0);
+  scm.dynwind_current_module (scm.current_module ());
+  item = SCM_DYNSTACK_PREV (stack->top);
+  if (item && type_of (item) == SCM_DYNSTACK_TYPE_UNWINDER)
+    swap_fluid = item[PROC];
+  scm.dynwind_end ();
+}
+
+static bool
+is_swap (scm_t_bits *item)
+{
+  return type_of (item) == SCM_DYNSTACK_TYPE_UNWINDER && swap_fluid != 0
+         && item[PROC] == swap_fluid;
+}
+
+static void
+undo_swap (scm_t_bits *item)
+{
+  SCM data = SCM_PACK (item[DATA]);
+
+  if (!is_local (SCM_CAR (data)))
+    scm.fluid_set_x (SCM_CAR (data), SCM_CDR (data));
+}
+
 static void
 undo (scm_t_bits *item, const struct cs_loading_disk *loading)
 {
@@ -62,6 +98,8 @@ undo (scm_t_bits *item, const struct cs_loading_disk *loading)
     undo_fluid (item);
   else if (type_of (item) == SCM_DYNSTACK_TYPE_DYNWIND)
     undo_excursion (item, loading);
+  else if (is_swap (item))
+    undo_swap (item);
   else if (type_of (item) == SCM_DYNSTACK_TYPE_DYNAMIC_STATE)
     scm.set_current_dynamic_state (outer_value (item, STATE_BOX));
 }
@@ -70,7 +108,7 @@ static bool
 is_undone (scm_t_bits *item)
 {
   return type_of (item) == SCM_DYNSTACK_TYPE_WITH_FLUID
-         || type_of (item) == SCM_DYNSTACK_TYPE_DYNWIND
+         || type_of (item) == SCM_DYNSTACK_TYPE_DYNWIND || is_swap (item)
          || type_of (item) == SCM_DYNSTACK_TYPE_DYNAMIC_STATE;
 }
 
@@ -110,6 +148,7 @@ cs_dynamic_state_outermost (SCM thread, const struct cs_loading_disk *loading)
   scm_t_dynamic_state *own = self->dynamic_state;
   SCM outer;
 
+  find_swap_fluid ();
   self->dynamic_state = t->dynamic_state;
   outer = without_bindings (&t->dynstack, loading);
   self->dynamic_state = own;

@@ -67,6 +67,17 @@ killed ()
   answers '(1 2)' '(gc) (write (list (p) (fluid-ref f)))'
 }
 
+@test "the current module is the program's after a save inside of eval" {
+  killed '(define x 5) (eval (quote (begin ((@ (coldstore) checkpoint!)) (write 1))) (make-fresh-user-module))'
+  answers '5' '(write x)'
+  killed '(let ((inner (make-fresh-user-module))) (eval `(eval (quote ((@ (coldstore) checkpoint!))) ,(make-fresh-user-module)) inner))'
+  answers '5' '(write x)'
+  run_in "$STORE" '(eval (quote (begin (kill (getpid) SIGHUP) (let loop () (loop)))) (make-fresh-user-module))'
+  [ "$status" -eq 129 ] || show
+  answers '5' '(write x)'
+  answers '(5 6)' '(begin (define y 6) (write (list x (begin (eval (quote ((@ (coldstore) checkpoint!))) (make-fresh-user-module)) (module-ref (current-module) (quote y))))))'
+}
+
 @test "thread-local fluids are left alone" {
   answers '(2 2)' "(begin (use-modules (coldstore)) (define f (make-thread-local-fluid 1)) (with-fluids ((f 2)) (checkpoint!) (let ((a (fluid-ref f))) (checkpoint!) (write (list a (fluid-ref f))))))"
 }
