@@ -427,3 +427,70 @@ E
       (let ((again (look))) (write (list seen gone begun again (end!)))))'
   done
 }
+
+# Objects with constructors, containers on libstdc++'s heap, exceptions, variables
+# of threads.
+@test "an extension in C++" {
+  command -v c++ > /dev/null || skip "no C++ compiler"
+  # shellcheck disable=SC2046     # several words
+  c++ -shared -fPIC -O1 -o libplus.so -x c++ - $(pkg-config --cflags guile-3.0) -Wl,--no-as-needed $(pkg-config --libs guile-3.0) << 'E'
+#include <libguile.h>
+#include <map>
+#include <stdexcept>
+#include <string>
+static int constructed;
+struct Table
+{
+  std::map<std::string, std::string> entries;
+  Table () { constructed++; entries["made"] = "by the constructor"; }
+};
+static Table table;
+static thread_local int calls = 40;
+static std::string
+text (SCM string)
+{
+  char *bytes = scm_to_utf8_string (string);
+  std::string copy (bytes);
+  free (bytes);
+  return copy;
+}
+static SCM
+put (SCM key, SCM value)
+{
+  table.entries[text (key)] = text (value);
+  return SCM_UNSPECIFIED;
+}
+static SCM
+get (SCM key)
+{
+  try
+    {
+      return scm_from_utf8_string (table.entries.at (text (key)).c_str ());
+    }
+  catch (const std::out_of_range &)
+    {
+      return SCM_BOOL_F;
+    }
+}
+static SCM
+count (void)
+{
+  return scm_list_2 (scm_from_int (constructed), scm_from_int (++calls));
+}
+extern "C" void
+init_plus (void)
+{
+  scm_c_define_gsubr ("put", 2, 0, 0, (scm_t_subr) put);
+  scm_c_define_gsubr ("get", 1, 0, 0, (scm_t_subr) get);
+  scm_c_define_gsubr ("count", 0, 0, 0, (scm_t_subr) count);
+}
+E
+  local leave
+  for leave in persist killed; do
+    store_fresh
+    $leave "(load-extension \"$PWD/libplus\" \"init_plus\") (put \"first\" \"one\") (get \"none\") (count)"
+    killed '(put "second" (make-string 100 #\b)) (get "none")'
+    answers '(("by the constructor" "one" 100 #f) (1 41) (1 42))' \
+      '(write (list (list (get "made") (get "first") (string-length (get "second")) (get "none")) (count) (count)))'
+  done
+}
