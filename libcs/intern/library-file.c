@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +76,18 @@ open_copy (int fd, const char *directory, int flags, const char *soname,
   return handle;
 }
 
+/* dlerror() gives a reason only in words.  */
+static bool
+no_descriptor_left (int fd)
+{
+  int copy = dup (fd);
+
+  if (copy < 0)
+    return errno == EMFILE;
+  close (copy);
+  return false;
+}
+
 /* A path of descriptor FD that no other NUMBER has.  */
 static void
 make_path (char *path, size_t number, int fd)
@@ -96,6 +109,11 @@ cs_library_open_file (int fd, size_t number, const char *soname, int flags,
   handle = open_path (path, flags, soname, err);
   if (handle)
     return handle;
+  if (no_descriptor_left (fd))
+    {
+      cs_err_sys (err, EMFILE, "cannot load '%s'", soname);
+      return NULL;
+    }
   cs_err_advise_space (err);
   if (access (path, F_OK) == 0)
     return NULL;

@@ -177,6 +177,32 @@ limited ()
   done
 }
 
+# With few descriptors, ld.so does not load a command at all.
+@test "too few descriptors: each limit is refused with advice, until it is enough" {
+  local limit advice='  raise the limit of open files: ulimit -n' made='' answered=''
+  persist '(define x 1)'
+  for ((limit = 5; limit <= 40; limit++)); do
+    [ -z "$made" ] || [ -z "$answered" ] || break
+    if [ -z "$made" ]; then
+      run --separate-stderr bash -c 'exec < /dev/null 3>&-; ulimit -n "$1"; exec timeout -k 5 60 cs-create few.store' - "$limit"
+      [ "$status" -ne 0 ] || made=1
+      [ "$status" -eq 0 ] || { [ "$status" -eq 1 ] && [ ! -e few.store ] && [[ $stderr == *"
+$advice" ]]; } || show
+    fi
+    run --separate-stderr bash -c 'exec < /dev/null 3>&-; ulimit -n "$1"; exec timeout -k 5 60 cs-run "$2" -c "(write x)"' - "$limit" "$STORE"
+    [ "$status" -ne 0 ] || answered=1
+    [ "$status" -eq 0 ] || { [ "$status" -eq 125 ] && [[ $stderr == *"
+$advice" ]]; } || show
+    run --separate-stderr bash -c 'exec < /dev/null 3>&-; ulimit -n "$1"; exec timeout -k 5 60 cs-inspect --check "$2"' - "$limit" "$STORE"
+    # A check that could not be made is a line of the table.
+    [ "$status" -eq 0 ] || { [ "$status" -eq 1 ] && [[ $output$stderr == *'Too many open files'* ]]; } || show
+  done
+  [ -n "$made" ] && [ -n "$answered" ]
+  run_in few.store '(write 1)'
+  ended 0
+  answers 1 '(write x)'
+}
+
 @test "a stack of 256 KiB" {
   persist '(define (deep n) (if (zero? n) 0 (+ 1 (deep (1- n)))))'
   ulimit -S -s 256
