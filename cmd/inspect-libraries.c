@@ -109,7 +109,7 @@ show_imports (struct run *run)
 {
   struct cs_err err = CS_ERR_INIT;
   const struct cs_imports_disk *imports
-    = cs_inspect_imports (run->store, &err);
+    = cs_imports_read (run->store, &err);
   char id[80], name[512];
 
   if (!imports)

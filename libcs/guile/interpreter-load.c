@@ -6,6 +6,7 @@
 #include "guile/api.h"
 #include "guile/fork.h"
 #include "guile/interpreter-private.h"
+#include "image/sections.h"
 #include "intern/imports.h"
 #include "process/process.h"
 
@@ -70,18 +71,9 @@ find_image (struct cs_store *store, struct cs_err *err)
 {
   size_t len;
 
+  if (!cs_inspect_guile (store, err))
+    return err->code;
   cs_workspace.image = cs_store_section (store, "guile", &len);
-  if (!cs_workspace.image || len < sizeof cs_workspace.image->magic
-      || memcmp (cs_workspace.image->magic, CS_GUILE_MAGIC,
-                 sizeof cs_workspace.image->magic) != 0)
-    return cs_err_set (err, CS_E_DAMAGED,
-                       "'%s': section 'guile' is missing or damaged",
-                       cs_store_path (store));
-  if (len < sizeof *cs_workspace.image
-      || cs_workspace.image->version != CS_GUILE_VERSION)
-    return cs_err_set (err, CS_E_INCOMPATIBLE,
-                       "'%s': section 'guile' is not of version %d",
-                       cs_store_path (store), CS_GUILE_VERSION);
   return 0;
 }
 

@@ -158,6 +158,12 @@ check_threads (struct cs_store *store, struct cs_err *err)
 }
 
 static int
+check_guile (struct cs_store *store, struct cs_err *err)
+{
+  return cs_inspect_guile (store, err) ? 0 : err->code;
+}
+
+static int
 check_report (struct cs_store *store, struct cs_err *err)
 {
   return cs_inspect_report (store, err) ? 0 : err->code;
@@ -166,7 +172,7 @@ check_report (struct cs_store *store, struct cs_err *err)
 static int
 check_imports (struct cs_store *store, struct cs_err *err)
 {
-  return cs_inspect_imports (store, err) ? 0 : err->code;
+  return cs_imports_read (store, err) ? 0 : err->code;
 }
 
 static int
@@ -218,6 +224,7 @@ cs_inspect_check (struct cs_store *store, cs_inspect_found *found,
     { "process", check_process },
     { "threads", check_threads },
     { "report", check_report },
+    { "guile", check_guile },
     { "modules", check_modules }
   };
   size_t wrong = cs_inspect_checksums (store, found, closure);

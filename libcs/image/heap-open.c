@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "image/guile.h"
 #include "image/heap.h"
+#include "image/sections.h"
 #include "intern/elf-image.h"
 #include "intern/library.h"
 
@@ -13,20 +13,10 @@
 static int
 read_record (struct cs_heap *heap, struct cs_err *err)
 {
-  const char *path = cs_store_path (heap->store);
-  size_t len = 0;
-  const struct cs_guile_disk *guile
-    = cs_store_section (heap->store, "guile", &len);
+  const struct cs_guile_disk *guile = cs_inspect_guile (heap->store, err);
 
-  if (!guile || len < sizeof *guile
-      || memcmp (guile->magic, CS_GUILE_MAGIC, sizeof guile->magic) != 0)
-    return cs_err_set (err, CS_E_DAMAGED,
-                       "'%.300s': section 'guile' is missing or damaged",
-                       path);
-  if (guile->version != CS_GUILE_VERSION)
-    return cs_err_set (err, CS_E_INCOMPATIBLE,
-                       "'%.300s': section 'guile' of version %u, expected %d",
-                       path, guile->version, CS_GUILE_VERSION);
+  if (!guile)
+    return err->code;
   heap->dynamic_state = guile->dynamic_state;
   memcpy (heap->ports, guile->ports.standard, sizeof heap->ports);
   heap->modules = guile->modules;

@@ -4,61 +4,28 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "image/guile.h"
 #include "image/roots.h"
+#include "image/sections.h"
 #include "intern/library.h"
+#include "intern/section.h"
 
 /* Does ADDR lie in what the interpreter mapped?  */
 static bool
-is_heap_address (const struct cs_extent_disk *extents, size_t nr,
-                 uint64_t base, uint64_t addr)
+is_heap_address (const struct cs_store *store, uint64_t addr)
 {
-  uint64_t off = addr - base;
-  size_t low = 0, high = nr;
+  const struct cs_extent_disk *e = cs_section_extent (store, addr);
 
-  while (low < high)
-    {
-      size_t middle = (low + high) / 2;
-
-      if (extents[middle].off + extents[middle].len <= off)
-        low = middle + 1;
-      else
-        high = middle;
-    }
-  return low < nr && extents[low].off <= off
-         && extents[low].kind == CS_EXTENT_HEAP;
-}
-
-/* The extent table in place: opening has checked it (S1).  */
-static const struct cs_extent_disk *
-extent_table (const struct cs_store *store, size_t *nr)
-{
-  const struct cs_superblock_disk *sb = cs_store_superblock (store);
-  const struct cs_directory_disk *directory
-    = cs_store_view (store, sb->base + sb->directory, sizeof *directory);
-  const struct cs_extent_disk *table;
-
-  *nr = 0;
-  if (!directory)
-    return NULL;
-  table = cs_store_view (store, sb->base + directory->extents_off,
-                         directory->nr_extents * sizeof *table);
-  if (table)
-    *nr = directory->nr_extents;
-  return table;
+  return e && e->kind == CS_EXTENT_HEAP;
 }
 
 static uint64_t
 count_pointers (const struct cs_heap *heap, const struct cs_root_range *range)
 {
-  const uint64_t base = cs_store_superblock (heap->store)->base;
-  size_t nr;
-  const struct cs_extent_disk *extents = extent_table (heap->store, &nr);
   uint64_t word, count = 0;
 
   for (uint64_t i = 0; i < range->len / heap->word_len; i++)
     if (cs_heap_word (heap, range->addr, i, &word)
-        && is_heap_address (extents, nr, base, word))
+        && is_heap_address (heap->store, word))
       count++;
   return count;
 }
@@ -83,16 +50,13 @@ cs_root_ranges (const struct cs_store *store, struct cs_root_range *ranges,
 {
   struct cs_library_cursor cursor = { 0 };
   const uint64_t base = cs_store_superblock (store)->base;
-  size_t len = 0, offset;
+  size_t len, offset;
   const char *section = cs_store_section (store, "guile", &len);
-
   int r;
 
   *nr = 0;
-  if (!section || len < sizeof (struct cs_guile_disk))
-    return cs_err_set (err, CS_E_DAMAGED,
-                       "'%.300s': section 'guile' is missing or damaged",
-                       cs_store_path (store));
+  if (!cs_inspect_guile (store, err))
+    return err->code;
   while ((r = cs_library_next (store, &cursor, err)) > 0)
     {
       const struct cs_library_disk *l = cursor.library;

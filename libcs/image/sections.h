@@ -7,6 +7,7 @@
 #ifndef CS_IMAGE_SECTIONS_H
 #define CS_IMAGE_SECTIONS_H
 
+#include "image/guile.h"
 #include "image/process.h"
 #include "intern/imports.h"
 #include "intern/table.h"
@@ -39,14 +40,15 @@ size_t cs_inspect_extent_totals (const struct cs_store *store,
 const char *cs_inspect_extent_kind (uint32_t kind);
 const char *cs_inspect_protection (uint32_t prot);
 
-/* Sections "process", "threads", "imports" and "report", after a check of what
-   readers rely on.  NULL with ERR set: -CS_E_DAMAGED, -CS_E_INCOMPATIBLE.  */
+/* Sections "process", "threads", "guile" and "report", after the check that a
+   resume makes too (intern/section.h).  NULL with ERR set: -CS_E_DAMAGED,
+   -CS_E_INCOMPATIBLE.  */
 const struct cs_process_disk *
 cs_inspect_process (const struct cs_store *store, struct cs_err *err);
 const struct cs_threads_disk *
 cs_inspect_threads (const struct cs_store *store, struct cs_err *err);
-const struct cs_imports_disk *
-cs_inspect_imports (const struct cs_store *store, struct cs_err *err);
+const struct cs_guile_disk *
+cs_inspect_guile (const struct cs_store *store, struct cs_err *err);
 const struct cs_report_disk *
 cs_inspect_report (const struct cs_store *store, struct cs_err *err);
 

@@ -623,28 +623,6 @@ bind_object (struct binder *b, const struct object *o, struct cs_err *err)
   return 0;
 }
 
-/* Counts that lead out of the section would be followed.  */
-static bool
-section_is_sound (const struct cs_imports_disk *imports, size_t len)
-{
-  if (!imports || len < sizeof *imports
-      || memcmp (imports->magic, CS_IMPORTS_MAGIC,
-                 sizeof imports->magic) != 0
-      || imports->nr_records > CS_IMPORTS_RECORDS_MAX
-      || imports->nr_slots > CS_IMPORTS_SLOTS_MAX
-      || imports->nr_names > CS_LIBRARY_REPLACEMENTS_MAX)
-    return false;
-  for (uint32_t i = 0; i < imports->nr_names; i++)
-    if (!memchr (imports->names[i], 0, sizeof imports->names[i]))
-      return false;
-  for (uint32_t i = 0; i < imports->nr_records; i++)
-    if (imports->records[i].first_slot > imports->nr_slots
-        || imports->records[i].nr_slots
-             > imports->nr_slots - imports->records[i].first_slot)
-      return false;
-  return true;
-}
-
 static int
 bind_all (struct binder *b, const struct cs_library_set *set,
           struct cs_err *err)
@@ -671,11 +649,9 @@ cs_imports_bind (struct cs_store *store, const struct cs_library_set *set,
   size_t len;
   int code;
 
+  if (!cs_imports_read (store, err))
+    return -CS_E_DAMAGED;
   b.imports = cs_store_section (store, "imports", &len);
-  if (!section_is_sound (b.imports, len))
-    return cs_err_set (err, CS_E_DAMAGED,
-                       "'%s': section 'imports' is missing or damaged",
-                       cs_store_path (store));
   code = bind_all (&b, set, err);
   if (changed)
     *changed = b.changed;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "image/sections.h"
 #include "private.h"
 #include "process/archive.h"
 #include "report.h"
@@ -66,133 +67,22 @@ cs_process_create (struct cs_store *store, struct cs_table_disk *table,
   return code;
 }
 
-/* Does [ADDR, ADDR + LEN) lie in the region?  */
-static bool
-in_region (const struct cs_store *store, uint64_t addr, uint64_t len)
-{
-  const struct cs_superblock_disk *sb = cs_store_superblock (store);
-
-  return addr >= sb->base && addr - sb->base <= sb->reserved
-         && len <= sb->reserved - (addr - sb->base);
-}
-
-static bool
-callbacks_fit (const struct cs_store *store,
-               const struct cs_process_disk *image)
-{
-  const struct cs_callbacks_disk *area;
-
-  if (image->nr_callbacks > CS_PROCESS_CALLBACKS_MAX)
-    return false;
-  for (uint64_t i = 0; i < image->nr_callbacks; i++)
-    {
-      area = &image->callbacks[i];
-      if (area->nr_used > area->nr_slots
-          || area->addr % CS_STORE_PAGE_LEN != 0
-          || !in_region (store, area->addr,
-                         (uint64_t) area->nr_slots * CS_PROCESS_CALLBACK_LEN))
-        return false;
-    }
-  return true;
-}
-
-/* What counts, offsets, numbers and addresses lead to is used as it is.  */
-static bool
-entries_fit (const struct cs_store *store,
-             const struct cs_process_disk *image)
-{
-  for (uint32_t i = 0; i < image->nr_onces; i++)
-    if (!in_region (store, image->onces[i].control, sizeof (pthread_once_t))
-        || (image->onces[i].pipe
-            && !in_region (store, image->onces[i].pipe, 2 * sizeof (int))))
-      return false;
-  for (uint32_t i = 0; i < image->nr_locks; i++)
-    if (!in_region (store, image->locks[i], sizeof (pthread_mutex_t)))
-      return false;
-  for (uint32_t i = 0; i < image->nr_arenas; i++)
-    if (!in_region (store, image->arenas[i].addr, image->arenas[i].len)
-        || image->arenas[i].addr % CS_STORE_PAGE_LEN != 0)
-      return false;
-  if (image->zone_len > 0
-      && (!in_region (store, image->zone_addr, image->zone_len)
-          || (image->zone_addr | image->zone_len) % CS_STORE_PAGE_LEN != 0))
-    return false;
-  for (uint32_t i = 0; i < image->nr_handles; i++)
-    if (image->handles[i].path >= image->strings_len)
-      return false;
-  for (uint32_t i = 0; i < image->nr_domains; i++)
-    if (image->domains[i].name >= image->strings_len
-        || image->domains[i].folder >= image->strings_len
-        || image->domains[i].codeset >= image->strings_len)
-      return false;
-  for (uint32_t i = 0; i < image->nr_descriptors; i++)
-    if (image->descriptors[i].fd < 0
-        || image->descriptors[i].fd >= CS_DESCRIPTORS_END
-        || image->descriptors[i].name >= image->paths_len
-        || image->descriptors[i].shares > i)
-      return false;
-  return callbacks_fit (store, image);
-}
-
-static bool
-counts_fit (const struct cs_process_disk *image)
-{
-  return image->nr_onces <= CS_PROCESS_ONCES_MAX
-         && image->nr_locks <= CS_PROCESS_LOCKS_MAX
-         && image->nr_atforks <= CS_PROCESS_ATFORKS_MAX
-         && image->nr_atexits <= CS_PROCESS_ATEXITS_MAX
-         && image->nr_arenas <= CS_PROCESS_ARENAS_MAX
-         && image->nr_handles <= CS_PROCESS_HANDLES_MAX
-         && image->nr_descriptors <= CS_PROCESS_DESCRIPTORS_MAX
-         && image->nr_domains <= CS_PROCESS_DOMAINS_MAX
-         && image->domain < image->strings_len
-         && image->strings_len > 0
-         && image->strings_len <= CS_PROCESS_STRINGS_MAX
-         && image->strings[image->strings_len - 1] == '\0'
-         && image->paths_len > 0
-         && image->paths_len <= CS_PROCESS_STRINGS_MAX
-         /* Offset 0 means that there is no path.  */
-         && (image->paths_len == 1
-             || image->paths[image->paths_len - 1] == '\0');
-}
-
-static int
-begin_report (struct cs_store *store, struct cs_err *err)
-{
-  size_t len;
-  struct cs_report_disk *ring = cs_store_section (store, "report", &len);
-  int code = cs_report_check (ring, ring ? len : 0, cs_store_path (store),
-                              err);
-
-  if (code == 0)
-    cs_report_begin (ring, cs_store_superblock (store)->generation);
-  return code;
-}
-
-/* The version first: it says how long the sections are.  */
 static int
 find_sections (struct cs_store *store, struct cs_err *err)
 {
-  size_t image_len = 0, threads_len = 0;
-  const struct cs_process_disk *image
-    = cs_process.image = cs_store_section (store, "process", &image_len);
+  struct cs_err own = CS_ERR_INIT;
+  struct cs_report_disk *ring;
+  size_t len;
 
-  cs_process.threads = cs_store_section (store, "threads", &threads_len);
-  if (image && image_len >= offsetof (struct cs_process_disk, strings_len)
-      && memcmp (image->magic, CS_PROCESS_MAGIC, sizeof image->magic) == 0
-      && image->version != CS_PROCESS_VERSION)
-    return cs_err_set (err, CS_E_INCOMPATIBLE,
-                       "'%s': process section of version %u, expected %d",
-                       cs_store_path (store), image->version,
-                       CS_PROCESS_VERSION);
-  if (!image || image_len < sizeof *image
-      || !cs_process.threads || threads_len < sizeof *cs_process.threads
-      || memcmp (image->magic, CS_PROCESS_MAGIC, sizeof image->magic) != 0
-      || cs_process.threads->count > CS_PROCESS_THREADS_MAX
-      || !counts_fit (image) || !entries_fit (store, image))
-    return cs_err_set (err, CS_E_DAMAGED,
-                       "'%s': the process section is missing or damaged",
-                       cs_store_path (store));
+  if (!err)
+    err = &own;
+  if (!cs_inspect_process (store, err) || !cs_inspect_threads (store, err)
+      || !cs_inspect_report (store, err))
+    return err->code;
+  cs_process.image = cs_store_section (store, "process", &len);
+  cs_process.threads = cs_store_section (store, "threads", &len);
+  ring = cs_store_section (store, "report", &len);
+  cs_report_begin (ring, cs_store_superblock (store)->generation);
   return 0;
 }
 
@@ -202,8 +92,6 @@ cs_process_open (struct cs_store *store, struct cs_table_disk *table,
 {
   int code = find_sections (store, err);
 
-  if (code == 0)
-    code = begin_report (store, err);
   if (code == 0)
     code = start (store, table, err);
   return code == 0 ? cs_descriptors_resume (err) : code;

@@ -337,6 +337,7 @@ imports     ok
 process     ok
 threads     ok
 report      ok
+guile       ok
 modules     ok' ]
 }
 
@@ -377,7 +378,7 @@ modules     ok' ]
   damage "$(section process)" 'XXXXXXXX'
   try cs-inspect --files --roots a.store
   ended 4
-  complained "cs-inspect: 'a.store' is damaged: section 'process': magic: expected 'ColdPro'"
+  complained "cs-inspect: 'a.store' is damaged: section 'process', offset 0: magic: expected 'ColdPro', found 'XXXXXXXX'"
   printed_part 'ROOT RANGE'
   try cs-inspect --json --files --roots a.store
   ended 4

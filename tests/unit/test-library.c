@@ -1025,6 +1025,8 @@ leave_roots (void)
   heap = cs_store_map (store, 4 * PAGE, RW, CS_EXTENT_HEAP);
   CHECK (heap);
   guile = addr;
+  memcpy (guile, CS_GUILE_MAGIC, sizeof *guile);
+  guile[1] = CS_GUILE_VERSION;
   guile[2] = (uintptr_t) heap;
   guile[3] = (uintptr_t) heap + 4 * PAGE - 1;
   guile[4] = (uintptr_t) guile;

@@ -3,6 +3,8 @@
 
 #include "process-fixture.h"
 
+#include "image/sections.h"
+
 static void
 epoch_grows (void)
 {
@@ -77,7 +79,7 @@ missing (void)
   struct cs_err err = CS_ERR_INIT;
 
   CHECK (cs_process_open (store, NULL, &err) == -CS_E_DAMAGED);
-  CHECK (strstr (err.text, "process section"));
+  CHECK (strstr (err.text, "no section 'process'"));
 }
 
 /* Another version's sections may have another length.  */
@@ -95,7 +97,7 @@ other_version (void)
                                   PROT_READ | PROT_WRITE, &section) == 0);
   memcpy (section, &head, offsetof (struct cs_process_disk, strings_len));
   CHECK (cs_process_open (store, NULL, &err) == -CS_E_INCOMPATIBLE);
-  CHECK (strstr (err.text, "process section of version"));
+  CHECK (strstr (err.text, "section 'process' of version"));
 }
 
 /* Damage: each changes one field of a sound section.  */
@@ -119,6 +121,8 @@ sound (void)
     .nr_slots = PAGE / CS_PROCESS_CALLBACK_LEN
   };
   cs_process.image->nr_callbacks = 1;
+  cs_process.image->nr_locks = 1;
+  cs_process.image->locks[0] = (uintptr_t) words;
   cs_process.image->nr_domains = 1;
   cs_process.image->nr_handles = 1;
   cs_process.image->handles[0].path = 1;
@@ -127,16 +131,19 @@ sound (void)
 
 struct damage
 {
+  const char *name;
   size_t off, len;
   uint64_t value;
   int code;
 };
 
-#define FIELD(name) offsetof (struct cs_process_disk, name), \
+/* The check names the field itself, or the one that it belongs to.  */
+#define FIELD_AT(name) offsetof (struct cs_process_disk, name), \
   sizeof ((struct cs_process_disk *) NULL)->name
+#define FIELD(name) #name, FIELD_AT (name)
 
 static const struct damage damages[] = {
-  { FIELD (magic[0]), 'X', -CS_E_DAMAGED },
+  { "magic", FIELD_AT (magic[0]), 'X', -CS_E_DAMAGED },
   { FIELD (version), CS_PROCESS_VERSION + 1, -CS_E_INCOMPATIBLE },
   { FIELD (nr_onces), CS_PROCESS_ONCES_MAX + 1, -CS_E_DAMAGED },
   { FIELD (nr_atforks), CS_PROCESS_ATFORKS_MAX + 1, -CS_E_DAMAGED },
@@ -160,16 +167,42 @@ static const struct damage damages[] = {
   { FIELD (onces[0].control), 16, -CS_E_DAMAGED },
   { FIELD (onces[0].control), UINT64_MAX, -CS_E_DAMAGED },
   { FIELD (arenas[0].addr), PAGE, -CS_E_DAMAGED },
-  { FIELD (arenas[0].len), UINT64_MAX, -CS_E_DAMAGED },
-  { FIELD (zone_len), UINT64_MAX, -CS_E_DAMAGED },
+  { "arenas[0].addr", FIELD_AT (arenas[0].len), UINT64_MAX, -CS_E_DAMAGED },
+  { FIELD (arenas[0].addr), UINT64_MAX & -PAGE, -CS_E_DAMAGED },
+  { FIELD (nr_locks), CS_PROCESS_LOCKS_MAX + 1, -CS_E_DAMAGED },
+  { FIELD (locks[0]), PAGE, -CS_E_DAMAGED },
+  { FIELD (onces[0].pipe), PAGE, -CS_E_DAMAGED },
+  { FIELD (signals[3].own), UINT32_MAX, -CS_E_DAMAGED },
+  { FIELD (handles[0].soname), UINT32_MAX, -CS_E_DAMAGED },
+  { FIELD (domains[0].name), UINT32_MAX, -CS_E_DAMAGED },
+  { FIELD (domains[0].codeset), UINT32_MAX, -CS_E_DAMAGED },
+  { FIELD (free_callback), 1, -CS_E_DAMAGED },
   { FIELD (zone_len), PAGE + 1, -CS_E_DAMAGED },
   { FIELD (nr_callbacks), CS_PROCESS_CALLBACKS_MAX + 1, -CS_E_DAMAGED },
   { FIELD (callbacks[0].addr), PAGE, -CS_E_DAMAGED },
-  { FIELD (callbacks[0].nr_slots), UINT32_MAX, -CS_E_DAMAGED },
+  { "callbacks[0].addr", FIELD_AT (callbacks[0].nr_slots), UINT32_MAX,
+    -CS_E_DAMAGED },
   { FIELD (callbacks[0].nr_used), UINT32_MAX, -CS_E_DAMAGED },
 };
 
 static const struct damage *damage;
+
+/* The fields are little-endian, as is every machine supported.  */
+static void
+spoil (struct cs_store *store)
+{
+  size_t len;
+  char *image = cs_store_section (store, "process", &len);
+
+  memcpy (image + damage->off, &damage->value, damage->len);
+}
+
+static bool
+is_told (const struct cs_err *err)
+{
+  return err->code == damage->code && strstr (err->text, "section 'process'")
+         && strstr (err->text, damage->name);
+}
 
 static void
 open_damaged (void)
@@ -177,14 +210,30 @@ open_damaged (void)
   struct cs_store *store = open_mode (CS_STORE_EPHEMERAL);
   struct cs_err err = CS_ERR_INIT;
   struct cs_table_disk *table;
-  size_t len;
-  char *image = cs_store_section (store, "process", &len);
 
   CHECK (cs_intern_open (store, &table, &err) == 0);
-  /* The fields are little-endian, as is every machine supported.  */
-  memcpy (image + damage->off, &damage->value, damage->len);
+  spoil (store);
   CHECK (cs_process_open (store, table, &err) == damage->code);
-  CHECK (err.code == damage->code && strstr (err.text, "process section"));
+  CHECK (is_told (&err));
+}
+
+static void
+note_process (void *told, const char *name, const struct cs_err *err)
+{
+  if (strcmp (name, "process") == 0)
+    *(bool *) told = err && is_told (err);
+}
+
+/* cs-inspect --check says the same.  */
+static void
+check_damaged (void)
+{
+  struct cs_store *store = open_mode (CS_STORE_EPHEMERAL);
+  bool told = false;
+
+  spoil (store);
+  cs_inspect_check (store, note_process, &told);
+  CHECK (told);
 }
 
 static void
@@ -216,7 +265,7 @@ damaged (void)
   for (size_t i = 0; i < sizeof damages / sizeof *damages; i++)
     {
       damage = &damages[i];
-      if (in_child (open_damaged) != 0)
+      if (in_child (open_damaged) != 0 || in_child (check_damaged) != 0)
         fprintf (stderr, "damage %zu\n", i), _exit (1);
     }
   CHECK (in_child (too_many_threads) == 0);
