@@ -369,24 +369,24 @@ E
 }
 
 # Bytes that are nearly what the JIT counts with: other code, no way back, and
-# code where there is no memory.
+# code where there is no memory.  Nothing else is near them.
 @test "numbers in bytes that look like the JIT's are saved" {
   persist << 'E'
 (begin
   (use-modules (rnrs bytevectors) (system foreign))
   (define place (- 24 (sizeof '*)))
   (define (make code back start)
-    (let ((b (make-bytevector 64 0)))
-      (bytevector-u32-native-set! b 0 code)
-      (bytevector-s32-native-set! b 4 back)
-      (bytevector-s32-native-set! b 28 start)
-      (bytevector-s32-native-set! b 32 -4)
+    (let ((b (make-bytevector 20000 0)))
+      (bytevector-u32-native-set! b 8192 code)
+      (bytevector-s32-native-set! b 8196 back)
+      (bytevector-s32-native-set! b 8220 start)
+      (bytevector-s32-native-set! b 8224 -4)
       b))
   (define all (list (make 2 (quotient place 4) (- place))
                     (make 1 0 (- place))
                     (make 1 0 (- 8 (expt 2 31)))))
-  (define (set n) (for-each (lambda (b) (bytevector-u32-native-set! b 24 n)) all))
-  (define (look) (write (map (lambda (b) (bytevector-u32-native-ref b 24)) all))))
+  (define (set n) (for-each (lambda (b) (bytevector-u32-native-set! b 8216 n)) all))
+  (define (look) (write (map (lambda (b) (bytevector-u32-native-ref b 8216)) all))))
 E
   persist '(begin (gc) (set 1))'
   persist '(set 2)'

@@ -323,15 +323,3 @@ slow_is_loaded_again ()
   [ "$status" -eq 137 ] || show
   answers '(mine)' '(write (module-name (current-module)))'
 }
-
-# Its procedures are closures over two variables as well.
-@test "a program's own extent that holds a module leaves the next run where it was" {
-  run_in "$STORE" "(use-modules (coldstore)) (define (hold a b)
-    (dynamic-wind
-      (lambda () (set! a (if (eq? a b) a #f)))
-      (lambda () (checkpoint!) (kill (getpid) SIGKILL))
-      (lambda () (set! a b) (set! b #f))))
-    (hold 1 (resolve-module '(ice-9 match)))"
-  [ "$status" -eq 137 ] || show
-  answers '(guile-user)' '(write (module-name (current-module)))'
-}
