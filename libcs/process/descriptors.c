@@ -33,6 +33,29 @@ keep_name (const char *name, size_t len)
   return off;
 }
 
+int
+cs_descriptor_status (int directory, const char *path, int flags,
+                      struct statx *status)
+{
+  struct stat plain;
+
+  if (statx (directory, path, flags, STATX_BASIC_STATS | STATX_BTIME, status)
+      == 0)
+    return 0;
+  if (errno != EPERM || fstatat (directory, path, &plain, flags) != 0)
+    return -errno;
+  *status = (struct statx) {
+    .stx_mask = STATX_BASIC_STATS, .stx_mode = (uint16_t) plain.st_mode,
+    .stx_nlink = (uint32_t) plain.st_nlink, .stx_ino = plain.st_ino,
+    .stx_size = (uint64_t) plain.st_size,
+    .stx_dev_major = major (plain.st_dev),
+    .stx_dev_minor = minor (plain.st_dev),
+    .stx_rdev_major = major (plain.st_rdev),
+    .stx_rdev_minor = minor (plain.st_rdev)
+  };
+  return 0;
+}
+
 static enum cs_descriptor_kind
 kind_of (int fd, const struct statx *status)
 {
@@ -92,8 +115,7 @@ leads_to (const char *path, const struct cs_descriptor_disk *d)
   struct cs_descriptor_disk found = { 0 };
   struct statx status;
 
-  if (statx (AT_FDCWD, path, AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_BTIME,
-             &status) != 0)
+  if (cs_descriptor_status (AT_FDCWD, path, AT_NO_AUTOMOUNT, &status) != 0)
     return false;
   cs_descriptor_identify (&found, &status);
   return cs_descriptor_is_same (d, &found);
@@ -180,22 +202,37 @@ compare_numbers (const struct cs_descriptor_disk *a,
   return a->fd < b->fd ? -1 : a->fd > b->fd;
 }
 
-/* By file, then by open file, which has one offset: kcmp(2) orders those.
-   Where the kernel does not have it, all differ.  */
 static int
-compare_files (const struct cs_descriptor_disk *a,
-               const struct cs_descriptor_disk *b)
+compare_inodes (const struct cs_descriptor_disk *a,
+                const struct cs_descriptor_disk *b)
 {
-  pid_t self = getpid ();
   int code = compare (a->kind, b->kind);
 
   if (code == 0)
     code = compare (a->device, b->device);
-  if (code == 0)
-    code = compare (a->inode, b->inode);
+  return code == 0 ? compare (a->inode, b->inode) : code;
+}
+
+static int
+kcmp_files (int a, int b)
+{
+  pid_t self = getpid ();
+
+  return (int) syscall (SYS_kcmp, self, self, KCMP_FILE, a, b);
+}
+
+/* By file, then by open file, which has one offset: kcmp(2) orders those.
+   Where the kernel does not have it, or a container denies it, all differ, and
+   the next one belongs behind the others.  */
+static int
+compare_files (const struct cs_descriptor_disk *a,
+               const struct cs_descriptor_disk *b)
+{
+  int code = compare_inodes (a, b);
+
   if (code != 0)
     return code;
-  switch (syscall (SYS_kcmp, self, self, KCMP_FILE, a->fd, b->fd))
+  switch (kcmp_files (a->fd, b->fd))
     {
     case 0:
       return 0;
@@ -241,6 +278,41 @@ insert (struct order *order, uint32_t place,
   order->nr++;
 }
 
+/* Do A and B have one open file?  Then they have its flags in common.  The flag
+   that tells it means nothing for a file or a directory.  */
+static bool
+have_flags_in_common (int a, int b)
+{
+  int flags = fcntl (a, F_GETFL);
+  bool common;
+
+  if (flags < 0 || fcntl (b, F_GETFL) != flags
+      || fcntl (a, F_SETFL, flags ^ O_NONBLOCK) != 0)
+    return false;
+  common = fcntl (b, F_GETFL) == (flags ^ O_NONBLOCK);
+  fcntl (a, F_SETFL, flags);
+  return common;
+}
+
+/* The same as search() among the entries before PLACE, without kcmp(2).  */
+static struct cs_descriptor_disk *
+search_by_flags (const struct cs_descriptor_disk *d, uint32_t place)
+{
+  struct cs_descriptor_disk *entries = cs_process.image->descriptors, *other;
+
+  if (d->kind != CS_DESCRIPTOR_FILE && d->kind != CS_DESCRIPTOR_DIRECTORY)
+    return NULL;
+  for (; place > 0; place--)
+    {
+      other = &entries[by_file.indices[place - 1]];
+      if (compare_inodes (d, other) != 0)
+        return NULL;
+      if (have_flags_in_common (d->fd, other->fd))
+        return other;
+    }
+  return NULL;
+}
+
 static void
 set_shared (struct cs_descriptor_disk *d)
 {
@@ -248,6 +320,8 @@ set_shared (struct cs_descriptor_disk *d)
   const struct cs_descriptor_disk *other = search (&by_file, compare_files, d,
                                                    &place);
 
+  if (!other && kcmp_files (d->fd, d->fd) < 0)
+    other = search_by_flags (d, place);
   if (other)
     d->shares = (uint32_t) (other - cs_process.image->descriptors) + 1;
   else
@@ -281,8 +355,7 @@ add (int fd, const char *given)
   int flags = fcntl (fd, F_GETFL), fd_flags = fcntl (fd, F_GETFD);
   off_t offset;
 
-  if (flags < 0 || statx (fd, "", AT_EMPTY_PATH,
-                          STATX_BASIC_STATS | STATX_BTIME, &status) != 0)
+  if (flags < 0 || cs_descriptor_status (fd, "", AT_EMPTY_PATH, &status) != 0)
     return NULL;
   if (image->nr_descriptors == CS_PROCESS_DESCRIPTORS_MAX
       || fd >= CS_DESCRIPTORS_END)

@@ -282,9 +282,15 @@ void cs_numbers_add (int fd);
 bool cs_numbers_has (int fd);
 int cs_numbers_end (void);
 
-/* descriptors.c: what tells one file from another, of STATUS into D; are the
-   two the same file?  */
+/* descriptors.c: statx(2) with all that a record needs, as 0 or -errno; where a
+   sandbox denies that call (EPERM), STATUS has what fstatat(2) tells, without
+   the time of birth.  */
 struct statx;
+int cs_descriptor_status (int directory, const char *path, int flags,
+                          struct statx *status);
+
+/* What tells one file from another, of STATUS into D; are the two the same
+   file?  */
 void cs_descriptor_identify (struct cs_descriptor_disk *d,
                              const struct statx *status);
 bool cs_descriptor_is_same (const struct cs_descriptor_disk *d,

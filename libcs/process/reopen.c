@@ -88,8 +88,6 @@ open_flags (const struct cs_descriptor_disk *d)
   return flags | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
 }
 
-#define MASK (STATX_BASIC_STATS | STATX_BTIME)
-
 /* Is what STATUS is about of the same kind as D?  */
 static bool
 is_alike (const struct cs_descriptor_disk *d, const struct statx *status)
@@ -113,10 +111,12 @@ look_up (const struct cs_descriptor_disk *d, bool *alike)
 {
   struct cs_descriptor_disk found = { 0 };
   struct statx status;
+  int code = cs_descriptor_status (AT_FDCWD, name_of (d), AT_NO_AUTOMOUNT,
+                                   &status);
 
   *alike = false;
-  if (statx (AT_FDCWD, name_of (d), AT_NO_AUTOMOUNT, MASK, &status) != 0)
-    return -errno;
+  if (code < 0)
+    return code;
   *alike = is_alike (d, &status);
   cs_descriptor_identify (&found, &status);
   return *alike && cs_descriptor_is_same (d, &found) ? 0 : -ESTALE;
@@ -129,14 +129,14 @@ open_name (const struct cs_descriptor_disk *d, int more_flags,
            struct cs_descriptor_disk *found)
 {
   struct statx status;
-  int code = 0, fd = open (name_of (d), open_flags (d) | more_flags, 0666);
+  int code, fd = open (name_of (d), open_flags (d) | more_flags, 0666);
 
   if (fd < 0)
     return -errno;
-  if (statx (fd, "", AT_EMPTY_PATH, MASK, &status) != 0
-      || fcntl (fd, F_SETFL, (int) d->flags) != 0)
+  code = cs_descriptor_status (fd, "", AT_EMPTY_PATH, &status);
+  if (code == 0 && fcntl (fd, F_SETFL, (int) d->flags) != 0)
     code = -errno;
-  else if (!is_alike (d, &status))
+  if (code == 0 && !is_alike (d, &status))
     code = -ESTALE;
   if (code != 0)
     {

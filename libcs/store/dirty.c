@@ -212,6 +212,14 @@ scan_by_read (int pagemap, char *start, uint64_t len, cs_dirty_visit *visit,
   return r;
 }
 
+/* The kernel has no such request, or a sandbox denies it.  */
+static bool
+is_missing (int code)
+{
+  return code == -ENOTTY || code == -EINVAL || code == -ENOSYS
+         || code == -EPERM || code == -EACCES;
+}
+
 int
 cs_dirty_scan (struct cs_dirty *dirty, char *start, uint64_t len, bool all,
                cs_dirty_visit *visit, void *context)
@@ -224,7 +232,7 @@ cs_dirty_scan (struct cs_dirty *dirty, char *start, uint64_t len, bool all,
   if (dirty->pagemap < 0)
     return visit (context, start, len, true);
   r = scan_by_ioctl (&s, start, len);
-  if (r == -ENOTTY || r == -EINVAL || r == -ENOSYS)
+  if (is_missing (r))
     r = scan_by_read (dirty->pagemap, start, len, visit, context);
   return r;
 }

@@ -466,7 +466,7 @@ failing_pagemap_scan (int fd, void *arg)
 {
   if (failing_scan > 0 && --failing_scan == 0)
     {
-      errno = EPERM;
+      errno = EIO;
       return -1;
     }
   return ioctl (fd, CS_PAGEMAP_SCAN, arg);
