@@ -72,6 +72,8 @@ take (pthread_mutex_t *mutex, int (*how) (pthread_mutex_t *mutex))
   struct cs_stop_thread *t = &cs_stop_self;
   int code;
 
+  t->blocks = how == pthread_mutex_lock;
+  publish ();
   t->awaited = mutex;
   publish ();
   code = how (mutex);

@@ -97,7 +97,8 @@ struct cs_stop_thread
   volatile unsigned nr_held;    /* locks in the list below */
   volatile unsigned nr_more;    /* locks for which it had no room */
   pthread_mutex_t *held[CS_STOP_HELD_MAX];
-  pthread_mutex_t *volatile awaited;    /* a lock that it is taking */
+  pthread_mutex_t *volatile awaited;    /* a lock that it is taking, */
+  volatile bool blocks;         /* and waits for */
   pthread_mutex_t *volatile waiting;    /* that of a condition variable which
                                            it waits for */
   volatile unsigned nr_interruptions;   /* by signals that are none of the

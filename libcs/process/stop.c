@@ -20,7 +20,9 @@
    holds a lock meanwhile only where it calls Scheme code under that lock
    (3.0.8, libguile/scmsigs.c: sigaction).  The thread that it waits for may
    be stopped already, so the lock would never be given back.  locks.c frees
-   the lock in the next process.
+   the lock in the next process.  A thread that wants such a lock meanwhile does
+   not come on either until all are released, so it counts as stopped where it
+   is.
 
    The collector works until the last thread has stopped, as a thread that
    holds a lock may have to allocate before it can give it back.  Therefore
@@ -402,6 +404,31 @@ install (int also)
   sigaction (stop_signal (), &action, NULL);
 }
 
+/* Under the list's lock: has the thread that the kernel calls TID stopped?  */
+static bool
+has_stopped (pid_t tid, unsigned now)
+{
+  for (const struct cs_stop_thread *t = list; t; t = t->next)
+    if (t->tid == tid)
+      return atomic_load (&t->stopped_in) == now;
+  return false;
+}
+
+/* Under the list's lock: has T stopped, or does it wait for a lock that one which
+   has stopped will not give back before all are released?  T may have got the lock
+   and gone on while its owner was looked up, hence the second look at T.  */
+static bool
+is_at_rest (const struct cs_stop_thread *t, unsigned now)
+{
+  const pthread_mutex_t *awaited = t->awaited;
+
+  if (atomic_load (&t->stopped_in) == now)
+    return true;
+  return awaited && cs_store_contains (cs_process.store, awaited)
+         && has_stopped (awaited->__data.__owner, now)
+         && t->awaited == awaited && t->blocks && cs_stop_is_free (t);
+}
+
 /* Is one of those that are not stopped yet working, or would if it got a
    processor?  Then it soon comes to where it may be stopped.  */
 static bool
@@ -411,7 +438,7 @@ any_runs (unsigned now)
 
   lock_list ();
   for (struct cs_stop_thread *t = list; t && !runs; t = t->next)
-    runs = t != &cs_stop_self && atomic_load (&t->stopped_in) != now
+    runs = t != &cs_stop_self && !is_at_rest (t, now)
            && cs_process_thread_runs ((uint32_t) t->tid);
   unlock_list ();
   return runs;
@@ -425,7 +452,7 @@ count_running (unsigned now, bool send)
 
   lock_list ();
   for (struct cs_stop_thread *t = list; t; t = t->next)
-    if (t != &cs_stop_self && atomic_load (&t->stopped_in) != now)
+    if (t != &cs_stop_self && !is_at_rest (t, now))
       {
         running++;
         if (send)
@@ -457,7 +484,7 @@ note_unstopped (unsigned now)
   unstopped.nr = 0;
   lock_list ();
   for (struct cs_stop_thread *t = list; t; t = t->next)
-    if (t != &cs_stop_self && atomic_load (&t->stopped_in) != now
+    if (t != &cs_stop_self && !is_at_rest (t, now)
         && unstopped.nr < CS_UNSTOPPED_MAX)
       unstopped.tids[unstopped.nr++] = t->tid;
   unlock_list ();

@@ -329,6 +329,65 @@ guile_waits_with_a_lock (void)
   wait_stopped (wait_deferred, 1);
 }
 
+static void *
+want_lock (void *holds)
+{
+  cs_stop_settled ();
+  if (holds)
+    CHECK (cs_locks_lock (lock (2)) == 0);
+  atomic_fetch_add (&turns[1], 1);
+  CHECK (cs_locks_lock (lock (1)) == 0);
+  CHECK (cs_locks_unlock (lock (1)) == 0);
+  if (holds)
+    CHECK (cs_locks_unlock (lock (2)) == 0);
+  return NULL;
+}
+
+/* Is the thread blocked in the kernel?  */
+static void
+wait_until_asleep (const pthread_mutex_t *mutex)
+{
+  while (*(const volatile int *) &mutex->__data.__lock != 2)
+    poll (NULL, 0, 1);
+}
+
+/* A thread waits in Guile with a lock that another one wants: NR of these cannot
+   be stopped.  */
+static void
+stop_who_wants_a_lock (const char *holds, unsigned nr)
+{
+  pthread_t waits, wants;
+
+  make_locks ();
+  ready = false;
+  atomic_store (&turns[0], 0);
+  atomic_store (&turns[1], 0);
+  waits = start (wait_for_condition, NULL);
+  wait_until (&turns[0], 1);
+  wants = start (want_lock, holds);
+  wait_until (&turns[1], 1);
+  wait_until_asleep (lock (1));
+  CHECK (cs_process_stop_threads (0) == nr);
+  CHECK (cs_process.image->nr_locks == 1 + nr);
+  cs_process_release_threads ();
+  CHECK (cs_locks_lock (lock (0)) == 0);
+  ready = true;
+  CHECK (cs_locks_unlock (lock (0)) == 0);
+  pthread_cond_broadcast (&wake_up);
+  join (waits);
+  join (wants);
+  CHECK (is_free (1));
+}
+
+static void
+lock_of_a_stopped_thread (void)
+{
+  begin ();
+  CHECK (cs_keys_create (&key, forget) == 0);
+  stop_who_wants_a_lock (NULL, 0);
+  stop_who_wants_a_lock ("holds another", 1);
+}
+
 /* A thread has a lock some instructions before it notes that: MOMENT is NULL
    when it has taken the lock, and else when it has it again after a wait.  */
 static void *
@@ -964,6 +1023,8 @@ static const struct test_case cases[] = {
     locks_of_another_process },
   { "a foreign thread that waits with a lock is not stopped", waits_with_a_lock },
   { "one of Guile's is, unless it may not stop", guile_waits_with_a_lock },
+  { "a thread that wants a lock of a stopped one is at rest, unless it holds one",
+    lock_of_a_stopped_thread },
   { "a lock that a thread has and has not noted", unnoted_lock },
   { "a thread that waits for a lock of the writer's", writer_holds_a_lock },
   { "a thread that has blocked all signals", blocked_signals },
