@@ -886,6 +886,7 @@ beside_an_apply (struct trace *into, int variant)
 {
   trace = into;
   (void) variant;
+  kill_at = 0;
   CHECK (live (create_and_work) == 0);
   CHECK (live (work_beside_an_apply) == 0);
 }
