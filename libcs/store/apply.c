@@ -263,19 +263,6 @@ write_sums (const struct cs_apply *a, const struct part *p)
   return r < 0 ? r : cs_sums_write (a->slice.fd, first, nr, sums);
 }
 
-/* The commits are safe in the log.  Pages that the image does not have yet take
-   as much room there again, at most.  */
-static int
-refuse_image (const struct cs_store *store, int code, struct cs_err *err)
-{
-  cs_err_sys (err, -code, "write to the image");
-  if (code == -ENOSPC || code == -EDQUOT)
-    cs_err_advise (err, "nothing is lost: free %" PRIu64 " KiB where the store"
-                   " lies; until then, cs-run --ephemeral runs it",
-                   (store->log.len + 1023) / 1024);
-  return code;
-}
-
 /* P, whose data is at OFF in the log.  */
 static int
 write_part (struct cs_apply *a, const struct part *p, uint64_t off,
@@ -293,7 +280,7 @@ write_part (struct cs_apply *a, const struct part *p, uint64_t off,
   if (r == 0)
     r = write_sums (a, p);
   if (r < 0)
-    return refuse_image (a->store, r, err);
+    return cs_err_sys (err, -r, "write to the image");
   cs_slice_wrote (&a->slice, from, to, p->nr * CS_STORE_PAGE_LEN);
   return cs_slice_give_way (&a->slice);
 }
@@ -458,6 +445,19 @@ apply_round (struct cs_apply *a, struct cs_store *store, struct cs_err *err)
   return r;
 }
 
+/* An apply failed with CODE.  The commits are safe in the log.  What the log has of
+   a page takes room again in the image, if that has no such page yet, or in the
+   history, which gets what was there: once, at most.  */
+static int
+advise_room (const struct cs_store *store, int code, struct cs_err *err)
+{
+  if (code == -ENOSPC || code == -EDQUOT)
+    cs_err_advise (err, "nothing is lost: free %" PRIu64 " KiB where the store"
+                   " lies; until then, cs-run --ephemeral runs it",
+                   (store->log.len + 1023) / 1024);
+  return code;
+}
+
 static int
 apply (struct cs_store *store, bool divided, struct cs_err *err)
 {
@@ -474,7 +474,7 @@ apply (struct cs_store *store, bool divided, struct cs_err *err)
   while (r == 0 && store->log.len > 0 && !store->log.broken);
   cs_slice_end (&a.slice);
   if (r != CS_OVERTAKEN)
-    return r;
+    return advise_room (store, r, err);
   *err = (struct cs_err) CS_ERR_INIT;
   return 0;
 }

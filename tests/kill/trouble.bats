@@ -200,6 +200,29 @@ run_in_small ()
   says ' 7)'
 }
 
+# Room for the log, and not for what its commits overwrite, which the history
+# keeps.
+@test "a disk that fills up between a checkpoint and the history" {
+  small_file_system $(($(kib_of_store) + 40000)) tmpfs
+  run_in_small '(define z (make-bytevector 6000000 1))'
+  run_in_small '(set! x 2)'
+  head -c $((($(df -k --output=avail small | tail -n 1) - 9000) * 1024)) /dev/zero > small/other
+  run_in_small '(begin (bytevector-fill! z 3) (set! x 3) (tell (save!)))' 125
+  says saved
+  complained 'in the history: No space left on device'
+  complained $'\n  nothing is lost: free '
+  run_in_small '(write x)' 125
+  complained 'in the history: No space left on device'
+  complained $'\n  nothing is lost: free '
+  run --separate-stderr bounded cs-run --ephemeral small/b.store \
+    -c '(write (list x (bytevector-u8-ref z 5999999)))' < /dev/null
+  ended 0
+  printed '(3 3)'
+  rm small/other
+  run_in_small '(write (list x (bytevector-u8-ref z 5999999)))'
+  printed '(3 3)'
+}
+
 # There a page of a hole takes memory when it is looked at.
 @test "a file system in memory that is full: never a signal" {
   small_file_system $(($(kib_of_store) + 12000)) tmpfs
