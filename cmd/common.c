@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common.h"
@@ -18,6 +20,10 @@
 #endif
 
 #define MESSAGE_MAX 2048
+
+/* What libcs needs of the main thread's stack.  Its largest functions take 16
+   KiB each.  */
+#define STACK_MIN ((size_t) 40 << 10)
 
 /* All there is of it in the process.  */
 static struct
@@ -370,19 +376,48 @@ new_context (int argc, char **argv)
   return state.context;
 }
 
+/* End with a message TEXT where little can be done: in a signal handler, or on
+   a stack that is nearly full.  */
+static void
+end_at_once (const char *text)
+{
+  const char *name = state.command->name;
+
+  if (write (STDERR_FILENO, name, strlen (name)) < 0
+      || write (STDERR_FILENO, text, strlen (text)) < 0)
+    _exit (own_status (1));
+  _exit (own_status (1));
+}
+
 /* What is mapped cannot be read, or a hole of it needs a block (tmpfs).  */
 static void
 explain_bus_error (int signum)
 {
-  static const char text[] = ": cannot use a page of a file: no room on its"
-    " file system, or an input/output error\n";
-  const char *name = state.command->name;
-
   (void) signum;
-  if (write (STDERR_FILENO, name, strlen (name)) < 0
-      || write (STDERR_FILENO, text, sizeof text - 1) < 0)
-    _exit (own_status (1));
-  _exit (own_status (1));
+  end_at_once (": cannot use a page of a file: no room on its file system, or"
+               " an input/output error\n");
+}
+
+/* RLIMIT_STACK limits arguments, environment and frames together.  Without
+   /proc, glibc cannot tell what is left.  */
+static bool
+stack_is_small (void)
+{
+  size_t needed = state.command->stack_min ? state.command->stack_min
+                                           : STACK_MIN;
+  struct rlimit limit;
+  pthread_attr_t attr;
+  void *lowest;
+  size_t len;
+
+  if (getrlimit (RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < needed)
+    return true;
+  if (pthread_getattr_np (pthread_self (), &attr) != 0)
+    return false;
+  pthread_attr_getstack (&attr, &lowest, &len);
+  pthread_attr_destroy (&attr);
+  return (uintptr_t) __builtin_frame_address (0) - (uintptr_t) lowest
+         < needed;
 }
 
 const struct cs_cmd_line *
@@ -393,6 +428,9 @@ cs_cmd_start (const struct cs_cmd *command, int argc, char **argv)
 
   state.command = command;
   open_standard_descriptors ();
+  if (stack_is_small ())
+    end_at_once (": the stack is too small\n"
+                 "  raise the limit of the stack: ulimit -s 8192\n");
   signal (SIGBUS, explain_bus_error);
   context = new_context (argc, argv);
   if (!context)

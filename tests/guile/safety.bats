@@ -222,6 +222,22 @@ $advice" ]]; } || show
   printed 100000
 }
 
+@test "a stack that is too small is refused by each command" {
+  local limit
+  for limit in 64 32 16; do
+    run --separate-stderr bash -c 'ulimit -s "$1"; exec env -i PATH="$PATH" timeout -k 5 60 cs-create tiny.store < /dev/null' - "$limit"
+    [ "$status" -eq 1 ] || show
+    [[ $stderr == *"raise the limit of the stack: ulimit -s"* ]] || show
+  done
+  for limit in 32 16; do
+    run --separate-stderr bash -c 'ulimit -s "$1"; exec env -i PATH="$PATH" timeout -k 5 60 cs-inspect --check "$2" < /dev/null' - "$limit" "$STORE"
+    [ "$status" -eq 1 ] || show
+    run --separate-stderr bash -c 'ulimit -s "$1"; exec env -i PATH="$PATH" timeout -k 5 60 cs-run "$2" -c 1 < /dev/null' - "$limit" "$STORE"
+    [ "$status" -eq 125 ] || show
+    [[ $stderr == *"raise the limit of the stack: ulimit -s"* ]] || show
+  done
+}
+
 # Run a script in a mount namespace of its own, with /proc hidden.
 without_proc ()
 {
