@@ -21,9 +21,10 @@
 
 #define MESSAGE_MAX 2048
 
-/* What libcs needs of the main thread's stack.  Its largest functions take 16
-   KiB each.  */
+/* What libcs needs of the main thread's stack: its largest functions take 16 KiB
+   each.  Under a higher limit nobody looks how much is left.  */
 #define STACK_MIN ((size_t) 40 << 10)
+#define STACK_PLENTY ((rlim_t) 1 << 20)
 
 /* All there is of it in the process.  */
 static struct
@@ -398,26 +399,26 @@ explain_bus_error (int signum)
                " an input/output error\n");
 }
 
-/* RLIMIT_STACK limits arguments, environment and frames together.  Without
-   /proc, glibc cannot tell what is left.  */
+/* RLIMIT_STACK limits arguments, environment and frames together.  glibc reads
+   /proc to tell what is left, and cannot without it.  */
 static bool
 stack_is_small (void)
 {
-  size_t needed = state.command->stack_min ? state.command->stack_min
-                                           : STACK_MIN;
   struct rlimit limit;
   pthread_attr_t attr;
   void *lowest;
   size_t len;
 
-  if (getrlimit (RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < needed)
+  if (getrlimit (RLIMIT_STACK, &limit) < 0 || limit.rlim_cur >= STACK_PLENTY)
+    return false;
+  if (limit.rlim_cur < STACK_MIN)
     return true;
   if (pthread_getattr_np (pthread_self (), &attr) != 0)
     return false;
   pthread_attr_getstack (&attr, &lowest, &len);
   pthread_attr_destroy (&attr);
   return (uintptr_t) __builtin_frame_address (0) - (uintptr_t) lowest
-         < needed;
+         < STACK_MIN;
 }
 
 const struct cs_cmd_line *

@@ -59,7 +59,6 @@ struct cs_cmd
   int max_operands;             /* -1: any number */
   bool operands_end_options;    /* all after the first operand is operands */
   bool ends_at_once;            /* with _exit(): no exit handlers are run */
-  size_t stack_min;             /* bytes of stack needed; 0: the usual ones */
   int own_status;               /* status of every failure of the command
                                    itself; 0: the usual ones of coldstore(7) */
 };

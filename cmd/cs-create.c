@@ -70,7 +70,6 @@ static const struct cs_cmd command = {
   .exclusive = exclusive,
   .min_operands = 1,
   .max_operands = 1,
-  .stack_min = 96 * 1024,       /* Guile does not boot with 64 KiB */
   .ends_at_once = true          /* an interpreter may be loaded in part */
 };
 

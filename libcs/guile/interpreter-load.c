@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* interpreter-load.c -- binding the libraries that a store carries.  */
 
+#include <pthread.h>
 #include <string.h>
 
 #include "guile/api.h"
@@ -9,6 +10,25 @@
 #include "image/sections.h"
 #include "intern/imports.h"
 #include "process/process.h"
+
+#define STACK_LEN ((size_t) 1 << 20)
+
+/* libgc and libguile start threads with a stack of the default size, which is the
+   limit of the main thread's (pthread_create(3)), however small.  A marker of
+   libgc's has a list of 64 KiB on its stack (8.2.2, mark.c, GC_help_marker).  */
+static void
+give_threads_room (void)
+{
+  pthread_attr_t attr;
+  size_t len;
+
+  if (pthread_getattr_default_np (&attr) != 0)
+    return;
+  if (pthread_attr_getstacksize (&attr, &len) == 0 && len < STACK_LEN
+      && pthread_attr_setstacksize (&attr, STACK_LEN) == 0)
+    pthread_setattr_default_np (&attr);
+  pthread_attr_destroy (&attr);
+}
 
 /* Called through the stub of a missing symbol, as if it were the function:
    raises a Scheme error, so it does not return.  */
@@ -89,6 +109,7 @@ cs_interpreter_load (struct cs_store *store, struct cs_table_disk *table,
   int code = resume ? find_image (store, err) : 0;
 
   cs_process.find = loading.find;
+  give_threads_room ();
   if (code == 0)
     {
       code = cs_library_load (&loading, resume, err);

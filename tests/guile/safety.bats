@@ -222,19 +222,29 @@ $advice" ]]; } || show
   printed 100000
 }
 
-@test "a stack that is too small is refused by each command" {
+# Run a command with a stack of so many KiB, which arguments and environment are a
+# part of.
+with_stack ()
+{
+  run --separate-stderr bash -c 'ulimit -s "$0"; exec env -i PATH="$PATH" timeout -k 5 60 "$@" < /dev/null' "$@"
+}
+
+@test "a small stack: threads have another, and one that is too small is refused" {
   local limit
-  for limit in 64 32 16; do
-    run --separate-stderr bash -c 'ulimit -s "$1"; exec env -i PATH="$PATH" timeout -k 5 60 cs-create tiny.store < /dev/null' - "$limit"
+  with_stack 64 cs-create small.store
+  [ "$status" -eq 0 ] || show
+  with_stack 64 cs-run small.store -c '(gc) (write 1)'
+  ended 0
+  for limit in 32 24; do
+    with_stack "$limit" cs-create tiny.store
     [ "$status" -eq 1 ] || show
-    [[ $stderr == *"raise the limit of the stack: ulimit -s"* ]] || show
-  done
-  for limit in 32 16; do
-    run --separate-stderr bash -c 'ulimit -s "$1"; exec env -i PATH="$PATH" timeout -k 5 60 cs-inspect --check "$2" < /dev/null' - "$limit" "$STORE"
+    complained 'raise the limit of the stack: ulimit -s'
+    with_stack "$limit" cs-inspect --check small.store
     [ "$status" -eq 1 ] || show
-    run --separate-stderr bash -c 'ulimit -s "$1"; exec env -i PATH="$PATH" timeout -k 5 60 cs-run "$2" -c 1 < /dev/null' - "$limit" "$STORE"
+    complained 'raise the limit of the stack: ulimit -s'
+    with_stack "$limit" cs-run small.store -c 1
     [ "$status" -eq 125 ] || show
-    [[ $stderr == *"raise the limit of the stack: ulimit -s"* ]] || show
+    complained 'raise the limit of the stack: ulimit -s'
   done
 }
 
