@@ -23,7 +23,7 @@
                 apart, while another thread applies the commit of all changes
              B: 5 ms
      fork    A: the longest of the times from cs_store_hold() to the end of
-                cs_store_release(), 1 ms apart, meanwhile
+                cs_store_release(), 1 ms apart, while the other thread applies
              B: 1 ms
      large   A: cs_store_commit() of a small store to which MIB of heap were
                 added, and cs_store_settle()

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "image/sections.h"
 #include "image/modules.h"
 #include "image/roots.h"
+#include "image/sections.h"
 #include "intern/intern.h"
 #include "inspect.h"
 #include "source.h"

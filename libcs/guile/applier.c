@@ -4,9 +4,9 @@
 
    A checkpoint is made as soon as it is in the log.  One thread at most is
    at work on the rest, in slices between which commits and forks have their
-   turn (store.h, cs_store_apply_beside).  The thread takes what is committed
-   meanwhile, too.  No checkpoint stops it: it is not Guile's, and writes only to
-   files.  A process that leaves waits for the thread's end.
+   turn (store.h, cs_store_apply_beside).  The thread also applies the commits that
+   come while it works.  No checkpoint stops the thread: Guile does not know it, and
+   it writes only to files.  A process that leaves waits for the thread's end.
 
    The program may close any descriptor while the thread works, so the thread
    has a descriptor table of its own.  */

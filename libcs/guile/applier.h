@@ -6,11 +6,11 @@
 
 #include "store/store.h"
 
-/* Have the commits of STORE applied by a thread of its own (service.h), which
-   Guile does not know, unless there is one at work.  The thread calls FAILED, if it is not NULL, when
-   applying fails in another way than the last time; nothing is lost then
-   (cs_store_apply_beside).  It calls WARN, if it is not NULL, with the text of
-   cs_store_take_warning().  */
+/* Start a thread that applies the commits of STORE (service.h), unless one is at
+   work.  Guile does not know the thread.  The thread calls FAILED, if it is not
+   NULL, when applying fails in another way than the last time; nothing is lost
+   then (cs_store_apply_beside).  The thread calls WARN, if it is not NULL, with the
+   text of cs_store_take_warning().  */
 void cs_applier_start (struct cs_store *store,
                        void (*failed) (const struct cs_err *err),
                        void (*warn) (const char *text));

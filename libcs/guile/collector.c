@@ -95,12 +95,11 @@ collect (void)
   gc.gcollect ();
 }
 
-/* Collections use one marker until there was a first one: starting the
-   others takes longer than many a program runs.  The first collection also has
-   the kernel read the part of a large heap that is not in memory.  Called by the
-   collector
-   with its lock held (libgc 8.2.2, alloc.c, GC_EVENT_START), so the thread
-   made here waits for the end of this collection.  */
+/* The first collection works with one marker: starting the others takes longer
+   than many a program runs.  This collection also has the kernel read the part of
+   a large heap that is not in memory.  The collector calls this function with its
+   lock held (libgc 8.2.2, alloc.c, GC_EVENT_START), so the thread made here waits
+   for the end of the collection.  */
 static void *
 start_markers (void *unused)
 {

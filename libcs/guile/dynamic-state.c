@@ -59,7 +59,8 @@ undo_excursion (scm_t_bits *item, const struct cs_loading_disk *loading)
     scm.set_current_module (outer);
 }
 
-/* The function has no name outside of libguile: an entry tells it.  */
+/* The function has no name outside of libguile: an entry tells it, once in a
+   process.  */
 static void
 find_swap_fluid (void)
 {
@@ -78,7 +79,7 @@ find_swap_fluid (void)
 static bool
 is_swap (scm_t_bits *item)
 {
-  return type_of (item) == SCM_DYNSTACK_TYPE_UNWINDER && swap_fluid != 0
+  return type_of (item) == SCM_DYNSTACK_TYPE_UNWINDER
          && item[PROC] == swap_fluid;
 }
 
@@ -148,7 +149,8 @@ cs_dynamic_state_outermost (SCM thread, const struct cs_loading_disk *loading)
   scm_t_dynamic_state *own = self->dynamic_state;
   SCM outer;
 
-  find_swap_fluid ();
+  if (swap_fluid == 0)
+    find_swap_fluid ();
   self->dynamic_state = t->dynamic_state;
   outer = without_bindings (&t->dynstack, loading);
   self->dynamic_state = own;

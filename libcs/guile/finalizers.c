@@ -127,9 +127,9 @@ notify (void)
   cs_process_allow_stop ();
 }
 
-/* While it is held, libgc has none: its variable is in the image, our address of
-   this process, and a fork on another thread sets libguile's again (3.0.8,
-   scm_i_finalizer_pre_fork).  */
+/* While a save holds the notifier, libgc has none: libgc's variable is in the
+   image, and the address of notify() is this process's.  A fork on another thread
+   sets libguile's notifier again (3.0.8, scm_i_finalizer_pre_fork).  */
 void GC_CALLBACK
 cs_finalizers_set_notifier (GC_finalizer_notifier_proc call)
 {

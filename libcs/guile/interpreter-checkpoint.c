@@ -12,12 +12,12 @@
 #include "guile/failure.h"
 #include "guile/finalizers.h"
 #include "guile/hooks.h"
-#include "image/sections.h"
 #include "guile/interpreter-private.h"
 #include "guile/port-output.h"
 #include "guile/signals.h"
-#include "image/threads.h"
 #include "guile/threads.h"
+#include "image/sections.h"
+#include "image/threads.h"
 #include "process/process.h"
 
 void *

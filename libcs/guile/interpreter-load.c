@@ -89,12 +89,8 @@ bind_missing (const struct cs_library_loading *loading, bool changed,
 static int
 find_image (struct cs_store *store, struct cs_err *err)
 {
-  size_t len;
-
-  if (!cs_inspect_guile (store, err))
-    return err->code;
-  cs_workspace.image = cs_store_section (store, "guile", &len);
-  return 0;
+  cs_workspace.image = cs_inspect_guile (store, err);
+  return cs_workspace.image ? 0 : err->code;
 }
 
 int

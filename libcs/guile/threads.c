@@ -16,8 +16,8 @@
 #include <time.h>
 
 #include "guile/api.h"
-#include "image/threads.h"
 #include "guile/threads.h"
+#include "image/threads.h"
 #include "process/process.h"
 
 /* Milliseconds that running threads get to reach a safe point; with none of

@@ -54,14 +54,14 @@ addresses_fit (const struct cs_section *s, const struct cs_guile_disk *g)
                                  g->ports.lost, 1, 0, 1));
 }
 
-const struct cs_guile_disk *
+struct cs_guile_disk *
 cs_inspect_guile (const struct cs_store *store, struct cs_err *err)
 {
   static const struct cs_section_kind kind = {
     "guile", CS_GUILE_MAGIC, CS_GUILE_VERSION, sizeof (struct cs_guile_disk)
   };
   struct cs_section s;
-  const struct cs_guile_disk *g;
+  struct cs_guile_disk *g;
 
   if (!cs_section_open (&s, store, &kind, err))
     return NULL;

@@ -181,7 +181,7 @@ descriptors_fit (const struct cs_section *s, const struct cs_process_disk *p)
   return true;
 }
 
-const struct cs_process_disk *
+struct cs_process_disk *
 cs_inspect_process (const struct cs_store *store, struct cs_err *err)
 {
   static const struct cs_section_kind kind = {
@@ -189,7 +189,7 @@ cs_inspect_process (const struct cs_store *store, struct cs_err *err)
     sizeof (struct cs_process_disk)
   };
   struct cs_section s;
-  const struct cs_process_disk *p;
+  struct cs_process_disk *p;
 
   if (!cs_section_open (&s, store, &kind, err))
     return NULL;
@@ -201,7 +201,7 @@ cs_inspect_process (const struct cs_store *store, struct cs_err *err)
 
 /* The version of "process" is that of "threads" too, and decides how long the
    latter are.  */
-const struct cs_threads_disk *
+struct cs_threads_disk *
 cs_inspect_threads (const struct cs_store *store, struct cs_err *err)
 {
   static const struct cs_section_kind process = {
@@ -211,7 +211,7 @@ cs_inspect_threads (const struct cs_store *store, struct cs_err *err)
     .name = "threads", .len = sizeof (struct cs_threads_disk)
   };
   struct cs_section s;
-  const struct cs_threads_disk *t;
+  struct cs_threads_disk *t;
 
   if (!cs_section_open (&s, store, &process, err)
       || !cs_section_open (&s, store, &kind, err))

@@ -176,8 +176,8 @@ struct cs_process_disk
   struct cs_arena_disk arenas[CS_PROCESS_ARENAS_MAX];
   struct cs_handle_disk handles[CS_PROCESS_HANDLES_MAX];
   struct cs_descriptor_disk descriptors[CS_PROCESS_DESCRIPTORS_MAX];
-  char paths[CS_PROCESS_STRINGS_MAX];   /* of descriptors: written anew by
-                                           each checkpoint */
+  char paths[CS_PROCESS_STRINGS_MAX];   /* of descriptors: each checkpoint
+                                           writes all of them again */
 };
 
 enum cs_thread_kind

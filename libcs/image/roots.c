@@ -7,13 +7,12 @@
 #include "image/roots.h"
 #include "image/sections.h"
 #include "intern/library.h"
-#include "intern/section.h"
 
 /* Does ADDR lie in what the interpreter mapped?  */
 static bool
 is_heap_address (const struct cs_store *store, uint64_t addr)
 {
-  const struct cs_extent_disk *e = cs_section_extent (store, addr);
+  const struct cs_extent_disk *e = cs_store_extent_at (store, addr);
 
   return e && e->kind == CS_EXTENT_HEAP;
 }

@@ -6,7 +6,6 @@
 #include <sys/mman.h>
 
 #include "image/sections.h"
-#include "intern/section.h"
 
 const struct cs_directory_disk *
 cs_inspect_directory (const struct cs_store *store)
@@ -20,9 +19,11 @@ cs_inspect_directory (const struct cs_store *store)
 const struct cs_extent_disk *
 cs_inspect_extents (const struct cs_store *store)
 {
-  size_t nr;
+  const struct cs_directory_disk *d = cs_inspect_directory (store);
 
-  return cs_section_extents (store, &nr);
+  return cs_store_view (store, cs_store_superblock (store)->base
+                               + d->extents_off,
+                        d->nr_extents * sizeof (struct cs_extent_disk));
 }
 
 static int
@@ -84,12 +85,11 @@ cs_inspect_protection (uint32_t prot)
                | (prot & PROT_EXEC ? 4 : 0)];
 }
 
-const struct cs_report_disk *
+struct cs_report_disk *
 cs_inspect_report (const struct cs_store *store, struct cs_err *err)
 {
   size_t len = 0;
-  const struct cs_report_disk *ring = cs_store_section (store, "report",
-                                                        &len);
+  struct cs_report_disk *ring = cs_store_section (store, "report", &len);
 
   return cs_report_check (ring, len, cs_store_path (store), err) == 0 ? ring
                                                                      : NULL;

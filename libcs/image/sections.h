@@ -41,15 +41,15 @@ const char *cs_inspect_extent_kind (uint32_t kind);
 const char *cs_inspect_protection (uint32_t prot);
 
 /* Sections "process", "threads", "guile" and "report", after the check that a
-   resume makes too (intern/section.h).  NULL with ERR set: -CS_E_DAMAGED,
-   -CS_E_INCOMPATIBLE.  */
-const struct cs_process_disk *
+   resume makes too (intern/section.h).  Only a resume writes to them.  NULL with
+   ERR set: -CS_E_DAMAGED, -CS_E_INCOMPATIBLE.  */
+struct cs_process_disk *
 cs_inspect_process (const struct cs_store *store, struct cs_err *err);
-const struct cs_threads_disk *
+struct cs_threads_disk *
 cs_inspect_threads (const struct cs_store *store, struct cs_err *err);
-const struct cs_guile_disk *
+struct cs_guile_disk *
 cs_inspect_guile (const struct cs_store *store, struct cs_err *err);
-const struct cs_report_disk *
+struct cs_report_disk *
 cs_inspect_report (const struct cs_store *store, struct cs_err *err);
 
 /* A handle's path and a descriptor's; "" if OFF leads nowhere.  */

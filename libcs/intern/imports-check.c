@@ -46,7 +46,7 @@ records_fit (const struct cs_section *s, const struct cs_imports_disk *all)
   return true;
 }
 
-const struct cs_imports_disk *
+struct cs_imports_disk *
 cs_imports_read (const struct cs_store *store, struct cs_err *err)
 {
   static const struct cs_section_kind kind = {
@@ -54,7 +54,7 @@ cs_imports_read (const struct cs_store *store, struct cs_err *err)
     .len = sizeof (struct cs_imports_disk)
   };
   struct cs_section s;
-  const struct cs_imports_disk *all;
+  struct cs_imports_disk *all;
 
   if (!cs_section_open (&s, store, &kind, err))
     return NULL;

@@ -646,12 +646,11 @@ cs_imports_bind (struct cs_store *store, const struct cs_library_set *set,
                  struct cs_err *err)
 {
   struct binder b = { .store = store, .find = find };
-  size_t len;
   int code;
 
-  if (!cs_imports_read (store, err))
+  b.imports = cs_imports_read (store, err);
+  if (!b.imports)
     return -CS_E_DAMAGED;
-  b.imports = cs_store_section (store, "imports", &len);
   code = bind_all (&b, set, err);
   if (changed)
     *changed = b.changed;

@@ -60,8 +60,8 @@ int cs_imports_create (struct cs_store *store,
 /* Section "imports" after its check (section.h): NULL with ERR set if it is
    damaged.  The check leaves out the slots, which are looked at when they are
    used.  Lent until the store is closed.  */
-const struct cs_imports_disk *cs_imports_read (const struct cs_store *store,
-                                               struct cs_err *err);
+struct cs_imports_disk *cs_imports_read (const struct cs_store *store,
+                                         struct cs_err *err);
 
 /* Parse the policy that is kept in STORE.  Errors: -CS_E_DAMAGED (no such
    section), those of cs_policy_parse().  Free with cs_policy_free().  */

@@ -123,40 +123,6 @@ cs_field_in_region (const struct cs_section *s, struct cs_field field,
                             sb->base, sb->base + sb->reserved, addr);
 }
 
-const struct cs_extent_disk *
-cs_section_extents (const struct cs_store *store, size_t *nr)
-{
-  const struct cs_superblock_disk *sb = cs_store_superblock (store);
-  const struct cs_directory_disk *directory
-    = cs_store_view (store, sb->base + sb->directory, sizeof *directory);
-  const struct cs_extent_disk *table = NULL;
-
-  if (directory)
-    table = cs_store_view (store, sb->base + directory->extents_off,
-                           directory->nr_extents * sizeof *table);
-  *nr = table ? directory->nr_extents : 0;
-  return table;
-}
-
-const struct cs_extent_disk *
-cs_section_extent (const struct cs_store *store, uint64_t addr)
-{
-  const uint64_t off = addr - cs_store_superblock (store)->base;
-  size_t low = 0, high, middle;
-  const struct cs_extent_disk *extents = cs_section_extents (store, &high);
-  const size_t nr = high;
-
-  while (low < high)
-    {
-      middle = low + (high - low) / 2;
-      if (extents[middle].off + extents[middle].len <= off)
-        low = middle + 1;
-      else
-        high = middle;
-    }
-  return low < nr && extents[low].off <= off ? &extents[low] : NULL;
-}
-
 /* Do extents with PROT, one beside the other, cover the range?  */
 static bool
 is_in_use (const struct cs_store *store, uint64_t addr, uint64_t len,
@@ -168,7 +134,7 @@ is_in_use (const struct cs_store *store, uint64_t addr, uint64_t len,
 
   while (addr < end)
     {
-      e = cs_section_extent (store, addr);
+      e = cs_store_extent_at (store, addr);
       if (!e || (e->prot & prot) != prot)
         return false;
       addr = base + e->off + e->len;

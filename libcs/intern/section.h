@@ -25,7 +25,7 @@ struct cs_section
 {
   const struct cs_store *store;
   const char *name;
-  const void *start;            /* in memory */
+  void *start;                  /* in memory */
   size_t len;
   struct cs_err *err;           /* may be NULL */
 };
@@ -77,14 +77,5 @@ bool cs_field_ends_text (const struct cs_section *s, struct cs_field field,
 bool cs_field_wrong (const struct cs_section *s, struct cs_field field,
                      const char *format, ...)
   __attribute__ ((format (printf, 3, 4)));
-
-/* The extent table in place, which opening has checked (S1), and the number of
-   its entries.  */
-const struct cs_extent_disk *cs_section_extents (const struct cs_store *store,
-                                                 size_t *nr);
-
-/* The extent that the address ADDR is in, NULL if it is in none.  */
-const struct cs_extent_disk *cs_section_extent (const struct cs_store *store,
-                                                uint64_t addr);
 
 #endif

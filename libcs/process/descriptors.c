@@ -213,13 +213,8 @@ compare_inodes (const struct cs_descriptor_disk *a,
   return code == 0 ? compare (a->inode, b->inode) : code;
 }
 
-static int
-kcmp_files (int a, int b)
-{
-  pid_t self = getpid ();
-
-  return (int) syscall (SYS_kcmp, self, self, KCMP_FILE, a, b);
-}
+/* The last comparison of open files failed.  */
+static bool kcmp_failed;
 
 /* By file, then by open file, which has one offset: kcmp(2) orders those.
    Where the kernel does not have it, or a container denies it, all differ, and
@@ -229,10 +224,14 @@ compare_files (const struct cs_descriptor_disk *a,
                const struct cs_descriptor_disk *b)
 {
   int code = compare_inodes (a, b);
+  pid_t self = getpid ();
+  long order;
 
   if (code != 0)
     return code;
-  switch (kcmp_files (a->fd, b->fd))
+  order = syscall (SYS_kcmp, self, self, KCMP_FILE, a->fd, b->fd);
+  kcmp_failed = order < 0;
+  switch (order)
     {
     case 0:
       return 0;
@@ -281,16 +280,19 @@ insert (struct order *order, uint32_t place,
 /* Do A and B have one open file?  Then they have its flags in common.  The flag
    that tells it means nothing for a file or a directory.  */
 static bool
-have_flags_in_common (int a, int b)
+have_flags_in_common (const struct cs_descriptor_disk *a,
+                      const struct cs_descriptor_disk *b)
 {
-  int flags = fcntl (a, F_GETFL);
+  int flags;
   bool common;
 
-  if (flags < 0 || fcntl (b, F_GETFL) != flags
-      || fcntl (a, F_SETFL, flags ^ O_NONBLOCK) != 0)
+  if ((a->flags ^ b->flags) & ~(uint32_t) O_CLOEXEC)
     return false;
-  common = fcntl (b, F_GETFL) == (flags ^ O_NONBLOCK);
-  fcntl (a, F_SETFL, flags);
+  flags = fcntl (a->fd, F_GETFL);
+  if (flags < 0 || fcntl (a->fd, F_SETFL, flags ^ O_NONBLOCK) != 0)
+    return false;
+  common = fcntl (b->fd, F_GETFL) == (flags ^ O_NONBLOCK);
+  fcntl (a->fd, F_SETFL, flags);
   return common;
 }
 
@@ -307,7 +309,7 @@ search_by_flags (const struct cs_descriptor_disk *d, uint32_t place)
       other = &entries[by_file.indices[place - 1]];
       if (compare_inodes (d, other) != 0)
         return NULL;
-      if (have_flags_in_common (d->fd, other->fd))
+      if (have_flags_in_common (d, other))
         return other;
     }
   return NULL;
@@ -317,10 +319,11 @@ static void
 set_shared (struct cs_descriptor_disk *d)
 {
   uint32_t place;
-  const struct cs_descriptor_disk *other = search (&by_file, compare_files, d,
-                                                   &place);
+  const struct cs_descriptor_disk *other;
 
-  if (!other && kcmp_files (d->fd, d->fd) < 0)
+  kcmp_failed = false;
+  other = search (&by_file, compare_files, d, &place);
+  if (!other && kcmp_failed)
     other = search_by_flags (d, place);
   if (other)
     d->shares = (uint32_t) (other - cs_process.image->descriptors) + 1;

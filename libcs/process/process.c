@@ -72,16 +72,13 @@ find_sections (struct cs_store *store, struct cs_err *err)
 {
   struct cs_err own = CS_ERR_INIT;
   struct cs_report_disk *ring;
-  size_t len;
 
   if (!err)
     err = &own;
-  if (!cs_inspect_process (store, err) || !cs_inspect_threads (store, err)
-      || !cs_inspect_report (store, err))
+  if (!(cs_process.image = cs_inspect_process (store, err))
+      || !(cs_process.threads = cs_inspect_threads (store, err))
+      || !(ring = cs_inspect_report (store, err)))
     return err->code;
-  cs_process.image = cs_store_section (store, "process", &len);
-  cs_process.threads = cs_store_section (store, "threads", &len);
-  ring = cs_store_section (store, "report", &len);
   cs_report_begin (ring, cs_store_superblock (store)->generation);
   return 0;
 }

@@ -20,9 +20,8 @@
    holds a lock meanwhile only where it calls Scheme code under that lock
    (3.0.8, libguile/scmsigs.c: sigaction).  The thread that it waits for may
    be stopped already, so the lock would never be given back.  locks.c frees
-   the lock in the next process.  A thread that wants such a lock meanwhile does
-   not come on either until all are released, so it counts as stopped where it
-   is.
+   the lock in the next process.  Another thread that wants such a lock cannot go on
+   either before all are released, so that thread counts as stopped where it is.
 
    The collector works until the last thread has stopped, as a thread that
    holds a lock may have to allocate before it can give it back.  Therefore
@@ -414,9 +413,9 @@ has_stopped (pid_t tid, unsigned now)
   return false;
 }
 
-/* Under the list's lock: has T stopped, or does it wait for a lock that one which
-   has stopped will not give back before all are released?  T may have got the lock
-   and gone on while its owner was looked up, hence the second look at T.  */
+/* Under the list's lock: has T stopped, or does T wait for a lock whose owner has
+   stopped?  While the owner was looked up, T may have got the lock and gone on:
+   hence the second look at T.  */
 static bool
 is_at_rest (const struct cs_stop_thread *t, unsigned now)
 {

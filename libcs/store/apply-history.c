@@ -2,9 +2,10 @@
 /* apply-history.c -- what an apply overwrites goes into the history first (A1,
    apply.c).
 
-   The history is written in slices, beside commits, like the image.  Without the
-   lock only that is done which reads nothing but what stays as it is until
-   another apply begins: the log's records, and files of the history.  */
+   The history is written in slices, beside commits, like the image.  Between two
+   slices, without the lock, an apply reads only the parts of the file that no
+   commit changes: the image, the records of this round, and files of the
+   history.  */
 
 #include <errno.h>
 #include <inttypes.h>
@@ -141,7 +142,7 @@ static int
 find_turn (struct cs_apply *a, struct keeper *k)
 {
   const struct cs_log *log = &a->at.log;
-  int r, entered;
+  int r;
 
   if (log->applied > 0)
     {
@@ -150,19 +151,7 @@ find_turn (struct cs_apply *a, struct keeper *k)
     }
   cs_slice_leave (&a->slice);
   r = cs_history_turn (&a->at, k->folder, &k->turn);
-  entered = cs_slice_enter (&a->slice);
-  return entered < 0 ? entered : r;
-}
-
-static int
-sync_folder (struct cs_apply *a, int folder)
-{
-  int r, entered;
-
-  cs_slice_leave (&a->slice);
-  r = cs_sys.fsync (folder) < 0 ? -errno : 0;
-  entered = cs_slice_enter (&a->slice);
-  return entered < 0 ? entered : r;
+  return cs_slice_return (&a->slice, r);
 }
 
 /* Keep what all records of the round overwrite.  -errno of the history's
@@ -177,7 +166,7 @@ keep_records (struct cs_apply *a, struct keeper *k, struct cs_err *err)
   r = cs_apply_each_record (a, keep_record, k, err);
   if (r < 0)
     return r;
-  r = sync_folder (a, k->folder);
+  r = cs_slice_sync (&a->slice, cs_sys.fsync, k->folder);
   return r < 0 ? cs_err_sys (err, -r, "sync '%s-history'", a->store->path) : 0;
 }
 

@@ -144,12 +144,8 @@ cs_apply_each_record (struct cs_apply *a,
 static int
 sync_file (struct cs_apply *a, const char *what, struct cs_err *err)
 {
-  int r, entered;
+  int r = cs_slice_sync (&a->slice, cs_sys.fdatasync, a->slice.fd);
 
-  cs_slice_leave (&a->slice);
-  r = cs_sys.fdatasync (a->slice.fd) < 0 ? -errno : 0;
-  entered = cs_slice_enter (&a->slice);
-  r = entered < 0 ? entered : r;
   return r < 0 ? cs_err_sys (err, -r, "%s", what) : 0;
 }
 

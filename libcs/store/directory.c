@@ -233,6 +233,16 @@ cs_extent_index (const struct cs_store *store, uint64_t off)
                    off);
 }
 
+const struct cs_extent_disk *
+cs_store_extent_at (const struct cs_store *store, uint64_t addr)
+{
+  uint64_t off = addr - store->superblock.base;
+  size_t i = cs_extent_index (store, off);
+  const struct cs_extent_disk *e = cs_extent_table (store) + i;
+
+  return i < cs_directory (store)->nr_extents && e->off <= off ? e : NULL;
+}
+
 bool
 cs_extent_next_used (const struct cs_store *store, uint64_t off,
                      uint64_t end, struct cs_extent_disk *piece)

@@ -144,13 +144,13 @@ read_sums (struct undo *u, const struct cs_record *redo)
   return r;
 }
 
-/* Write what comes before the index.  Others may come meanwhile, but no image
-   changes without this being overtaken.  */
+/* Write what comes before the index.  Commits and readers may come in between; who
+   changes the image overtakes this.  */
 static int
 write_beside (struct undo *u, const struct cs_record *redo,
               struct cs_record_disk *head)
 {
-  int r, entered;
+  int r;
 
   cs_slice_leave (u->slice);
   r = read_sums (u, redo);
@@ -161,20 +161,7 @@ write_beside (struct undo *u, const struct cs_record *redo,
     r = cs_file_write (u->fd, head, sizeof *head, 0);
   if (r == 0)
     r = write_data (u, redo->head.nr);
-  entered = cs_slice_enter (u->slice);
-  return entered < 0 ? entered : r;
-}
-
-/* A sync beside others.  */
-static int
-sync_undo_file (struct undo *u)
-{
-  int r, entered;
-
-  cs_slice_leave (u->slice);
-  r = cs_sys.fdatasync (u->fd) < 0 ? -errno : 0;
-  entered = cs_slice_enter (u->slice);
-  return entered < 0 ? entered : r;
+  return cs_slice_return (u->slice, r);
 }
 
 static int
@@ -194,7 +181,7 @@ write_undo (struct undo *u, const struct cs_record *redo)
                        cs_record_index (&head));
   if (r == 0)
     r = cs_file_write (u->fd, &head, sizeof head, 0);
-  return r < 0 ? r : sync_undo_file (u);
+  return r < 0 ? r : cs_slice_sync (u->slice, cs_sys.fdatasync, u->fd);
 }
 
 /* If there is a record that leads back from REDO, see to it that it stays:
@@ -244,17 +231,17 @@ make_file (const struct cs_store *store, int folder, const char *name)
   return r;
 }
 
-/* Is there one already?  1, 0, CS_OVERTAKEN or -errno.  */
+/* Sync the record that leads back from REDO: 1, 0 if there is none, CS_OVERTAKEN or
+   -errno.  */
 static int
 sync_undo_beside (const struct cs_store *before, int folder,
                   const struct cs_record *redo, struct cs_slice *slice)
 {
-  int r, entered;
+  int r;
 
   cs_slice_leave (slice);
   r = sync_undo (before, folder, redo);
-  entered = cs_slice_enter (slice);
-  return entered < 0 ? entered : r;
+  return cs_slice_return (slice, r);
 }
 
 /* What has been overtaken is not removed: another apply may have given the name

@@ -106,6 +106,24 @@ cs_slice_enter (struct cs_slice *slice)
 }
 
 int
+cs_slice_return (struct cs_slice *slice, int r)
+{
+  int entered = cs_slice_enter (slice);
+
+  return entered < 0 ? entered : r;
+}
+
+int
+cs_slice_sync (struct cs_slice *slice, int (*sync) (int fd), int fd)
+{
+  int r;
+
+  cs_slice_leave (slice);
+  r = sync (fd) < 0 ? -errno : 0;
+  return cs_slice_return (slice, r);
+}
+
+int
 cs_slice_give_way (struct cs_slice *slice)
 {
   if (!slice->divided

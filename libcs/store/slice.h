@@ -49,7 +49,14 @@ void cs_slice_end (const struct cs_slice *slice);
 void cs_slice_leave (struct cs_slice *slice);
 int cs_slice_enter (struct cs_slice *slice);
 
-/* The same one after the other, if the slice has lasted long enough.  0 or
+/* The second one, when what was done between the two has returned R: CS_OVERTAKEN,
+   else R.  */
+int cs_slice_return (struct cs_slice *slice, int r);
+
+/* Between the two, SYNC the descriptor FD: 0, CS_OVERTAKEN, or -errno.  */
+int cs_slice_sync (struct cs_slice *slice, int (*sync) (int fd), int fd);
+
+/* The two one after the other, if the slice has lasted long enough.  0 or
    CS_OVERTAKEN.  */
 int cs_slice_give_way (struct cs_slice *slice);
 

@@ -227,9 +227,9 @@ int cs_store_create (const char *path, const struct cs_store_params *params,
                      struct cs_err *err);
 
 /* Make the file TO a copy of the store FROM as it was at GENERATION
-   (cs_store_open_at()): the same generation and contents, but with a uuid and a time of creation of its
-   own, not locked, of mode 0600 less the umask.  Nothing is mapped at its
-   base.
+   (cs_store_open_at()): the same generation and contents, but with a uuid and a
+   time of creation of its own, not locked, of mode 0600 less the umask.  Nothing
+   is mapped at its base.
    Blocks are shared where the file system can; holes stay holes.  FROM may
    be held by a writer, and may be of any machine.  TO appears when it is
    complete and on stable storage; an existing file is treated as by
@@ -346,8 +346,8 @@ bool cs_store_holds (const struct cs_store *store, uint64_t addr, size_t len);
 /* Put the commits of the log into the image, after what they overwrite was
    put into the history.  May run in any thread, and take as long as writing
    and syncing the changed pages does; a commit or a fork waits for it (but see
-   cs_store_apply_beside).  Returns 0 also
-   if it has to be left for later because another process reads the store.
+   cs_store_apply_beside).  Returns 0 also if the apply has to be left for later
+   because another process reads the store.
    After a failure all commits are in the log still, and nothing is lost; the
    next call tries again.  Errors: -CS_E_REFUSED (as cs_store_commit),
    -CS_E_DAMAGED (the log is not as it was written), -errno.  */
@@ -367,11 +367,11 @@ bool cs_store_take_warning (struct cs_store *store, char *text, size_t len);
    (A5).  */
 int cs_store_apply_if_due (struct cs_store *store, struct cs_err *err);
 
-/* The same, beside commits and forks, which wait a millisecond for it at most; a
-   fork's child, or another process that reads, holds it up.  What is committed
-   meanwhile is applied too.  The calling thread has descriptors of its own
-   afterwards (cs_store_separate), and ends.  The other functions that apply wait
-   for its end.  */
+/* The same in slices of a millisecond, beside commits and forks: these wait for
+   one slice at most.  A fork's child, or another process that reads, holds the
+   apply up.  The apply also takes the commits that come while it works.
+   Afterwards the calling thread has descriptors of its own (cs_store_separate), and
+   must end.  The other functions that apply wait for the end of this one.  */
 int cs_store_apply_beside (struct cs_store *store, struct cs_err *err);
 
 /* The same as cs_store_apply() for one who wants a store that is all image: the
@@ -535,6 +535,11 @@ int cs_store_section_create (struct cs_store *store, const char *name,
    section's address in the region.  Lent until the store is closed.  */
 void *cs_store_section (const struct cs_store *store, const char *name,
                         size_t *len);
+
+/* The extent that the address ADDR lies in, NULL if it lies in none.  Takes no lock:
+   no other thread may use the functions on ranges.  Lent until one is used.  */
+const struct cs_extent_disk *cs_store_extent_at (const struct cs_store *store,
+                                                 uint64_t addr);
 
 /* A pointer to LEN bytes at region address ADDR, in every mode; NULL unless
    the range lies in one extent that is in the file (CS_STORE_READ) or in

@@ -8,9 +8,9 @@
 #include "elf-fixture.h"
 #include "store-fixture.h"
 
-#include "image/sections.h"
 #include "guile/interpreter.h"
 #include "image/roots.h"
+#include "image/sections.h"
 #include "intern/imports.h"
 #include "intern/intern.h"
 #include "intern/library-private.h"

@@ -164,6 +164,16 @@ not_inside_a_lock (void)
 static pthread_cond_t wake_up = PTHREAD_COND_INITIALIZER;
 static volatile bool ready;
 
+static void
+release_and_wake_up (void)
+{
+  cs_process_release_threads ();
+  CHECK (cs_locks_lock (lock (0)) == 0);
+  ready = true;
+  CHECK (cs_locks_unlock (lock (0)) == 0);
+  pthread_cond_broadcast (&wake_up);
+}
+
 static void *
 wait_and_time_out (void *argument)
 {
@@ -241,11 +251,7 @@ waits_with_a_lock (void)
   thread = start (hold_and_wait, NULL);
   wait_until (&turns[0], 1);
   CHECK (cs_process_stop_threads (0) == 1);
-  cs_process_release_threads ();
-  CHECK (cs_locks_lock (lock (0)) == 0);
-  ready = true;
-  CHECK (cs_locks_unlock (lock (0)) == 0);
-  pthread_cond_broadcast (&wake_up);
+  release_and_wake_up ();
   join (thread);
 }
 
@@ -311,11 +317,7 @@ wait_stopped (void *(*body) (void *), unsigned running)
   CHECK (cs_process_stop_threads (0) == running);
   CHECK (cs_process.image->nr_locks == 1
          && cs_process.image->locks[0] == (uintptr_t) lock (1));
-  cs_process_release_threads ();
-  CHECK (cs_locks_lock (lock (0)) == 0);
-  ready = true;
-  CHECK (cs_locks_unlock (lock (0)) == 0);
-  pthread_cond_broadcast (&wake_up);
+  release_and_wake_up ();
   join (thread);
 }
 
@@ -343,7 +345,7 @@ want_lock (void *holds)
   return NULL;
 }
 
-/* Is the thread blocked in the kernel?  */
+/* Until a thread waits in the kernel for MUTEX.  */
 static void
 wait_until_asleep (const pthread_mutex_t *mutex)
 {
@@ -369,11 +371,7 @@ stop_who_wants_a_lock (const char *holds, unsigned nr)
   wait_until_asleep (lock (1));
   CHECK (cs_process_stop_threads (0) == nr);
   CHECK (cs_process.image->nr_locks == 1 + nr);
-  cs_process_release_threads ();
-  CHECK (cs_locks_lock (lock (0)) == 0);
-  ready = true;
-  CHECK (cs_locks_unlock (lock (0)) == 0);
-  pthread_cond_broadcast (&wake_up);
+  release_and_wake_up ();
   join (waits);
   join (wants);
   CHECK (is_free (1));
