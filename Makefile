@@ -110,7 +110,7 @@ endif
 LIB_SOURCES := $(sort $(wildcard libcs/*.c libcs/*/*.c arch/*/*.c))
 # The headers that are installed; libcs/libcs.sym has their functions.
 PUBLIC_HEADERS := err.h store/store.h store/backup.h intern/file-rules.h \
-  guile/workspace.h
+  workspace/workspace.h
 SCHEME := $(sort $(wildcard scheme/*.scm scheme/*/*.scm))
 GENERATED := policy-builtin.c $(SCHEME:%.scm=%.c)
 
@@ -217,8 +217,8 @@ $(BUILD)/scheme/%.go: scheme/%.scm $(BUILD)/flags
 
 $(BUILD)/scheme/%.c: scheme/%.scm $(BUILD)/scheme/%.go tools/embed Makefile
 	$(call say,EMBED,$<)
-	$(Q)sh tools/embed cs_scheme_$(*F)_text guile/module.h $< >$@
-	$(Q)sh tools/embed cs_scheme_$(*F)_code guile/module.h \
+	$(Q)sh tools/embed cs_scheme_$(*F)_text workspace/scheme-api.h $< >$@
+	$(Q)sh tools/embed cs_scheme_$(*F)_code workspace/scheme-api.h \
 	  $(BUILD)/scheme/$*.go >>$@
 
 # Made anew each time: ar would keep members whose source is gone.

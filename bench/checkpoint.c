@@ -286,7 +286,7 @@ image (double *a, double *b)
   *b = timed_write (heap_len);
 }
 
-/* A thread like the one of guile/applier.c.  */
+/* A thread like the one of workspace/background-apply.c.  */
 static atomic_bool applying;
 
 static void *

@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "common.h"
-#include "guile/workspace.h"
 #include "progress.h"
 #include "source.h"
+#include "workspace/workspace.h"
 
 enum
 {

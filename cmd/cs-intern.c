@@ -8,13 +8,13 @@
 #include <string.h>
 
 #include "common.h"
-#include "guile/interpreter.h"
 #include "intern/compare.h"
 #include "intern/intern.h"
 #include "intern/needed.h"
 #include "intern/policy.h"
 #include "intern/table.h"
 #include "json.h"
+#include "workspace/main-thread.h"
 
 enum
 {

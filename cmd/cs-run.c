@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 #include "common.h"
-#include "guile/workspace.h"
 #include "intern/policy.h"
+#include "workspace/workspace.h"
 
 #define OWN_STATUS 125
 

@@ -2,7 +2,7 @@
 ;;; (coldstore) -- what a program in a workspace can ask and be told.
 ;;;
 ;;; Part of every workspace: it is evaluated when the store is made.  The
-;;; procedures whose names begin with % are made by libcs/guile/module.c.
+;;; procedures whose names begin with % are made by libcs/workspace/scheme-api.c.
 
 (define-module (coldstore)
   #:use-module (ice-9 ports internal)
@@ -30,7 +30,7 @@
             workspace-error-text
             workspace-error-advice))
 
-;; Conditions of the procedures here.  libcs/guile/module.c throws misc-error,
+;; Conditions of the procedures here.  libcs/workspace/scheme-api.c throws misc-error,
 ;; as it does in workspaces of 0.1.0, with the fields as the last argument.
 
 (define &workspace-error
@@ -192,7 +192,7 @@ rule of the policy speaks of; #f for none, which is close."
   "Return the rule that was set for all ports, or #f."
   general-rule)
 
-;; Called by libcs/guile/signals.c: what the REPL handles SIGINT with, or #f if
+;; Called by libcs/workspace/requests.c: what the REPL handles SIGINT with, or #f if
 ;; there never was a REPL.
 (define (repl-handler)
   (let ((module (resolve-module '(ice-9 top-repl) #f #:ensure #f)))

@@ -5,8 +5,8 @@
    Its functions are looked up by name once it is loaded, into one table;
    `scm.cons (a, b)` calls scm_cons.  Types and macros come from libguile.h,
    but nothing of it that would need a symbol at link time.  */
-#ifndef CS_GUILE_API_H
-#define CS_GUILE_API_H
+#ifndef CS_API_H
+#define CS_API_H
 
 /* libgc declares its thread functions only then (gc.h, GC_THREADS).  */
 #define GC_THREADS

@@ -5,7 +5,7 @@
 
 #include "guile/api.h"
 #include "guile/bundle.h"
-#include "guile/module.h"
+#include "guile/evaluate.h"
 #include "process/archive.h"
 
 /* Source, compiled code, and what (ice-9 documentation) looks for beside
@@ -29,7 +29,7 @@ cs_bundle_find (void)
 
   for (size_t i = 0; i < NR_ROOTS; i++)
     {
-      path = cs_module_evaluate (expressions[i]);
+      path = cs_evaluate (expressions[i]);
       len = scm.to_locale_stringbuf (path, roots[i], sizeof roots[i] - 1);
       roots[i][len < sizeof roots[i] ? len : 0] = '\0';
     }

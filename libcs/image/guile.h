@@ -32,7 +32,7 @@ struct cs_ports_disk
   char lost_name[8];
 };
 
-/* guile/module.h.  */
+/* workspace/scheme-api.h.  */
 struct cs_module_disk
 {
   uint32_t entries[CS_MODULE_PRIMITIVES_MAX];   /* of the intern table */

@@ -2,7 +2,7 @@
 /* signal-stack.c -- a stack of its own for a thread's signal handlers.
 
    Recursion without end is one way in which a thread faults, and the handler
-   that says so (guile/faults.c) needs room then.  The room is no part of the
+   that says so (workspace/crash-handler.c) needs room then.  The room is no part of the
    thread's stack, and no static array: the collector scans those.  */
 
 #include <sys/mman.h>

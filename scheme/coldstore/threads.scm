@@ -3,7 +3,7 @@
 ;;; that has resumed: what they know of threads that are gone.
 ;;;
 ;;; Part of every workspace: it is evaluated when the store is made.  The
-;;; procedures whose names begin with % are made by libcs/guile/module.c.
+;;; procedures whose names begin with % are made by libcs/workspace/scheme-api.c.
 ;;; What is taken from the modules (ice-9 threads), (ice-9 futures) and
 ;;; (srfi srfi-18) by name is theirs since Guile 3.0.0.
 

@@ -127,10 +127,10 @@ END
   find "$to/include/libcs" -name '*.h' -printf '%P\n' | sort >headers
   diff headers - <<'END'
 err.h
-guile/workspace.h
 intern/file-rules.h
 store/backup.h
 store/store.h
+workspace/workspace.h
 END
   while read -r header; do
     # shellcheck disable=SC2046

@@ -19,13 +19,13 @@
 
 #include <cmocka.h>
 
-#include "guile/interpreter.h"
 #include "intern/imports.h"
 #include "process/archive.h"
 #include "process/process.h"
 #include "report.h"
 #include "store/backup.h"
 #include "store/record.h"
+#include "workspace/main-thread.h"
 
 struct row
 {

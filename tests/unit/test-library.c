@@ -8,13 +8,13 @@
 #include "elf-fixture.h"
 #include "store-fixture.h"
 
-#include "guile/interpreter.h"
 #include "image/roots.h"
 #include "image/sections.h"
 #include "intern/imports.h"
 #include "intern/intern.h"
 #include "intern/library-private.h"
 #include "maps.h"
+#include "workspace/main-thread.h"
 
 #define FIRST "libcs-carried.so"
 #define SECOND "libcs-carried-user.so"

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* rollback.c -- back to the last commit, within the process.
+
+   execve() ends the other threads, and resets what is caught; what it keeps
+   and a process that is started would not have is taken back before: ignored
+   signals and timers (execve(2)).  No other thread is in the middle of a
+   collection or a commit then, so no signal that these send can arrive in
+   the program that is executed.  Until execve() has succeeded, everything
+   can be undone.  */
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "guile/api.h"
+#include "process/process.h"
+#include "workspace/hooks.h"
+#include "workspace/main-thread.h"
+#include "workspace/requests.h"
+#include "workspace/rollback.h"
+
+/* Guile's command line.  */
+
+/* The switches that are followed by an argument (Guile 3.0,
+   ice-9/command-line.scm, compile-shell-switches); those of `done` were
+   programs.  */
+static const char *const set_up[] = { "-L", "-C", "-x", "--language" };
+static const char *const done[] = { "-l", "-e" };
+
+static bool
+is_among (const char *word, const char *const *list, size_t nr)
+{
+  for (size_t i = 0; i < nr; i++)
+    if (strcmp (word, list[i]) == 0)
+      return true;
+  return false;
+}
+
+/* Put the switches of ARGV that set up a REPL into KEPT.  *REST is where the
+   arguments begin that are for the program.  Returns whether there is a
+   program.  */
+static bool
+keep_switches (char **argv, int argc, char **kept, int *nr, int *rest)
+{
+  int i = 1;
+
+  for (*nr = 0; i < argc; i++)
+    {
+      if (argv[i][0] != '-')
+        break;
+      if (strcmp (argv[i], "-c") == 0 || strcmp (argv[i], "-s") == 0)
+        {
+          i++;
+          break;
+        }
+      if (strcmp (argv[i], "--") == 0)
+        {
+          *rest = i + 1;
+          return false;
+        }
+      if (is_among (argv[i], done, sizeof done / sizeof *done))
+        i++;
+      else if (strcmp (argv[i], "-ds") != 0)
+        {
+          kept[(*nr)++] = argv[i];
+          if (is_among (argv[i], set_up, sizeof set_up / sizeof *set_up)
+              && i + 1 < argc)
+            kept[(*nr)++] = argv[++i];
+        }
+    }
+  *rest = i < argc ? i + 1 : argc;
+  return i < argc;
+}
+
+/* What to give to Guile, ending with NULL; given.  NULL without memory, or
+   with *NOTHING set if nothing is to be run.  */
+static char **
+choose_arguments (const char *expression, bool in_repl, bool *nothing)
+{
+  const struct cs_run_params *params = cs_interpreter_params ();
+  char **list = calloc ((size_t) params->argc + 4, sizeof *list);
+  int nr, rest;
+
+  *nothing = false;
+  if (!list)
+    return NULL;
+  *nothing = keep_switches (params->argv, params->argc, list, &nr, &rest)
+             && !in_repl && !expression;
+  if (expression)
+    {
+      list[nr++] = (char *) "-c";
+      list[nr++] = (char *) expression;
+      while (rest < params->argc)
+        list[nr++] = params->argv[rest++];
+    }
+  return list;
+}
+
+/* Leaving this program.  */
+
+static const int timers[] = { ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF };
+
+#define NR_TIMERS (sizeof timers / sizeof *timers)
+
+static void
+stop_timers (struct itimerval *before)
+{
+  static const struct itimerval none;
+
+  for (size_t i = 0; i < NR_TIMERS; i++)
+    setitimer (timers[i], &none, &before[i]);
+}
+
+static void
+start_timers (const struct itimerval *before)
+{
+  for (size_t i = 0; i < NR_TIMERS; i++)
+    setitimer (timers[i], &before[i], NULL);
+}
+
+/* Is SIGNUM a signal that comes from outside?  Not so the faults, and those of
+   the collector and of libcs.  */
+static bool
+is_from_outside (int signum)
+{
+  static const int others[] = {
+    SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGKILL, SIGSTOP
+  };
+
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+    if (signum == others[i])
+      return false;
+  return signum != gc.get_suspend_signal ()
+         && signum != gc.get_thr_restart_signal ();
+}
+
+/* A signal that has a handler here has none in the program that is executed,
+   until the workspace is resumed: it would end the process.  Block such signals;
+   execve() keeps the mask.  Returns them, bit N - 1 for signal N.  */
+static uint64_t
+hold_signals (sigset_t *old)
+{
+  struct sigaction action;
+  uint64_t held = 0;
+  sigset_t set;
+
+  sigemptyset (&set);
+  pthread_sigmask (SIG_SETMASK, NULL, old);
+  for (int signum = 1; signum < SIGRTMIN; signum++)
+    if (is_from_outside (signum) && sigismember (old, signum) == 0
+        && sigaction (signum, NULL, &action) == 0
+        && action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN)
+      {
+        sigaddset (&set, signum);
+        held |= (uint64_t) 1 << (signum - 1);
+      }
+  pthread_sigmask (SIG_BLOCK, &set, NULL);
+  return held;
+}
+
+/* Returns if it failed.  */
+static int
+execute (struct cs_again *again)
+{
+  struct itimerval before[NR_TIMERS];
+  sigset_t mask;
+  int code;
+
+  stop_timers (before);
+  again->held_signals = hold_signals (&mask);
+  cs_process_leave_signals ();
+  cs_signals_end ();
+  code = cs_interpreter_params ()->execute_again (again);
+  cs_signals_begin_again ();
+  cs_process_take_signals ();
+  pthread_sigmask (SIG_SETMASK, &mask, NULL);
+  start_timers (before);
+  return code;
+}
+
+/* With the other threads held, as for a commit.  */
+static int
+hand_over (struct cs_again *again)
+{
+  int code;
+
+  cs_interpreter_hold ();
+  code = again->descriptor = cs_store_hand_over (cs_process.store);
+  if (code >= 0)
+    {
+      code = execute (again);
+      cs_store_take_back (cs_process.store);
+    }
+  cs_interpreter_release ();
+  return code;
+}
+
+static int
+go_again (char **arguments, struct cs_err *err)
+{
+  const struct cs_run_params *params = cs_interpreter_params ();
+  char path[PATH_MAX];
+  struct cs_again again = {
+    .store = path, .arguments = arguments,
+    .generation = params->ephemeral
+                  ? cs_store_superblock (cs_process.store)->generation : 0
+  };
+  int code = cs_store_find_path (cs_process.store, path, sizeof path);
+
+  if (code == 0)
+    code = hand_over (&again);
+  if (code == -ENOENT)
+    return cs_err_sys (err, ENOENT, "cannot go back to the last commit: no"
+                       " name leads to '%s' any more",
+                       cs_store_path (cs_process.store));
+  return cs_err_sys (err, -code, "cannot go back to the last commit: execute"
+                     " the program again");
+}
+
+int
+cs_rollback (const char *expression, bool in_repl, struct cs_err *err)
+{
+  char **arguments;
+  bool nothing;
+  int code;
+
+  if (cs_process.child)
+    return cs_err_set (err, CS_E_REFUSED, "cannot go back to the last commit:"
+                       " this is a forked child of the workspace");
+  if (cs_hooks_running () || cs_interpreter_is_saving ())
+    return cs_err_set (err, CS_E_REFUSED, "cannot go back to the last commit:"
+                       " this is called by %s", cs_hooks_running ()
+                       ? cs_hooks_running () : "a port that is written out");
+  if (!cs_interpreter_params ()->execute_again)
+    return cs_err_set (err, CS_E_REFUSED, "cannot go back to the last commit:"
+                       " this program cannot be executed again");
+  in_repl = in_repl && cs_interpreter_is_workspace_thread ();
+  arguments = choose_arguments (expression, in_repl, &nothing);
+  if (!arguments)
+    return cs_err_sys (err, ENOMEM, "cannot go back to the last commit");
+  if (nothing)
+    cs_interpreter_discard ();
+  cs_interpreter_flush ();
+  code = go_again (arguments, err);
+  free (arguments);
+  return code;
+}
+
+/* Arriving.  */
+
+static void
+close_range_of (unsigned first, unsigned last)
+{
+  long end = sysconf (_SC_OPEN_MAX);
+
+  if (first > last || syscall (SYS_close_range, first, last, 0) == 0)
+    return;
+  /* Linux before 5.9.  */
+  for (unsigned fd = first; fd <= last && (end < 0 || fd < (unsigned) end);
+       fd++)
+    close ((int) fd);
+}
+
+void
+cs_rollback_arrive (int fd)
+{
+  close_range_of (3, (unsigned) fd - 1);
+  close_range_of ((unsigned) fd + 1, UINT_MAX);
+  cs_signals_arrive ();
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* run.c -- resuming a workspace, and leaving it.  Every start goes
+   through here: what can be done when the workspace is made is not done
+   here.  */
+
+#include <stdlib.h>
+
+#include "intern/intern.h"
+#include "process/process.h"
+#include "workspace/background-apply.h"
+#include "workspace/crash-handler.h"
+#include "workspace/main-thread.h"
+#include "workspace/rollback.h"
+#include "workspace/workspace.h"
+
+static int
+resume (struct cs_store *store, struct cs_err *err)
+{
+  struct cs_table_disk *table;
+  int code;
+
+  cs_process_stop_readahead (store);
+  code = cs_intern_attach (store, &table, err);
+  if (code == 0)
+    code = cs_process_open (store, table, err);
+  if (code == 0)
+    code = cs_interpreter_load (store, table, true, err);
+  if (code != 0)
+    return code;
+  cs_process_resume ();
+  cs_interpreter_resume ();
+  return 0;
+}
+
+/* What finish() needs: there is one workspace in a process.  */
+static struct
+{
+  const struct cs_run_params *params;
+  struct cs_store *store;
+} running;
+
+static void
+finish (int status)
+{
+  struct cs_err err = CS_ERR_INIT;
+
+  if (cs_interpreter_will_save ()
+      && (cs_interpreter_save (running.store, &err) != 0
+          || cs_store_leave (running.store, &err) != 0))
+    {
+      if (running.params->failed)
+        running.params->failed (&err);
+      status = running.params->failed_status;
+    }
+  if (cs_interpreter_will_save ())
+    cs_applier_warn (running.store, running.params->warn);
+  cs_interpreter_exit (status);
+}
+
+int
+cs_workspace_run (const char *path, const struct cs_run_params *params,
+                  struct cs_err *err)
+{
+  enum cs_store_mode mode = params->ephemeral ? CS_STORE_EPHEMERAL
+                                              : CS_STORE_WRITE;
+  uint64_t generation = params->generation ? params->generation
+                                           : CS_STORE_NEWEST;
+  int inherited = params->inherited ? params->inherited : -1;
+  int code;
+
+  if (inherited >= 0)
+    cs_rollback_arrive (inherited);
+  code = cs_store_open_inherited (path, mode, generation, inherited,
+                                  &running.store, err);
+  running.params = params;
+  if (code == 0)
+    cs_applier_warn (running.store, params->warn);
+  cs_process.changed_files = params->changed_files;
+  /* Nothing is at stake: it can always be looked at.  */
+  cs_process.never_refuse = params->ephemeral;
+  if (code == 0 && params->history)
+    cs_store_set_history (running.store, *params->history);
+  if (code == 0)
+    cs_faults_explain (running.store, params->damaged_status);
+  if (code == 0)
+    code = resume (running.store, err);
+  if (code == 0)
+    code = cs_interpreter_run (params, finish, err);
+  return code;
+}
