@@ -217,22 +217,33 @@ cs_cmd_given (int val)
   return val >= 0 && val <= CS_CMD_VAL_MAX && state.given[val];
 }
 
-/* The option as the user knows it.  Lent until the next call.  */
-static const char *
-option_name (int val)
+/* The option VAL in TABLE, or in a table that it includes; NULL: not there.  */
+static const struct poptOption *
+find_option (const struct poptOption *table, int val)
+{
+  const struct poptOption *option = table, *found = NULL;
+
+  for (; !found && (option->longName || option->shortName || option->arg);
+       option++)
+    if ((option->argInfo & POPT_ARG_MASK) == POPT_ARG_INCLUDE_TABLE)
+      found = find_option (option->arg, val);
+    else if (option->val == val)
+      found = option;
+  return found;
+}
+
+const char *
+cs_cmd_option_name (int val)
 {
   static char name[2][64];
   static int turn;
-  const struct poptOption *option = state.command->options;
+  const struct poptOption *option = find_option (state.command->options, val);
 
   turn = !turn;
-  for (; option->longName || option->shortName; option++)
-    if (option->val == val && option->longName)
-      {
-        snprintf (name[turn], sizeof name[turn], "--%s", option->longName);
-        return name[turn];
-      }
-  snprintf (name[turn], sizeof name[turn], "-%c", val);
+  if (option && option->longName)
+    snprintf (name[turn], sizeof name[turn], "--%s", option->longName);
+  else
+    snprintf (name[turn], sizeof name[turn], "-%c", val);
   return name[turn];
 }
 
@@ -250,7 +261,7 @@ check_exclusive (void)
           {
             if (first)
               cs_cmd_misuse ("options '%s' and '%s' exclude each other",
-                             option_name (first), option_name ((*row)[i]));
+                             cs_cmd_option_name (first), cs_cmd_option_name ((*row)[i]));
             first = (*row)[i];
           }
     }
@@ -340,6 +351,25 @@ take_operands (poptContext context)
     state.line.nr_operands++;
 }
 
+/* An optional argument comes after "=" only; popt would also take the next word,
+   which may be an operand.  */
+static bool
+give_argument (const char **word)
+{
+  const char *const *option = state.command->optional_arguments;
+  char *with;
+
+  for (; option && *option; option++)
+    if (strcmp (*word, *option) == 0)
+      {
+        if (asprintf (&with, "%s=", *word) < 0)
+          return false;
+        *word = with;
+        return true;
+      }
+  return true;
+}
+
 /* The arguments with our own name in front: whatever argv[0] is, even if it
    is missing, help and messages speak of the command by its name.  Kept as
    long as the context, which refers to it; NULL without memory.  */
@@ -353,6 +383,9 @@ named_arguments (int argc, char **argv)
   words[0] = state.command->name;
   for (int i = 1; i < argc; i++)
     words[i] = argv[i];
+  for (int i = 1; i < argc && strcmp (words[i], "--") != 0; i++)
+    if (!give_argument (&words[i]))
+      return NULL;
   return words;
 }
 
@@ -518,14 +551,14 @@ number_argument (int val, const char *text, const struct unit *units,
     return 0;
   rc = parse_with_unit (text, units, &number);
   if (rc == -ERANGE)
-    cs_cmd_misuse ("option '%s': %s '%s' is too large", option_name (val),
+    cs_cmd_misuse ("option '%s': %s '%s' is too large", cs_cmd_option_name (val),
                    what, text);
   if (rc)
     cs_cmd_misuse ("option '%s': '%s' is not a %s, expected a whole number "
-                   "with a unit, such as %s", option_name (val), text, what,
+                   "with a unit, such as %s", cs_cmd_option_name (val), text, what,
                    example);
   if (number == 0)
-    cs_cmd_misuse ("option '%s': the %s must not be 0", option_name (val),
+    cs_cmd_misuse ("option '%s': the %s must not be 0", cs_cmd_option_name (val),
                    what);
   return number;
 }
@@ -541,13 +574,13 @@ cs_cmd_number (int val, const char *text, uint64_t min, uint64_t max)
     return 0;
   rc = parse_with_unit (text, none, &number);
   if (rc == -ERANGE || (rc == 0 && number > max))
-    cs_cmd_misuse ("option '%s': '%s' is too large", option_name (val), text);
+    cs_cmd_misuse ("option '%s': '%s' is too large", cs_cmd_option_name (val), text);
   if (rc)
     cs_cmd_misuse ("option '%s': '%s' is not a whole number",
-                   option_name (val), text);
+                   cs_cmd_option_name (val), text);
   if (number < min)
     cs_cmd_misuse ("option '%s': '%s' is less than %" PRIu64,
-                   option_name (val), text, min);
+                   cs_cmd_option_name (val), text, min);
   return number;
 }
 

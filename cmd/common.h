@@ -47,9 +47,15 @@ struct cs_cmd
   const char *summary;          /* what it does: a sentence for --help */
 
   /* Its own options, without the common ones, ending with POPT_TABLEEND.
-     Each needs a `val` of its own from 1 to CS_CMD_VAL_MAX: the short name
+     The table may include others (POPT_ARG_INCLUDE_TABLE).
+     Each option needs a `val` of its own from 1 to CS_CMD_VAL_MAX: the short name
      where there is one.  'h', 'V', 'q' and 'v' are taken.  */
   struct poptOption *options;
+
+  /* Long options whose argument may be missing: "--wait", for --wait[=TIME]
+     (POPT_ARGFLAG_OPTIONAL).  The argument is then "".  Ends with NULL; NULL:
+     none.  */
+  const char *const *optional_arguments;
 
   /* Rows of `val`s of which only one may be given, each padded with 0; a row
      of zeros ends them.  NULL: no such options.  */
@@ -84,6 +90,10 @@ void cs_cmd_null_standard (void);
 
 /* Was the option with this `val` given?  */
 bool cs_cmd_given (int val);
+
+/* The option with this `val` as the user knows it: "--force".  Lent until the
+   next call but one.  */
+const char *cs_cmd_option_name (int val);
 
 /* The argument TEXT of option VAL as bytes: a whole number, then nothing or
    B, or K M G T P E or KiB MiB ... (powers of 1024), or KB MB ... (powers of

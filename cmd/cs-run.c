@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* cs-run -- resume a workspace and run Guile in it.
 
-   Everything after STORE is Guile's, so this command has few options, and
-   long ones only: nothing it may want later can clash.  */
+   Everything after STORE is Guile's, and this command has long options only: a
+   new one cannot clash with one of Guile's.  */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,10 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common.h"
+#include "creation.h"
+#include "guile-line.h"
 #include "intern/policy.h"
+#include "run-create.h"
 #include "workspace/workspace.h"
 
 #define OWN_STATUS 125
@@ -27,30 +31,37 @@
 
 enum
 {
-  OPTION_CHANGED_FILES = 256,
+  OPTION_BESIDE = CS_CREATION_END,
+  OPTION_CHANGED_FILES,
   OPTION_CHECKPOINT_EVERY,
+  OPTION_CREATE,
   OPTION_EPHEMERAL,
   OPTION_GENERATION,
   OPTION_HISTORY,
   OPTION_INHERIT,
   OPTION_NO_HOOKS,
   OPTION_NO_SAVE,
-  OPTION_STACK_SIZE
+  OPTION_STACK_SIZE,
+  OPTION_WAIT
 };
 
 #define INHERIT "inherit"
 #define HELD_SIGNALS "held-signals"
 
 static char *changed_files, *checkpoint_every, *generation, *held_signals,
-  *history, *inherit, *stack_size;
+  *history, *inherit, *stack_size, *waiting_time;
 
 static struct poptOption options[] = {
+  { "beside", 0, POPT_ARG_NONE, NULL, OPTION_BESIDE,
+    "Find STORE in the directory of the script", NULL },
   { "changed-files", 0, POPT_ARG_STRING, &changed_files, OPTION_CHANGED_FILES,
     "For ports on files that are not the same any more: reopen, "
     "reopen-at-end, close or fail", "RULE" },
   { "checkpoint-every", 0, POPT_ARG_STRING, &checkpoint_every,
     OPTION_CHECKPOINT_EVERY, "Save again and again while Guile runs, e.g. 30s",
     "TIME" },
+  { "create", 0, POPT_ARG_NONE, NULL, OPTION_CREATE,
+    "Make STORE first if it does not exist", NULL },
   { "ephemeral", 0, POPT_ARG_NONE, NULL, OPTION_EPHEMERAL,
     "Take no lock and never write to STORE", NULL },
   { "generation", 0, POPT_ARG_STRING, &generation, OPTION_GENERATION,
@@ -68,6 +79,10 @@ static struct poptOption options[] = {
     "Leave without a checkpoint", NULL },
   { "stack-size", 0, POPT_ARG_STRING, &stack_size, OPTION_STACK_SIZE,
     "Stack of the thread that runs Guile, e.g. 64M", "SIZE" },
+  { "wait", 0, POPT_ARG_STRING | POPT_ARGFLAG_OPTIONAL, &waiting_time,
+    OPTION_WAIT, "Wait for another process that holds STORE", "TIME" },
+  { NULL, 0, POPT_ARG_INCLUDE_TABLE, cs_creation_options, 0,
+    "How --create makes STORE, as for cs-create:", NULL },
   POPT_TABLEEND
 };
 
@@ -79,8 +94,12 @@ static const int exclusive[][CS_CMD_EXCLUSIVE_MAX] = {
   { OPTION_EPHEMERAL, OPTION_CHECKPOINT_EVERY },
   { OPTION_GENERATION, OPTION_CHECKPOINT_EVERY },
   { OPTION_NO_SAVE, OPTION_CHECKPOINT_EVERY },
+  { OPTION_CREATE, OPTION_GENERATION },
+  CS_CREATION_EXCLUSIVE,
   { 0 }
 };
+
+static const char *const optional_arguments[] = { "--wait", NULL };
 
 /* --ephemeral with --no-save is allowed: the first implies the second.  */
 static const struct cs_cmd command = {
@@ -88,6 +107,7 @@ static const struct cs_cmd command = {
   .operands = "STORE [GUILE-OPTION...]",
   .summary = "Resume the workspace in STORE; what follows is for Guile.",
   .options = options,
+  .optional_arguments = optional_arguments,
   .exclusive = exclusive,
   .min_operands = 1,
   .max_operands = -1,
@@ -235,13 +255,133 @@ report (const struct cs_err *err)
   cs_cmd_report (err);
 }
 
+static bool
+is_missing (const char *store)
+{
+  return faccessat (AT_FDCWD, store, F_OK, 0) != 0 && errno == ENOENT;
+}
+
+/* An option of ours, spelled as the user did?  Not one that Guile has too.  */
+static bool
+is_own (const char *word)
+{
+  size_t len = strcspn (word, "=");
+
+  for (int val = CS_CREATION_BUNDLE; val <= OPTION_WAIT; val++)
+    {
+      const char *name = cs_cmd_option_name (val);
+
+      if (strlen (name) == len && strncmp (name, word, len) == 0)
+        return true;
+    }
+  return false;
+}
+
+/* Behind STORE, Guile would print its usage for an option of ours.  */
+static void
+check_places (const char *store, char *const *words)
+{
+  const char *word = cs_guile_line_find (words, is_own);
+
+  if (word)
+    cs_cmd_misuse ("option '%s' is one of cs-run: write it before '%s'", word,
+                   store);
+}
+
+/* The store in the directory where the script lies that the words run, links
+   followed.  Kept for good.  */
+static const char *
+find_beside (const char *store, char *const *words)
+{
+  const char *script = cs_guile_line_script (words);
+  struct cs_err err = CS_ERR_INIT;
+  char *real, *slash, *found;
+
+  if (!script)
+    cs_cmd_misuse ("option '--beside' needs a script");
+  if (store[0] == '/')
+    return store;
+  real = realpath (script, NULL);
+  if (!real)
+    {
+      cs_err_sys (&err, errno, "cannot find '%s'", script);
+      cs_cmd_fail (&err);
+    }
+  slash = strrchr (real, '/');
+  if (asprintf (&found, "%.*s/%s", (int) (slash - real), real, store) < 0)
+    {
+      cs_err_sys (&err, ENOMEM, "cannot name '%s'", store);
+      cs_cmd_fail (&err);
+    }
+  free (real);
+  return found;
+}
+
+#define PAUSE_MIN_MS 5
+#define PAUSE_MAX_MS 200
+
+static uint64_t
+now_ms (void)
+{
+  struct timespec now;
+
+  clock_gettime (CLOCK_MONOTONIC, &now);
+  return (uint64_t) now.tv_sec * 1000 + (uint64_t) now.tv_nsec / 1000000;
+}
+
+static void
+pause_ms (uint64_t ms)
+{
+  struct timespec pause = { (time_t) (ms / 1000), (long) (ms % 1000) * 1000000 };
+
+  nanosleep (&pause, NULL);
+}
+
+/* Try for LIMIT milliseconds, or without an end if it is 0.  Nothing tells
+   when the holder ends, which may be on another host.  */
+static void
+run_when_free (const char *store, const struct cs_run_params *params,
+               uint64_t limit, struct cs_err *err)
+{
+  uint64_t start = now_ms (), pause = PAUSE_MIN_MS, spent = 0;
+  bool told = false;
+
+  while (cs_workspace_run (store, params, err) == -CS_E_HELD
+         && (limit == 0 || spent < limit))
+    {
+      if (!told && isatty (STDERR_FILENO))
+        cs_cmd_warn (err->text);
+      told = true;
+      pause_ms (limit && limit - spent < pause ? limit - spent : pause);
+      pause = pause * 2 < PAUSE_MAX_MS ? pause * 2 : PAUSE_MAX_MS;
+      spent = now_ms () - start;
+      *err = (struct cs_err) CS_ERR_INIT;
+    }
+}
+
+static void
+advise (const char *store, bool ephemeral, struct cs_err *err)
+{
+  if (is_missing (store))
+    cs_err_advise (err, "make it with cs-create, or let cs-run make it: "
+                   "--create");
+  else if (!ephemeral && (err->code == -CS_E_HELD || may_only_read (store)))
+    cs_err_advise (err, "use it without saving, if that is enough: "
+                   "--ephemeral%s", err->code == -CS_E_HELD
+                   ? "; or wait for the other process: --wait" : "");
+}
+
 int
 main (int argc, char **argv)
 {
+  struct cs_err err = CS_ERR_INIT;
+  int meta = cs_guile_line_expand (&argc, &argv, &err);
   const struct cs_cmd_line *line = cs_cmd_start (&command, argc, argv);
   uint32_t kept = (uint32_t) cs_cmd_number (OPTION_HISTORY, history, 0,
                                             UINT32_MAX);
-  struct cs_err err = CS_ERR_INIT;
+  const char *store = line->operands[0];
+  uint64_t limit = waiting_time && *waiting_time
+                   ? cs_cmd_time (OPTION_WAIT, waiting_time) : 0;
   struct cs_run_params params = {
     .ephemeral = cs_cmd_given (OPTION_EPHEMERAL)
                  || cs_cmd_given (OPTION_GENERATION),
@@ -265,14 +405,26 @@ main (int argc, char **argv)
     .damaged_status = OWN_STATUS
   };
 
+  if (meta != 0)
+    cs_cmd_fail (&err);
   own.words = argv;
   own.nr = argc - line->nr_operands;
+  check_places (store, params.argv + 1);
+  if (cs_cmd_given (OPTION_BESIDE))
+    store = find_beside (store, params.argv + 1);
+  if (cs_cmd_given (OPTION_CREATE))
+    {
+      if (is_missing (store))
+        cs_run_create (store, params.history, OWN_STATUS);
+    }
+  else if (cs_creation_given ())
+    cs_cmd_misuse ("option '%s' needs '--create'", cs_creation_given ());
   install_locale ();
   cs_cmd_null_standard ();
-  cs_workspace_run (line->operands[0], &params, &err);
-  if (!params.ephemeral
-      && (err.code == -CS_E_HELD || may_only_read (line->operands[0])))
-    cs_err_advise (&err, "use it without saving, if that is enough: "
-                   "--ephemeral");
+  if (cs_cmd_given (OPTION_WAIT))
+    run_when_free (store, &params, limit, &err);
+  else
+    cs_workspace_run (store, &params, &err);
+  advise (store, params.ephemeral, &err);
   cs_cmd_fail (&err);
 }

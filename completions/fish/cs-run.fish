@@ -11,7 +11,8 @@ function __cs_run_own
         if test $skip = 1
             set skip 0
         else if contains -- $word --changed-files --checkpoint-every \
-          --generation --history --stack-size
+          --generation --history --stack-size --bundle --from --libguile \
+          --policy --reserve --table
             set skip 1
         else if not string match -q -- '-*' $word
             return 1
@@ -20,11 +21,15 @@ function __cs_run_own
     return 0
 end
 
+complete -c cs-run -n __cs_run_own -l beside \
+  -d 'Find STORE in the directory of the script'
 complete -c cs-run -n __cs_run_own -l changed-files -x \
   -a 'reopen reopen-at-end close fail' \
   -d 'For ports on files that are not the same any more'
 complete -c cs-run -n __cs_run_own -l checkpoint-every -x \
   -a '10s 1m 10m 1h' -d 'Save again and again while Guile runs'
+complete -c cs-run -n __cs_run_own -l create \
+  -d 'Make STORE first if it does not exist'
 complete -c cs-run -n __cs_run_own -l ephemeral \
   -d 'Take no lock and never write to STORE'
 complete -c cs-run -n __cs_run_own -l generation -x \
@@ -37,6 +42,20 @@ complete -c cs-run -n __cs_run_own -l no-save \
   -d 'Leave without a checkpoint'
 complete -c cs-run -n __cs_run_own -l stack-size -x -a '8M 64M 512M' \
   -d 'Stack of the thread that runs Guile, e.g. 64M'
+complete -c cs-run -n __cs_run_own -l wait \
+  -d 'Wait for another process that holds STORE'
+complete -c cs-run -n __cs_run_own -l bundle -x -a 'all libraries none' \
+  -d 'Carry Guile\'s modules and libraries (all), libraries, or none'
+complete -c cs-run -n __cs_run_own -l from -r -F \
+  -d 'Start with the contents of another store, or of backups'
+complete -c cs-run -n __cs_run_own -l libguile -r -F \
+  -d 'Take the interpreter from FILE, not the system\'s'
+complete -c cs-run -n __cs_run_own -l policy -r -F \
+  -d 'Use the policy in FILE, not the built-in one'
+complete -c cs-run -n __cs_run_own -l reserve -x -a '1G 64G 256G' \
+  -d 'Reserve this much address space, e.g. 64G'
+complete -c cs-run -n __cs_run_own -l table -r -F \
+  -d 'Use a trampoline table made by cs-intern'
 complete -c cs-run -n __cs_run_own -s q -l quiet \
   -d 'Print errors only'
 complete -c cs-run -n __cs_run_own -s v -l verbose \

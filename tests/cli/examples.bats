@@ -6,6 +6,7 @@
 # are indented by four columns, or between .EX and .EE in section EXAMPLES of
 # a page.  The lines after it, up to the next one or to the end of the block,
 # are what it prints; none: anything.  A line of "..." stands for any lines.
+# A line that begins with "> " is more of the command.
 # A line with Guile's prompt is input of the command before: then the other
 # lines need only be among what is printed.
 #
@@ -96,6 +97,7 @@ run_examples ()
         fi
         command='' after=''
         [ "$line" = % ] || command=${line#'$ '} ;;
+      '> '*) command+=$'\n'${line#'> '} ;;
       *) after+=${after:+$'\n'}$line ;;
     esac
   done 7<<<"$text"
@@ -135,7 +137,7 @@ run_examples ()
 }
 
 @test "cs-run(1)" {
-  run_examples man/cs-run.1 5
+  run_examples man/cs-run.1 9
 }
 
 @test "no page has examples that are not run" {
