@@ -14,7 +14,7 @@
 #include "intern/policy.h"
 #include "intern/table.h"
 #include "json.h"
-#include "workspace/main-thread.h"
+#include "workspace/interpose.h"
 
 enum
 {
@@ -92,7 +92,7 @@ static void
 load_policy (struct run *run)
 {
   struct cs_err err = CS_ERR_INIT;
-  int r = cs_interpreter_policy (options.policy, cs_cmd_diagnose, NULL,
+  int r = cs_interpose_policy (options.policy, cs_cmd_diagnose, NULL,
                                  &run->policy, &err);
 
   if (r == -CS_E_MISUSE)

@@ -145,7 +145,7 @@ stopped) and a string that says what.  The empty list if there is nothing to
 say."
   (%resume-report))
 
-;; Run without arguments in the workspace thread: the first before the ports
+;; Run without arguments in the main thread: the first before the ports
 ;; are flushed and the image is written, the second when the workspace has
 ;; been resumed, before Guile's command line is looked at.
 (define before-checkpoint-hook (make-hook))

@@ -208,6 +208,19 @@ extern struct cs_guile_data scm_data;
 extern struct cs_gc_api gc;
 extern struct cs_gc_data gc_data;
 
+/* An object in the image, and back.  */
+static inline SCM
+scm_of (uint64_t bits)
+{
+  return SCM_PACK ((scm_t_bits) bits);
+}
+
+static inline uint64_t
+bits_of (SCM value)
+{
+  return (uint64_t) SCM_UNPACK (value);
+}
+
 /* Take them from KEPT if it is of the same names, else, or if KEPT is NULL,
    look all of them up in SET.  -CS_E_INCOMPATIBLE names a missing one.  */
 int cs_guile_api_load (const struct cs_library_set *set,

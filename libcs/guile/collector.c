@@ -29,6 +29,13 @@ cs_collector_unregister_thread (void)
   return gc.unregister_my_thread ();
 }
 
+void
+cs_collector_leave_thread (void)
+{
+  cs_process_end_thread ();
+  cs_collector_unregister_thread ();
+}
+
 /* libguile makes a thread known between these two (3.0.8, libguile/threads.c,
    guilify_self_1): one from in between has its key, but is not in Guile's list
    yet, so the next process could not weed it as it weeds others.  */

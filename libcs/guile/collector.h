@@ -21,6 +21,9 @@ void *cs_collector_replacement (const char *name);
 int cs_collector_register_thread (const struct GC_stack_base *base);
 int cs_collector_unregister_thread (void);
 
+/* Not in Guile mode: make this thread unknown to Guile again.  */
+void cs_collector_leave_thread (void);
+
 /* Let this thread, and those that it will start, be stopped by the collector
    of the resumed image.  */
 void cs_collector_admit (void);

@@ -152,7 +152,7 @@ end_thread (void *unused)
 }
 
 void
-cs_finalizers_hold (void)
+cs_finalizers_save (void)
 {
   enter_when_idle (true);
   state.held = true;
@@ -161,7 +161,7 @@ cs_finalizers_hold (void)
 }
 
 void
-cs_finalizers_begin (void)
+cs_finalizers_restore (void)
 {
   scm.set_automatic_finalization_enabled (1);
 }
@@ -172,7 +172,7 @@ cs_finalizers_release (void)
   enter ();
   state.held = false;
   leave_changed ();
-  cs_finalizers_begin ();
+  cs_finalizers_restore ();
   if (atomic_exchange (&missed, false))
     notify ();
 }
@@ -180,7 +180,7 @@ cs_finalizers_release (void)
 /* libguile's pipe is either whole or not there, and its lock is not taken by a
    notifier.  */
 void
-cs_finalizers_before_fork (void)
+cs_finalizers_fork_prepare (void)
 {
   enter_when_idle (false);
 }
@@ -195,15 +195,19 @@ begin_in_child (void)
   if (ends)
     ends[0] = ends[1] = -1;
   scm.set_automatic_finalization_enabled (0);
-  cs_finalizers_begin ();
+  cs_finalizers_restore ();
 }
 
 void
-cs_finalizers_after_fork (bool in_child)
+cs_finalizers_fork_parent (void)
 {
-  if (in_child)
-    state.held = false;
   leave ();
-  if (in_child)
-    begin_in_child ();
+}
+
+void
+cs_finalizers_fork_child (void)
+{
+  state.held = false;
+  leave ();
+  begin_in_child ();
 }

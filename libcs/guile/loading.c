@@ -16,12 +16,6 @@
 
 enum { AFTER = 1 };             /* word of the entry */
 
-static SCM
-scm_of (uint64_t bits)
-{
-  return SCM_PACK ((scm_t_bits) bits);
-}
-
 /* The thunk to run at the end of the innermost dynamic-wind, or #f.  */
 static SCM
 innermost_after (void)

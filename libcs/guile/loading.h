@@ -5,7 +5,7 @@
    one that nobody asked for: the first backtrace loads a few.  Guile keeps the
    names of such modules in a list, and would neither load them again nor finish
    them in the next process.  So a request to save waits a moment for their end
-   (signals.h), and a resume makes what was cut off not count as loaded.  */
+   (requests.h), and a resume makes what was cut off not count as loaded.  */
 #ifndef CS_LOADING_H
 #define CS_LOADING_H
 

@@ -125,7 +125,7 @@ settle (pthread_mutex_t *lock, struct mutex *m, struct condition *c)
 /* An object that another thread was about to settle is not marked as such, and
    will be settled once more.  */
 void
-cs_mutex_forked (void)
+cs_mutex_fork_child (void)
 {
   pthread_mutex_init (&settling, NULL);
 }

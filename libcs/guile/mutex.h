@@ -25,7 +25,7 @@
 void *cs_mutex_replacement (const char *name);
 
 /* In the child of a fork (fork.h).  */
-void cs_mutex_forked (void);
+void cs_mutex_fork_child (void);
 
 /* In Guile mode: are the objects laid out as this code takes them to be?  */
 bool cs_mutex_check (void);

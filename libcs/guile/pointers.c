@@ -97,13 +97,19 @@ release_table (void)
 }
 
 void
-cs_pointers_before_fork (void)
+cs_pointers_fork_prepare (void)
 {
   hold_table ();
 }
 
 void
-cs_pointers_after_fork (void)
+cs_pointers_fork_parent (void)
+{
+  release_table ();
+}
+
+void
+cs_pointers_fork_child (void)
 {
   release_table ();
 }

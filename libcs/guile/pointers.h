@@ -74,7 +74,8 @@ void cs_pointers_begin (struct cs_pointers_disk *image);
 void cs_pointers_follow (void);
 
 /* Around a fork (fork.h).  */
-void cs_pointers_before_fork (void);
-void cs_pointers_after_fork (void);
+void cs_pointers_fork_prepare (void);
+void cs_pointers_fork_parent (void);
+void cs_pointers_fork_child (void);
 
 #endif

@@ -17,12 +17,6 @@
 #include "report.h"
 
 static SCM
-scm_of (uint64_t bits)
-{
-  return SCM_PACK ((scm_t_bits) bits);
-}
-
-static SCM
 private_variable (const char *name)
 {
   return scm.c_private_lookup ("coldstore", name);

@@ -15,7 +15,7 @@
    port: #<closed: pipe, open in generation 12: it ended with its process>".
 
    Everything here is called in Guile mode on the thread that saves, or on the
-   workspace thread before it runs anything of the user's.  */
+   main thread before it runs anything of the user's.  */
 #ifndef CS_PORTS_H
 #define CS_PORTS_H
 

@@ -194,7 +194,7 @@ cs_threads_release (void)
 }
 
 void
-cs_threads_forked (void)
+cs_threads_fork_child (void)
 {
   unsigned now = atomic_load (&parking);
 
@@ -265,6 +265,18 @@ cs_threads_park (SCM park)
       scm.without_guile (sleep_shortly, NULL);
       idle = busy ? 0 : idle + 1;
     }
+}
+
+void
+cs_threads_block_asyncs (void)
+{
+  SCM_I_THREAD_DATA (scm.current_thread ())->block_asyncs++;
+}
+
+void
+cs_threads_unblock_asyncs (void)
+{
+  SCM_I_THREAD_DATA (scm.current_thread ())->block_asyncs--;
 }
 
 /* After it was resumed.  The threads are referred to from here only, so
@@ -358,7 +370,7 @@ prepare_weeding (void *unused, const struct cs_thread_disk *record)
     note_weeded (t, record);
   forget_wait (t);
   forget_asyncs (t);
-  if (record->kind != CS_THREAD_OF_WORKSPACE
+  if (record->kind != CS_THREAD_OF_MAIN
       && SCM_UNPACK (t->handle) != 0 && SCM_NIMP (t->handle))
     keep_handle (t->handle);
 }

@@ -39,8 +39,13 @@ void cs_threads_park (SCM park);
 SCM cs_threads_wait (void);
 void cs_threads_release (void);
 
+/* In Guile mode: let no async run on this thread until it is unblocked as
+   often as it was blocked.  */
+void cs_threads_block_asyncs (void);
+void cs_threads_unblock_asyncs (void);
+
 /* In the child of a fork (fork.h): nobody waits for anybody.  */
-void cs_threads_forked (void);
+void cs_threads_fork_child (void);
 
 /* In a process that resumes, before it enters Guile: take the threads of the
    last process off the interpreter's list.  */

@@ -14,9 +14,9 @@
 #define CS_GUILE_MAGIC "ColdGui"        /* 8 bytes with its NUL */
 #define CS_GUILE_VERSION 4
 
-#define CS_MODULE_LIBRARY "libcs.so.0"
-#define CS_MODULE_PRIMITIVES_MAX 32
-#define CS_MODULE_PARK "%park"  /* the procedure that stops a thread */
+#define CS_SCHEME_API_LIBRARY "libcs.so.0"
+#define CS_SCHEME_API_PRIMITIVES_MAX 32
+#define CS_SCHEME_API_PARK "%park"  /* the procedure that stops a thread */
 
 /* guile/ports.h.  */
 struct cs_ports_disk
@@ -33,9 +33,9 @@ struct cs_ports_disk
 };
 
 /* workspace/scheme-api.h.  */
-struct cs_module_disk
+struct cs_scheme_api_disk
 {
-  uint32_t entries[CS_MODULE_PRIMITIVES_MAX];   /* of the intern table */
+  uint32_t entries[CS_SCHEME_API_PRIMITIVES_MAX];   /* of the intern table */
   uint64_t park;                /* SCM: the procedure that stops a thread */
   uint64_t answer_signals;      /* SCM: what an arrived signal makes run */
   uint64_t before_checkpoint;   /* SCM: the two hooks */
@@ -107,16 +107,16 @@ struct cs_guile_disk
   char magic[8];
   uint32_t version;
   uint32_t reserved;
-  uint64_t dynamic_state;       /* the workspace thread's when it ended */
+  uint64_t dynamic_state;       /* the main thread's when it ended */
   struct cs_ports_disk ports;
   uint64_t modules;             /* the root of the module tree */
-  struct cs_module_disk module;
+  struct cs_scheme_api_disk module;
   struct cs_environment_disk environment;
   struct cs_thread_layout_disk threads;
   struct cs_pointers_disk pointers;
   struct cs_guile_api_disk api;
   struct cs_loading_disk loading;
-  uint64_t main_thread;         /* the workspace thread's object; 0 in stores
+  uint64_t main_thread;         /* the main thread's object; 0 in stores
                                    of 0.1.0, where it was another one in each
                                    process */
 };

@@ -183,7 +183,7 @@ struct cs_process_disk
 enum cs_thread_kind
 {
   CS_THREAD_OF_PROGRAM,         /* the program has started it, in any way */
-  CS_THREAD_OF_WORKSPACE,       /* the one that runs the program */
+  CS_THREAD_OF_MAIN,       /* the one that runs the program */
   CS_THREAD_OF_SERVICE          /* one of Guile's or libcs's own */
 };
 

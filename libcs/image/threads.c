@@ -374,7 +374,7 @@ read_name (const struct reader *r, struct cs_guile_thread *t)
 {
   const struct cs_thread_disk *record = t->record;
 
-  if (record->kind == CS_THREAD_OF_WORKSPACE)
+  if (record->kind == CS_THREAD_OF_MAIN)
     strcpy (t->name, "workspace");
   else if (record->kind == CS_THREAD_OF_SERVICE)
     strcpy (t->name, "signals");
@@ -446,7 +446,7 @@ read_gone_frames (const struct reader *r, struct cs_gone_thread *gone)
   for (uint32_t i = 0; i < nr && i < CS_PROCESS_CODE_MAX; i++)
     {
       primitive = find_primitive (r, gone->record->code[i]);
-      if (!primitive || strcmp (primitive->name, CS_MODULE_PARK) != 0)
+      if (!primitive || strcmp (primitive->name, CS_SCHEME_API_PARK) != 0)
         gone->nr_frames += describe (r, gone->record->code[i], i == 0,
                                      &gone->frames[gone->nr_frames]);
     }

@@ -27,7 +27,8 @@ static struct
 } work;
 
 void
-cs_applier_warn (struct cs_store *store, void (*warn) (const char *text))
+cs_background_apply_warn (struct cs_store *store,
+                          void (*warn) (const char *text))
 {
   char text[1024];
 
@@ -39,18 +40,18 @@ static void *
 apply (void *unused)
 {
   struct cs_err err = CS_ERR_INIT;
+  int code = cs_store_apply_beside (work.store, &err);
 
-  if (cs_store_apply_beside (work.store, &err) == 0)
-    cs_failure_clear (CS_FAILURE_APPLY);
-  else if (cs_failure_note (CS_FAILURE_APPLY, &err) && work.failed)
+  if (cs_last_error_set (CS_LAST_ERROR_APPLY, code == 0 ? NULL : &err)
+      && work.failed)
     work.failed (&err);
-  cs_applier_warn (work.store, work.warn);
+  cs_background_apply_warn (work.store, work.warn);
   atomic_store (&work.begun, false);
   return unused;
 }
 
 void
-cs_applier_start (struct cs_store *store,
+cs_background_apply_start (struct cs_store *store,
                   void (*failed) (const struct cs_err *err),
                   void (*warn) (const char *text))
 {
@@ -64,7 +65,7 @@ cs_applier_start (struct cs_store *store,
 }
 
 void
-cs_applier_forked (void)
+cs_background_apply_fork_child (void)
 {
   atomic_store (&work.begun, false);
 }

@@ -11,15 +11,15 @@
    NULL, when applying fails in another way than the last time; nothing is lost
    then (cs_store_apply_beside).  The thread calls WARN, if it is not NULL, with the
    text of cs_store_take_warning().  */
-void cs_applier_start (struct cs_store *store,
+void cs_background_apply_start (struct cs_store *store,
                        void (*failed) (const struct cs_err *err),
                        void (*warn) (const char *text));
 
 /* Tell WARN, which may be NULL, what cs_store_take_warning() has.  */
-void cs_applier_warn (struct cs_store *store,
+void cs_background_apply_warn (struct cs_store *store,
                       void (*warn) (const char *text));
 
 /* In the child of a fork (fork.h), which has no such thread.  */
-void cs_applier_forked (void);
+void cs_background_apply_fork_child (void);
 
 #endif

@@ -6,11 +6,19 @@
 
 #include "guile/api.h"
 #include "guile/bundle.h"
+#include "guile/environment.h"
 #include "guile/evaluate.h"
+#include "guile/loading.h"
 #include "guile/mutex.h"
+#include "guile/pointers.h"
+#include "guile/ports.h"
 #include "guile/threads.h"
 #include "process/process.h"
 #include "workspace/boot-abort.h"
+#include "workspace/boot.h"
+#include "workspace/leave.h"
+#include "workspace/main-thread.h"
+#include "workspace/scheme-api.h"
 #include "workspace/state.h"
 
 /* What a first command line would load, so that later ones find it, and no
@@ -27,35 +35,41 @@ static const char preload[] =
    workspace's that was every 1.3 MB or every 3 MB, as it came out.  */
 #define ALLOCATED_MIN ((size_t) 3 << 19)
 
+static bool unknown;            /* Guile's objects are laid out otherwise */
+
+static uint64_t
+trampoline (const char *name)
+{
+  return cs_scheme_api_trampoline (&cs_workspace.image->module, name);
+}
+
 static void *
 boot_body (void *unused)
 {
   (void) unused;
-  cs_workspace.unknown = !cs_threads_make (&cs_workspace.image->threads)
-                         || !cs_mutex_check ();
+  unknown = !cs_threads_make (&cs_workspace.image->threads)
+            || !cs_mutex_check ();
   cs_threads_become_main (&cs_workspace.image->main_thread);
   cs_evaluate (preload);
-  cs_module_make (&cs_workspace.image->module);
+  cs_scheme_api_create (&cs_workspace.image->module);
   cs_loading_make (&cs_workspace.image->loading);
   if (!cs_ports_make (&cs_workspace.image->ports,
-                      (cs_ports_print *) (uintptr_t) cs_module_trampoline
-                        (&cs_workspace.image->module, "print-lost-port")))
-    cs_workspace.unknown = true;
+                      (cs_ports_print *) (uintptr_t) trampoline
+                        ("print-lost-port")))
+    unknown = true;
   cs_pointers_make (&cs_workspace.image->pointers,
-                    cs_module_trampoline (&cs_workspace.image->module,
-                                          "finalize-pointer"),
-                    cs_module_trampoline (&cs_workspace.image->module,
-                                          "print-ended"));
+                    trampoline ("finalize-pointer"),
+                    trampoline ("print-ended"));
   cs_environment_keep (&cs_workspace.image->environment);
   cs_bundle_find ();
   cs_workspace.image->modules
     = bits_of (cs_evaluate ("(resolve-module '() #f)"));
-  cs_interpreter_leave (0);
+  cs_leave (0);
   return NULL;
 }
 
 int
-cs_interpreter_boot (struct cs_store *store, struct cs_err *err)
+cs_boot (struct cs_store *store, struct cs_err *err)
 {
   void *section;
   int code = cs_store_section_create (store, "guile",
@@ -69,7 +83,7 @@ cs_interpreter_boot (struct cs_store *store, struct cs_err *err)
           sizeof cs_workspace.image->magic);
   cs_workspace.image->version = CS_GUILE_VERSION;
   cs_guile_api_keep (&cs_workspace.image->api);
-  code = cs_module_intern (&cs_workspace.image->module, err);
+  code = cs_scheme_api_intern (&cs_workspace.image->module, err);
   if (code != 0)
     return code;
   /* Guile sets this too, but only after its first GC_init (libguile/gc.c,
@@ -82,21 +96,20 @@ cs_interpreter_boot (struct cs_store *store, struct cs_err *err)
   gc.add_roots (cs_workspace.image, cs_workspace.image + 1);
   atomic_store (&cs_process.collector_ready, true);
   cs_workspace.params = NULL;
-  cs_workspace.body = boot_body;
-  cs_process.leaving = cs_interpreter_leave;
+  cs_process.leaving = cs_leave;
   cs_boot_abort_begin ();
-  code = cs_interpreter_run_thread (0, err);
+  code = cs_main_thread_run (boot_body, 0, err);
   cs_boot_abort_end ();
   gc.set_min_bytes_allocd (ALLOCATED_MIN);
   if (code == 0 && cs_workspace.status != 0)
     code = cs_err_set (err, CS_E_INCOMPATIBLE, "the interpreter did not boot");
-  if (code == 0 && cs_workspace.unknown)
+  if (code == 0 && unknown)
     code = cs_err_set (err, CS_E_INCOMPATIBLE, "this libguile's threads,"
                        " mutexes or ports are not those of Guile 3.0.8 to"
                        " 3.0.11");
   /* libguile's exit handler flushes all ports (libguile/init.c,
-     cleanup_for_exit).  cs_interpreter_leave() has done that, on a thread that
-     need not be made known to Guile for it.  */
+     cleanup_for_exit).  cs_leave() has done that, on a thread that need not be
+     made known to Guile for it.  */
   cs_process_forget_exit_handlers ();
   return code;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* crash-handler.c -- a process that faults: because its store is damaged, or for a
-   reason of its own.
+/* crash-handler.c -- a process that faults: because its store is damaged, or for
+   a reason of its own.
 
    Pages are mapped, not read, so nobody looks at their checksums in time.
    But damage in a heap ends in a fault or an abort sooner or later, and then
@@ -19,7 +19,7 @@
 #include "process/process.h"
 #include "workspace/crash-handler.h"
 #include "workspace/crash-report.h"
-#include "workspace/main-thread.h"
+#include "workspace/state.h"
 
 static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
 
@@ -100,13 +100,13 @@ explain (int signum, siginfo_t *info, void *context)
     pause ();
   if (getpid () == faults.owner)
     look_for_damage (signum, info);
-  cs_crash_tell (info, context, cs_interpreter_will_save ());
+  cs_crash_report (info, context, cs_state_will_save ());
   signal (signum, SIG_DFL);
   raise (signum);
 }
 
 void
-cs_faults_explain (struct cs_store *store, int status)
+cs_crash_handler_install (struct cs_store *store, int status)
 {
   struct sigaction action = {
     .sa_sigaction = explain, .sa_flags = SA_ONSTACK | SA_SIGINFO

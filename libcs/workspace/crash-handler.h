@@ -10,7 +10,7 @@
    at.  If a page is not as it was written, or cannot be read, a message on
    standard error names it, and the process ends with STATUS and without a
    checkpoint.  Otherwise it ends by that signal, as ever, after a message that
-   says where it came and what is not saved (crash.h).  */
-void cs_faults_explain (struct cs_store *store, int status);
+   says where it came and what is not saved (crash-report.h).  */
+void cs_crash_handler_install (struct cs_store *store, int status);
 
 #endif

@@ -60,7 +60,7 @@ struct scratch
 static size_t nr_resumed;
 
 void
-cs_crash_resumed (void)
+cs_crash_report_restore (void)
 {
   nr_resumed = cs_process.libraries.nr;
 }
@@ -267,7 +267,7 @@ advise (const siginfo_t *info, uintptr_t sp, const struct range *extension)
 }
 
 void
-cs_crash_tell (const siginfo_t *info, const void *context, bool saves)
+cs_crash_report (const siginfo_t *info, const void *context, bool saves)
 {
   const greg_t *registers
     = ((const ucontext_t *) context)->uc_mcontext.gregs;

@@ -10,9 +10,9 @@
    library it came, and which extension or other library had called that, as
    far as the stack tells; then, with SAVES, that nothing since the store's
    generation was saved.  INFO and CONTEXT are the handler's.  */
-void cs_crash_tell (const siginfo_t *info, const void *context, bool saves);
+void cs_crash_report (const siginfo_t *info, const void *context, bool saves);
 
 /* The libraries that are carried now are of earlier processes.  */
-void cs_crash_resumed (void);
+void cs_crash_report_restore (void);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* create.c -- making a workspace: store, libraries, process,
-   interpreter, first commit.  */
+/* create.c -- making a workspace: store, libraries, process, interpreter, first
+   commit.  */
 
 #include <elf.h>
 #include <errno.h>
@@ -18,7 +18,10 @@
 #include "intern/needed.h"
 #include "machine.h"
 #include "process/process.h"
-#include "workspace/main-thread.h"
+#include "workspace/boot.h"
+#include "workspace/checkpoint.h"
+#include "workspace/interpose.h"
+#include "workspace/load.h"
 #include "workspace/workspace.h"
 
 #define LIBGUILE "libguile-3.0.so.1"
@@ -339,7 +342,7 @@ static int
 fill_store (struct making *m, struct cs_err *err)
 {
   struct cs_library_carrying carrying = {
-    .policy = m->policy, .find = cs_interpreter_replacement,
+    .policy = m->policy, .find = cs_interpose_find,
     .elfs = m->list.items, .nr = m->list.nr
   };
   int code = make_table (m, err);
@@ -352,19 +355,19 @@ fill_store (struct making *m, struct cs_err *err)
   if (code == 0)
     code = cs_process_create (m->store, m->table, err);
   if (code == 0)
-    code = cs_interpreter_load (m->store, m->table, false, err);
+    code = cs_load (m->store, m->table, false, err);
   if (code == 0)
     code = prepare_boot (err);
   if (code == 0)
     {
-      code = cs_interpreter_boot (m->store, err);
+      code = cs_boot (m->store, err);
       if (code == -CS_E_INCOMPATIBLE)
         code = blame_policy (m, err);
     }
   if (code == 0 && m->params->bundle == CS_BUNDLE_ALL)
     code = bundle_files (m, err);
   if (code == 0)
-    code = cs_interpreter_save (m->store, err);
+    code = cs_checkpoint_last (m->store, err);
   if (code == 0)
     code = cs_store_settle (m->store, err);
   return code;
@@ -373,7 +376,7 @@ fill_store (struct making *m, struct cs_err *err)
 static int
 create (struct making *m, const char *path, struct cs_err *err)
 {
-  int code = cs_interpreter_policy (m->params->policy, m->params->diagnose,
+  int code = cs_interpose_policy (m->params->policy, m->params->diagnose,
                                     m->params->closure, &m->policy, err);
 
   if (code == 0)

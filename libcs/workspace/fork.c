@@ -2,9 +2,10 @@
 /* fork.c -- a fork beside a checkpoint.
 
    What another thread is changing at the moment of the fork is either waited
-   for, if it must be whole (before), or begins again in the child (after).  */
+   for, if it must be whole, or begins again in the child.  */
 
-#include "guile/api.h"
+#include <stddef.h>
+
 #include "guile/finalizers.h"
 #include "guile/mutex.h"
 #include "guile/pointers.h"
@@ -13,32 +14,51 @@
 #include "workspace/background-apply.h"
 #include "workspace/fork.h"
 #include "workspace/last-error.h"
-#include "workspace/main-thread.h"
+#include "workspace/leave.h"
 #include "workspace/requests.h"
 #include "workspace/shell-command.h"
+
+/* Prepared in this order, and released or begun again in the opposite one.  */
+static const struct
+{
+  void (*prepare) (void);
+  void (*parent) (void);
+  void (*child) (void);
+} parts[] = {
+  { cs_finalizers_fork_prepare, cs_finalizers_fork_parent,
+    cs_finalizers_fork_child },
+  { NULL, NULL, cs_leave_fork_child },
+  { NULL, NULL, cs_shell_command_fork_child },
+  { NULL, NULL, cs_mutex_fork_child },
+  { NULL, NULL, cs_last_error_fork_child },
+  { NULL, NULL, cs_background_apply_fork_child },
+  { NULL, NULL, cs_requests_fork_child },
+  { NULL, NULL, cs_threads_fork_child },
+  { cs_pointers_fork_prepare, cs_pointers_fork_parent,
+    cs_pointers_fork_child }
+};
+
+#define NR_PARTS (sizeof parts / sizeof *parts)
 
 static void
 before (void)
 {
-  cs_finalizers_before_fork ();
-  cs_pointers_before_fork ();
+  for (size_t i = 0; i < NR_PARTS; i++)
+    if (parts[i].prepare)
+      parts[i].prepare ();
 }
 
 static void
 after (bool in_child)
 {
-  cs_pointers_after_fork ();
-  if (in_child)
+  void (*step) (void);
+
+  for (size_t i = NR_PARTS; i-- > 0;)
     {
-      cs_threads_forked ();
-      cs_signals_forked ();
-      cs_applier_forked ();
-      cs_failure_forked ();
-      cs_mutex_forked ();
-      cs_system_forked ();
-      cs_interpreter_forked ();
+      step = in_child ? parts[i].child : parts[i].parent;
+      if (step)
+        step ();
     }
-  cs_finalizers_after_fork (in_child);
 }
 
 void

@@ -10,7 +10,7 @@
 #include "guile/attempt.h"
 #include "process/process.h"
 #include "workspace/hooks.h"
-#include "workspace/main-thread.h"
+#include "workspace/state.h"
 
 static __thread const char *running;
 
@@ -81,7 +81,7 @@ is_exit (const struct cs_attempt *attempt)
 static void
 warn (struct cs_attempt *attempt)
 {
-  const struct cs_run_params *params = cs_interpreter_params ();
+  const struct cs_run_params *params = cs_state_params ();
   char name[200], failure[600], text[1024];
 
   if (!params || !params->warn)
@@ -132,7 +132,7 @@ run (void *bits)
 bool
 cs_hooks_any (uint64_t hook)
 {
-  const struct cs_run_params *params = cs_interpreter_params ();
+  const struct cs_run_params *params = cs_state_params ();
 
   return !(params && params->no_hooks)
          && !scm_is_null (scm.hook_to_list (SCM_PACK ((scm_t_bits) hook)));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* interpose.c -- the functions that a policy can name.  */
+/* interpose.c -- the functions that the `replace` rules of a policy name.  */
 
 #include <stdio.h>
 #include <string.h>
@@ -10,11 +10,11 @@
 #include "guile/pointers.h"
 #include "guile/stack.h"
 #include "process/process.h"
-#include "workspace/main-thread.h"
+#include "workspace/interpose.h"
 #include "workspace/shell-command.h"
 
 void *
-cs_interpreter_replacement (const char *name)
+cs_interpose_find (const char *name)
 {
   static const struct
   {
@@ -22,7 +22,7 @@ cs_interpreter_replacement (const char *name)
     void *function;
   } replacements[] = {
     { "guile:set_finalizer_notifier", cs_finalizers_set_notifier },
-    { "guile:system", cs_system_run }
+    { "guile:system", cs_shell_command_run }
   };
   static void *(*const subjects[]) (const char *) = {
     cs_collector_replacement, cs_mutex_replacement, cs_pointers_replacement,
@@ -53,7 +53,7 @@ check_replacement (void *closure, const char *name, const char *place)
   struct policy_errors *errors = closure;
   char text[512];
 
-  if (cs_interpreter_replacement (name))
+  if (cs_interpose_find (name))
     return;
   snprintf (text, sizeof text, "%.300s: unknown replacement '%.100s'", place,
             name);
@@ -63,9 +63,9 @@ check_replacement (void *closure, const char *name, const char *place)
 }
 
 int
-cs_interpreter_policy (const char *file, cs_policy_report *diagnose,
-                       void *closure, struct cs_policy **policy,
-                       struct cs_err *err)
+cs_interpose_policy (const char *file, cs_policy_report *diagnose,
+                     void *closure, struct cs_policy **policy,
+                     struct cs_err *err)
 {
   struct policy_errors errors = { .diagnose = diagnose, .closure = closure };
   int code = cs_policy_load (file, diagnose, closure, policy, err);

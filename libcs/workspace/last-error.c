@@ -16,7 +16,7 @@ static struct
 
 /* A thread that is stopped must not have it.  */
 static char *
-enter (enum cs_failure kind)
+enter (enum cs_last_error kind)
 {
   cs_process_defer_stop ();
   pthread_mutex_lock (&failures.lock);
@@ -31,25 +31,18 @@ leave (void)
 }
 
 bool
-cs_failure_note (enum cs_failure kind, const struct cs_err *err)
+cs_last_error_set (enum cs_last_error kind, const struct cs_err *err)
 {
   char *text = enter (kind);
-  bool other = strcmp (text, err->text) != 0;
+  bool other = err && strcmp (text, err->text) != 0;
 
-  strcpy (text, err->text);
+  strcpy (text, err ? err->text : "");
   leave ();
   return other;
 }
 
 void
-cs_failure_clear (enum cs_failure kind)
-{
-  enter (kind)[0] = '\0';
-  leave ();
-}
-
-void
-cs_failure_get (enum cs_failure kind, char *text, size_t len)
+cs_last_error_get (enum cs_last_error kind, char *text, size_t len)
 {
   snprintf (text, len, "%s", enter (kind));
   leave ();
@@ -58,7 +51,7 @@ cs_failure_get (enum cs_failure kind, char *text, size_t len)
 /* Another thread may have been in the middle of a text: it ends somewhere, as
    the last byte is never written to.  */
 void
-cs_failure_forked (void)
+cs_last_error_fork_child (void)
 {
   pthread_mutex_init (&failures.lock, NULL);
 }

@@ -12,23 +12,21 @@
 
 #include "err.h"
 
-enum cs_failure
+enum cs_last_error
 {
-  CS_FAILURE_COMMIT,            /* the last checkpoint was not made */
-  CS_FAILURE_APPLY              /* it was, but is in the log still */
+  CS_LAST_ERROR_COMMIT,         /* the last checkpoint was not made */
+  CS_LAST_ERROR_APPLY           /* it was, but is in the log still */
 };
 
-/* Keep ERR as how the last one of its kind failed.  True if it says other
-   than the one before did.  */
-bool cs_failure_note (enum cs_failure kind, const struct cs_err *err);
-
-/* The last one of its kind did not fail.  */
-void cs_failure_clear (enum cs_failure kind);
-
-/* In the child of a fork (fork.h).  */
-void cs_failure_forked (void);
+/* Keep ERR as how the last one of its kind failed; NULL: it did not.  True if it
+   failed, and otherwise than the one before: then it is worth telling to somebody
+   who was told of that one.  */
+bool cs_last_error_set (enum cs_last_error kind, const struct cs_err *err);
 
 /* Put into TEXT, of LEN bytes, how the last one failed; "" if it did not.  */
-void cs_failure_get (enum cs_failure kind, char *text, size_t len);
+void cs_last_error_get (enum cs_last_error kind, char *text, size_t len);
+
+/* In the child of a fork (fork.h).  */
+void cs_last_error_fork_child (void);
 
 #endif

@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* leave.c -- leaving Guile.
+/* leave.c -- leaving Guile, and the process.
 
-   exit() of the interpreter arrives in cs_interpreter_leave().  It flushes the
-   ports, keeps the dynamic state, ends the finalizer thread, and jumps back to
-   where the workspace thread entered Guile; the frames in between are no
-   longer needed.  The thread then leaves Guile like any other.  */
+   exit() of the interpreter arrives in cs_leave().  It flushes the ports, keeps
+   the dynamic state, ends the finalizer thread, and jumps back to where the main
+   thread entered Guile; the frames in between are no longer needed.  The thread
+   then leaves Guile like any other.  */
 
 #include <signal.h>
 #include <stdlib.h>
 
 #include "guile/api.h"
 #include "guile/port-output.h"
+#include "guile/ports.h"
+#include "guile/threads.h"
 #include "process/process.h"
+#include "workspace/checkpoint.h"
 #include "workspace/hooks.h"
+#include "workspace/leave.h"
 #include "workspace/requests.h"
 #include "workspace/state.h"
 
@@ -51,7 +55,7 @@ refuse_to_leave_hook (void)
   const char *hook = cs_hooks_running ();
 
   if (hook && !cs_process.child && !cs_workspace.exiting
-      && cs_signals_status (0) == 0)
+      && cs_requests_status (0) == 0)
     scm.misc_error ("exit", "Not in ~A",
                     scm.cons (scm.from_utf8_string (hook), SCM_EOL));
 }
@@ -62,24 +66,24 @@ static void
 prepare_to_leave (bool again)
 {
   cs_hooks_leave ();
-  cs_interpreter_saving = true;
+  cs_state_saving = true;
   if (again)
     return;
-  if (cs_interpreter_will_save ())
-    cs_interpreter_run_checkpoint_hook ();
-  scm.with_guile (cs_interpreter_flush_ports, NULL);
+  if (cs_state_will_save ())
+    cs_checkpoint_run_hook ();
+  scm.with_guile (cs_checkpoint_flush_ports, NULL);
 }
 
 /* A forked child ends like any process, and leaves the store alone.  */
 void
-cs_interpreter_leave (int status)
+cs_leave (int status)
 {
   bool jumps, again = cs_workspace.left;
 
   refuse_to_leave_hook ();
-  jumps = cs_interpreter_is_workspace_thread () && !cs_workspace.exiting;
+  jumps = cs_state_is_main_thread () && !cs_workspace.exiting;
   cs_workspace.left = true;
-  cs_signals_leave ();
+  cs_requests_finish ();
   prepare_to_leave (again);
   if (cs_process.child)
     {
@@ -87,12 +91,12 @@ cs_interpreter_leave (int status)
       finish_ports ();
       return;
     }
-  cs_interpreter_block_asyncs ();
-  if (cs_interpreter_will_save () || !cs_workspace.params)
-    cs_interpreter_quiesce (leave_parked);
+  cs_threads_block_asyncs ();
+  if (cs_state_will_save () || !cs_workspace.params)
+    cs_checkpoint_quiesce (leave_parked);
   else
     scm.with_guile (leave_running, NULL);
-  status = cs_signals_status (status);
+  status = cs_requests_status (status);
   if (!jumps)
     cs_workspace.finish (status);
   cs_workspace.status = status;
@@ -103,19 +107,19 @@ cs_interpreter_leave (int status)
    left all the same.  What then calls exit() once more goes on with the
    handlers that remain (atexit(3), NOTES).  */
 void
-cs_interpreter_leave_libc (int status, void *unused)
+cs_leave_libc (int status, void *unused)
 {
   (void) unused;
   if (!cs_workspace.entered || (cs_workspace.left && !cs_hooks_running ()))
     return;
   cs_workspace.exiting = true;
-  cs_interpreter_leave (status);
+  cs_leave (status);
 }
 
 void
-cs_interpreter_forked (void)
+cs_leave_fork_child (void)
 {
-  cs_workspace.left = cs_workspace.exiting = cs_interpreter_saving = false;
+  cs_workspace.left = cs_workspace.exiting = cs_state_saving = false;
 }
 
 static void *
@@ -126,25 +130,25 @@ unread_input (void *unused)
 }
 
 void
-cs_interpreter_flush (void)
+cs_leave_flush (void)
 {
-  cs_interpreter_saving = true;
-  scm.with_guile (cs_interpreter_flush_ports, NULL);
+  cs_state_saving = true;
+  scm.with_guile (cs_checkpoint_flush_ports, NULL);
   scm.with_guile (leave_running, NULL);
   cs_port_output_await ();
   scm.with_guile (unread_input, NULL);
-  cs_interpreter_saving = false;
+  cs_state_saving = false;
 }
 
 void
-cs_interpreter_discard (void)
+cs_leave_discard (void)
 {
   cs_workspace.discarded = true;
   cs_process_exit (EXIT_SUCCESS);
 }
 
 void
-cs_interpreter_exit (int status)
+cs_leave_exit (int status)
 {
   finish_ports ();
   exit (status);

@@ -9,6 +9,8 @@
 #include "intern/imports.h"
 #include "process/process.h"
 #include "workspace/fork.h"
+#include "workspace/interpose.h"
+#include "workspace/load.h"
 #include "workspace/state.h"
 
 #define STACK_LEN ((size_t) 1 << 20)
@@ -94,11 +96,11 @@ find_image (struct cs_store *store, struct cs_err *err)
 }
 
 int
-cs_interpreter_load (struct cs_store *store, struct cs_table_disk *table,
-                     bool resume, struct cs_err *err)
+cs_load (struct cs_store *store, struct cs_table_disk *table,
+         bool resume, struct cs_err *err)
 {
   const struct cs_library_loading loading = {
-    .store = store, .table = table, .find = cs_interpreter_replacement,
+    .store = store, .table = table, .find = cs_interpose_find,
     .set = &cs_process.libraries
   };
   bool changed = false;
@@ -114,7 +116,7 @@ cs_interpreter_load (struct cs_store *store, struct cs_table_disk *table,
     }
   if (code == 0)
     code = cs_imports_bind (store, &cs_process.libraries,
-                            cs_interpreter_replacement, &changed, err);
+                            cs_interpose_find, &changed, err);
   if (code == 0 && resume)
     code = bind_missing (&loading, changed, err);
   if (code == 0 && resume)

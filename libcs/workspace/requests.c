@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* requests.c -- handlers of Scheme code, and signals that are requests to the
-   workspace.
+/* requests.c -- signals that are requests to the workspace.
 
-   A handler for requests may do next to nothing, so it notes the signal and wakes a
-   thread, which enters Guile and marks an async for the workspace thread.
-   Between signals that thread is none of Guile's: it has no record, holds
-   nothing, and is not in the way of a checkpoint.  */
+   A handler may do next to nothing, so it notes the signal and wakes the service
+   thread, which enters Guile and marks an async for the main thread.  Between
+   signals the service thread is none of Guile's: it has no record, holds nothing,
+   and is not in the way of a checkpoint.  */
 
 #include <errno.h>
 #include <poll.h>
@@ -17,11 +16,10 @@
 #include <unistd.h>
 
 #include "guile/api.h"
+#include "guile/collector.h"
 #include "guile/service.h"
 #include "process/process.h"
-#include "workspace/main-thread.h"
 #include "workspace/requests.h"
-#include "workspace/wait.h"
 
 /* A second SIGTERM so many milliseconds after the first one is no repetition:
    somebody has waited for the first.  */
@@ -47,6 +45,7 @@ static struct
   uint64_t every_ms;            /* from one save's end to the next; 0: never */
   atomic_bool saving;
   bool told;                    /* that the saves of late have failed */
+  bool quiet;                   /* do not tell if this one fails, too */
   pid_t owner;
   void (*failed) (const struct cs_err *err);
   SCM answer, thread;           /* found by the collector: static data */
@@ -57,10 +56,13 @@ static struct
   const atomic_bool *waits;     /* in a call that wait.c answers from */
 } requests;
 
+/* Keeps the service thread out of Guile.  */
 static pthread_mutex_t in_guile = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 
 /* A thread of the program has IN_GUILE, for a once-routine.  */
 static atomic_uint nr_routines;
+
+static bool save_has_it;        /* ... and the thread that saves has it */
 
 static unsigned
 milliseconds (void)
@@ -127,7 +129,7 @@ note (int signum)
 }
 
 void
-cs_signals_mark (void)
+cs_requests_mark (void)
 {
   scm.system_async_mark_for_thread (requests.answer, requests.thread);
 }
@@ -135,7 +137,7 @@ cs_signals_mark (void)
 static void *
 mark_async (void *unused)
 {
-  cs_signals_mark ();
+  cs_requests_mark ();
   return unused;
 }
 
@@ -147,22 +149,22 @@ is_pending (void)
 }
 
 bool
-cs_signals_is_save (void)
+cs_requests_is_save (void)
 {
   return is_pending () && !atomic_load (&requests.leave);
 }
 
 bool
-cs_signals_is_asked (void)
+cs_requests_is_asked (void)
 {
   return is_pending () && !cs_process.child
          && pthread_equal (pthread_self (), requests.workspace);
 }
 
-/* A once-routine may run Scheme code, in an async, that waits for this very
-   thread.  Its thread keeps the service out of Guile just as well.  */
-bool
-cs_signals_hold (void)
+/* A once-routine may run Scheme code, in an async, that waits for the thread that
+   saves.  Its thread keeps the service out of Guile just as well.  */
+static bool
+keep_service_out (void)
 {
   unsigned begin = milliseconds ();
 
@@ -177,9 +179,15 @@ cs_signals_hold (void)
 }
 
 void
-cs_signals_release (bool held)
+cs_requests_save (void)
 {
-  if (held)
+  save_has_it = keep_service_out ();
+}
+
+void
+cs_requests_release (void)
+{
+  if (save_has_it)
     pthread_mutex_unlock (&in_guile);
 }
 
@@ -203,7 +211,7 @@ stay_out (bool begins)
 }
 
 bool
-cs_signals_await_load (void)
+cs_requests_await_load (void)
 {
   SCM list = cs_loading_list (requests.loading);
 
@@ -215,7 +223,7 @@ cs_signals_await_load (void)
 static void
 await_load (unsigned begin)
 {
-  while (is_pending () && cs_signals_await_load ())
+  while (is_pending () && cs_requests_await_load ())
     if (milliseconds () - begin < LOAD_PATIENCE)
       poll (NULL, 0, 10);
     else
@@ -227,11 +235,11 @@ enter_to_mark (void)
 {
   pthread_mutex_lock (&in_guile);
   scm.with_guile (mark_async, NULL);
-  cs_interpreter_leave_thread ();
+  cs_collector_leave_thread ();
   pthread_mutex_unlock (&in_guile);
 }
 
-/* A workspace thread that is in read(2) or the like looks for asyncs only
+/* A main thread that is in read(2) or the like looks for asyncs only
    when the call was interrupted (libguile/fports.c, fport_read).  The signal
    itself has interrupted it before the async was marked, so it is
    interrupted again until it has answered.  One in select() needs no async for
@@ -248,7 +256,7 @@ pass_on (void)
     {
       if (atomic_exchange (&requests.ran, false))
         marked = false;
-      if (!marked && !(cs_signals_is_save () && atomic_load (requests.waits)))
+      if (!marked && !(cs_requests_is_save () && atomic_load (requests.waits)))
         {
           enter_to_mark ();
           marked = true;
@@ -303,7 +311,7 @@ interrupt (int signum)
 }
 
 void
-cs_signals_begin_again (void)
+cs_requests_exec_abort (void)
 {
   struct sigaction action = { .sa_handler = interrupt };
 
@@ -312,37 +320,15 @@ cs_signals_begin_again (void)
 
 /* What is pending is discarded when it is ignored (sigaction(2)).  */
 void
-cs_signals_end (void)
+cs_requests_exec_begin (void)
 {
   signal (CS_PROCESS_INTERRUPT, SIG_IGN);
 }
 
 void
-cs_signals_arrive (void)
+cs_requests_exec_end (void)
 {
   signal (CS_PROCESS_INTERRUPT, SIG_DFL);
-}
-
-static void
-discard (int signum, const struct sigaction *action)
-{
-  signal (signum, SIG_IGN);     /* sigaction(2) */
-  sigaction (signum, action, NULL);
-}
-
-void
-cs_signals_let_in (uint64_t signals)
-{
-  struct sigaction action;
-
-  for (int signum = 1; signum < CS_PROCESS_SIGNALS_MAX; signum++)
-    if (signals & (uint64_t) 1 << (signum - 1))
-      {
-        if (sigaction (signum, NULL, &action) == 0
-            && action.sa_handler == SIG_DFL)
-          discard (signum, &action);
-        cs_process_unblock_signal (signum);
-      }
 }
 
 static void
@@ -355,7 +341,7 @@ install (int signum)
 }
 
 void
-cs_signals_begin (SCM answer, const struct cs_loading_disk *loading,
+cs_requests_restore (SCM answer, const struct cs_loading_disk *loading,
                   uint64_t every_ms, void (*failed) (const struct cs_err *err))
 {
   requests.answer = answer;
@@ -367,9 +353,8 @@ cs_signals_begin (SCM answer, const struct cs_loading_disk *loading,
   requests.workspace = pthread_self ();
   requests.waits = cs_process_waits ();
   cs_process.around_once = stay_out;
-  cs_wait_begin ();
   sem_init (&requests.arrived, 0, 0);
-  cs_signals_begin_again ();
+  cs_requests_exec_abort ();
   if (cs_service_start (wait_for_requests) != 0)
     return;
   install (SIGTERM);
@@ -378,7 +363,7 @@ cs_signals_begin (SCM answer, const struct cs_loading_disk *loading,
 }
 
 void
-cs_signals_forked (void)
+cs_requests_fork_child (void)
 {
   atomic_store (&requests.leave, 0);
   atomic_store (&requests.left, false);
@@ -387,107 +372,54 @@ cs_signals_forked (void)
   atomic_store (&nr_routines, 0);
 }
 
-/* The REPL handles SIGINT while it runs (module/ice-9/top-repl.scm,
-   call-with-sigint).  If the image was written meanwhile, that REPL is gone:
-   SIGINT does what it does in a new process.  */
-static bool
-is_of_repl (int signum, SCM handler)
-{
-  SCM find;
-
-  if (signum != SIGINT)
-    return false;
-  find = scm.variable_ref (scm.c_private_lookup ("coldstore",
-                                                 "repl-handler"));
-  return scm_is_eq (scm.call_0 (find), handler);
-}
-
-/* A handler runs on the thread that is named in libguile's tables, which is
-   gone, and is delivered by a thread that is gone too.  Installing it again
-   names this one and starts another (3.0.8, libguile/scmsigs.c,
-   scm_sigaction_for_thread).  */
-static void
-install_again (int signum)
-{
-  SCM number = scm.from_int32 (signum);
-  SCM action = scm.sigaction_for_thread (number, SCM_UNDEFINED,
-                                         SCM_UNDEFINED, SCM_UNDEFINED);
-  SCM handler = scm_is_pair (action) ? SCM_CAR (action) : SCM_BOOL_F;
-
-  if (scm_is_false (scm.procedure_p (handler)))
-    return;
-  if (is_of_repl (signum, handler))
-    scm.sigaction_for_thread (number, scm.from_int32 (0), SCM_UNDEFINED,
-                              SCM_UNDEFINED);
-  else
-    scm.sigaction_for_thread (number, handler, SCM_CDR (action),
-                              SCM_UNDEFINED);
-}
-
 void
-cs_signals_follow (void)
-{
-  for (int i = 1; i < CS_PROCESS_SIGNALS_MAX; i++)
-    if (cs_process_handles_signal (i) && i != gc.get_suspend_signal ()
-        && i != gc.get_thr_restart_signal ())
-      install_again (i);
-  cs_process_admit_signals ();
-}
-
-void
-cs_signals_leave (void)
+cs_requests_finish (void)
 {
   atomic_store (&requests.left, true);
 }
 
 int
-cs_signals_status (int status)
+cs_requests_status (int status)
 {
   int signum = atomic_load (&requests.leave);
 
   return signum ? 128 + signum : status;
 }
 
-/* One that comes by time fails again and again, until somebody has made room
-   or the like: that is told once.  */
-static void
-save (void)
+bool
+cs_requests_are_over (void)
 {
-  struct cs_err err = CS_ERR_INIT;
-  bool quiet = atomic_exchange (&requests.by_time, false) && requests.told;
-  bool failed;
-
-  atomic_store (&requests.saving, true);
-  failed = cs_interpreter_checkpoint (&err) != 0;
-  /* A child that the hook has forked was not asked.  */
-  if (failed && !quiet && !cs_process.child && requests.failed)
-    requests.failed (&err);
-  requests.told = failed;
-  atomic_store (&requests.saving, false);
-  sem_post (&requests.arrived);
-}
-
-/* An async may run where libguile holds a lock: in the middle of starting its
-   signal thread (3.0.8, libguile/scmsigs.c, start_signal_delivery_thread, whose
-   scm_spawn_thread runs Scheme code).  The thread that serves requests may be
-   waiting for that lock, and is waited for by a save.  */
-static bool
-postpone (void)
-{
-  atomic_store (&requests.ran, true);
-  return !cs_process_is_free () || cs_signals_await_load ();
+  return atomic_load (&requests.left);
 }
 
 void
-cs_signals_answer (void)
+cs_requests_note_answer (void)
 {
-  int signum = atomic_load (&requests.leave);
+  atomic_store (&requests.ran, true);
+}
 
-  if (postpone () || atomic_load (&requests.left))
-    return;
-  if (signum)
-    cs_process_exit (128 + signum);
-  /* If this is a hook of a checkpoint, that is the one which was asked for.  */
-  if (atomic_exchange (&requests.save, false) && !cs_interpreter_is_saving ())
-    save ();
+bool
+cs_requests_take_save (void)
+{
+  return atomic_exchange (&requests.save, false);
+}
+
+/* A save that comes by time fails again and again, until somebody has made room
+   or the like: that is told once.  */
+void
+cs_requests_begin_save (void)
+{
+  requests.quiet = atomic_exchange (&requests.by_time, false) && requests.told;
+  atomic_store (&requests.saving, true);
+}
+
+void
+cs_requests_end_save (const struct cs_err *err)
+{
+  /* A child that the hook has forked was not asked.  */
+  if (err && !requests.quiet && !cs_process.child && requests.failed)
+    requests.failed (err);
+  requests.told = err != NULL;
+  atomic_store (&requests.saving, false);
+  sem_post (&requests.arrived);
 }

@@ -10,15 +10,25 @@
 
 #include "guile/api.h"
 #include "guile/collector.h"
+#include "guile/environment.h"
 #include "guile/finalizers.h"
 #include "guile/ignored.h"
+#include "guile/loading.h"
+#include "guile/pointers.h"
+#include "guile/ports.h"
+#include "guile/readline.h"
+#include "guile/scheme-threads.h"
+#include "guile/signal-handlers.h"
 #include "guile/threads.h"
 #include "process/process.h"
 #include "report.h"
 #include "workspace/crash-report.h"
 #include "workspace/hooks.h"
 #include "workspace/requests.h"
+#include "workspace/resume.h"
+#include "workspace/rollback.h"
 #include "workspace/state.h"
+#include "workspace/wait.h"
 
 /* The REPL and --debug set the slower engine of the virtual machine, also for
    later threads.  That is for the process they run in.  */
@@ -53,8 +63,8 @@ static void *
 follow_modules (void *unused)
 {
   cs_loading_resumed (&cs_workspace.image->loading);
-  cs_module_resumed (&cs_workspace.image->module);
-  cs_module_restart_extensions (&cs_workspace.image->module);
+  cs_scheme_threads_restore (&cs_workspace.image->module);
+  cs_readline_restore (&cs_workspace.image->module);
   return unused;
 }
 
@@ -71,14 +81,17 @@ static void *
 begin_services (void *unused)
 {
   reset_engine ();
-  cs_signals_follow ();
-  cs_finalizers_begin ();
-  if (cs_interpreter_will_save ())
-    cs_signals_begin (scm_of (cs_workspace.image->module.answer_signals),
-                      &cs_workspace.image->loading,
-                      cs_workspace.params->checkpoint_ms,
-                      cs_workspace.params->failed);
-  cs_signals_let_in (cs_workspace.params->held_signals);
+  cs_signal_handlers_restore ();
+  cs_finalizers_restore ();
+  if (cs_state_will_save ())
+    {
+      cs_wait_restore ();
+      cs_requests_restore (scm_of (cs_workspace.image->module.answer_signals),
+                           &cs_workspace.image->loading,
+                           cs_workspace.params->checkpoint_ms,
+                           cs_workspace.params->failed);
+    }
+  cs_rollback_let_in (cs_workspace.params->held_signals);
   return unused;
 }
 
@@ -86,7 +99,7 @@ begin_services (void *unused)
    which scm_with_guile reports, the others are taken.  Handlers of signals
    that have come wait until the last one.  */
 void *
-cs_interpreter_take_up (void *unused)
+cs_resume_take_up (void *unused)
 {
   static void *(*const steps[]) (void *) = {
     follow_ports, follow_modules, follow_environment, begin_services
@@ -94,10 +107,10 @@ cs_interpreter_take_up (void *unused)
 
   cs_threads_become_main (&cs_workspace.image->main_thread);
   scm.set_current_dynamic_state (scm_of (cs_workspace.image->dynamic_state));
-  cs_interpreter_block_asyncs ();
+  cs_threads_block_asyncs ();
   for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
     scm.with_guile (steps[i], NULL);
-  cs_interpreter_unblock_asyncs ();
+  cs_threads_unblock_asyncs ();
   tell_report (cs_workspace.params->note);
   cs_hooks_run ("after-resume-hook", cs_workspace.image->module.after_resume);
   return unused;
@@ -107,10 +120,9 @@ cs_interpreter_take_up (void *unused)
    could not be stopped in time and will not enable it again.  It works in each
    process from its beginning.  */
 void
-cs_interpreter_resume (void)
+cs_resume (void)
 {
   cs_collector_admit ();
-  cs_module_bind (&cs_workspace.image->module);
   cs_pointers_begin (&cs_workspace.image->pointers);
   cs_process_run_child ();
   /* A thread of the last process may have had this one's number.  */
@@ -125,6 +137,6 @@ cs_interpreter_resume (void)
   cs_process_end_threads ();
   cs_library_restart (&cs_process.libraries, cs_process.libraries.nr_base,
                       cs_process.libraries.nr);
-  cs_crash_resumed ();
+  cs_crash_report_restore ();
   cs_store_set_ignores (cs_process.store, cs_ignored_page);
 }

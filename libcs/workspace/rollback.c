@@ -19,9 +19,11 @@
 #include "guile/api.h"
 #include "process/process.h"
 #include "workspace/hooks.h"
-#include "workspace/main-thread.h"
+#include "workspace/leave.h"
 #include "workspace/requests.h"
 #include "workspace/rollback.h"
+#include "workspace/state.h"
+#include "workspace/world.h"
 
 /* Guile's command line.  */
 
@@ -81,7 +83,7 @@ keep_switches (char **argv, int argc, char **kept, int *nr, int *rest)
 static char **
 choose_arguments (const char *expression, bool in_repl, bool *nothing)
 {
-  const struct cs_run_params *params = cs_interpreter_params ();
+  const struct cs_run_params *params = cs_state_params ();
   char **list = calloc ((size_t) params->argc + 4, sizeof *list);
   int nr, rest;
 
@@ -173,9 +175,9 @@ execute (struct cs_again *again)
   stop_timers (before);
   again->held_signals = hold_signals (&mask);
   cs_process_leave_signals ();
-  cs_signals_end ();
-  code = cs_interpreter_params ()->execute_again (again);
-  cs_signals_begin_again ();
+  cs_requests_exec_begin ();
+  code = cs_state_params ()->execute_again (again);
+  cs_requests_exec_abort ();
   cs_process_take_signals ();
   pthread_sigmask (SIG_SETMASK, &mask, NULL);
   start_timers (before);
@@ -188,21 +190,21 @@ hand_over (struct cs_again *again)
 {
   int code;
 
-  cs_interpreter_hold ();
+  cs_world_stop ();
   code = again->descriptor = cs_store_hand_over (cs_process.store);
   if (code >= 0)
     {
       code = execute (again);
       cs_store_take_back (cs_process.store);
     }
-  cs_interpreter_release ();
+  cs_world_release ();
   return code;
 }
 
 static int
 go_again (char **arguments, struct cs_err *err)
 {
-  const struct cs_run_params *params = cs_interpreter_params ();
+  const struct cs_run_params *params = cs_state_params ();
   char path[PATH_MAX];
   struct cs_again again = {
     .store = path, .arguments = arguments,
@@ -231,20 +233,20 @@ cs_rollback (const char *expression, bool in_repl, struct cs_err *err)
   if (cs_process.child)
     return cs_err_set (err, CS_E_REFUSED, "cannot go back to the last commit:"
                        " this is a forked child of the workspace");
-  if (cs_hooks_running () || cs_interpreter_is_saving ())
+  if (cs_hooks_running () || cs_state_is_saving ())
     return cs_err_set (err, CS_E_REFUSED, "cannot go back to the last commit:"
                        " this is called by %s", cs_hooks_running ()
                        ? cs_hooks_running () : "a port that is written out");
-  if (!cs_interpreter_params ()->execute_again)
+  if (!cs_state_params ()->execute_again)
     return cs_err_set (err, CS_E_REFUSED, "cannot go back to the last commit:"
                        " this program cannot be executed again");
-  in_repl = in_repl && cs_interpreter_is_workspace_thread ();
+  in_repl = in_repl && cs_state_is_main_thread ();
   arguments = choose_arguments (expression, in_repl, &nothing);
   if (!arguments)
     return cs_err_sys (err, ENOMEM, "cannot go back to the last commit");
   if (nothing)
-    cs_interpreter_discard ();
-  cs_interpreter_flush ();
+    cs_leave_discard ();
+  cs_leave_flush ();
   code = go_again (arguments, err);
   free (arguments);
   return code;
@@ -266,9 +268,31 @@ close_range_of (unsigned first, unsigned last)
 }
 
 void
-cs_rollback_arrive (int fd)
+cs_rollback_exec_end (int fd)
 {
   close_range_of (3, (unsigned) fd - 1);
   close_range_of ((unsigned) fd + 1, UINT_MAX);
-  cs_signals_arrive ();
+  cs_requests_exec_end ();
+}
+
+static void
+discard (int signum, const struct sigaction *action)
+{
+  signal (signum, SIG_IGN);     /* sigaction(2) */
+  sigaction (signum, action, NULL);
+}
+
+void
+cs_rollback_let_in (uint64_t signals)
+{
+  struct sigaction action;
+
+  for (int signum = 1; signum < CS_PROCESS_SIGNALS_MAX; signum++)
+    if (signals & (uint64_t) 1 << (signum - 1))
+      {
+        if (sigaction (signum, NULL, &action) == 0
+            && action.sa_handler == SIG_DFL)
+          discard (signum, &action);
+        cs_process_unblock_signal (signum);
+      }
 }

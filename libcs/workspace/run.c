@@ -8,9 +8,15 @@
 #include "intern/intern.h"
 #include "process/process.h"
 #include "workspace/background-apply.h"
+#include "workspace/checkpoint.h"
 #include "workspace/crash-handler.h"
+#include "workspace/leave.h"
+#include "workspace/load.h"
 #include "workspace/main-thread.h"
+#include "workspace/resume.h"
 #include "workspace/rollback.h"
+#include "workspace/scheme-api.h"
+#include "workspace/state.h"
 #include "workspace/workspace.h"
 
 static int
@@ -24,11 +30,12 @@ resume (struct cs_store *store, struct cs_err *err)
   if (code == 0)
     code = cs_process_open (store, table, err);
   if (code == 0)
-    code = cs_interpreter_load (store, table, true, err);
+    code = cs_load (store, table, true, err);
   if (code != 0)
     return code;
   cs_process_resume ();
-  cs_interpreter_resume ();
+  cs_scheme_api_restore (&cs_workspace.image->module);
+  cs_resume ();
   return 0;
 }
 
@@ -44,17 +51,17 @@ finish (int status)
 {
   struct cs_err err = CS_ERR_INIT;
 
-  if (cs_interpreter_will_save ()
-      && (cs_interpreter_save (running.store, &err) != 0
+  if (cs_state_will_save ()
+      && (cs_checkpoint_last (running.store, &err) != 0
           || cs_store_leave (running.store, &err) != 0))
     {
       if (running.params->failed)
         running.params->failed (&err);
       status = running.params->failed_status;
     }
-  if (cs_interpreter_will_save ())
-    cs_applier_warn (running.store, running.params->warn);
-  cs_interpreter_exit (status);
+  if (cs_state_will_save ())
+    cs_background_apply_warn (running.store, running.params->warn);
+  cs_leave_exit (status);
 }
 
 int
@@ -69,22 +76,22 @@ cs_workspace_run (const char *path, const struct cs_run_params *params,
   int code;
 
   if (inherited >= 0)
-    cs_rollback_arrive (inherited);
+    cs_rollback_exec_end (inherited);
   code = cs_store_open_inherited (path, mode, generation, inherited,
                                   &running.store, err);
   running.params = params;
   if (code == 0)
-    cs_applier_warn (running.store, params->warn);
+    cs_background_apply_warn (running.store, params->warn);
   cs_process.changed_files = params->changed_files;
   /* Nothing is at stake: it can always be looked at.  */
   cs_process.never_refuse = params->ephemeral;
   if (code == 0 && params->history)
     cs_store_set_history (running.store, *params->history);
   if (code == 0)
-    cs_faults_explain (running.store, params->damaged_status);
+    cs_crash_handler_install (running.store, params->damaged_status);
   if (code == 0)
     code = resume (running.store, err);
   if (code == 0)
-    code = cs_interpreter_run (params, finish, err);
+    code = cs_main_thread_run_shell (params, finish, err);
   return code;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* scheme-api.c -- the Scheme modules (coldstore), (coldstore repl), (coldstore
-   threads), (coldstore environment) and (coldstore loading).  */
+   threads), (coldstore environment) and (coldstore loading), and the primitives
+   of libcs that they call.  */
 
 #include <assert.h>
 #include <errno.h>
@@ -15,11 +16,12 @@
 #include "guile/threads.h"
 #include "process/process.h"
 #include "report.h"
+#include "workspace/answer.h"
+#include "workspace/checkpoint.h"
 #include "workspace/last-error.h"
-#include "workspace/main-thread.h"
-#include "workspace/requests.h"
 #include "workspace/rollback.h"
 #include "workspace/scheme-api.h"
+#include "workspace/state.h"
 
 static SCM
 list (const SCM *elements, size_t nr)
@@ -77,7 +79,7 @@ checkpoint (void)
 {
   struct cs_err err = CS_ERR_INIT;
 
-  if (cs_interpreter_checkpoint (&err) != 0)
+  if (cs_checkpoint (&err) != 0)
     fail ("checkpoint!", &err);
   return scm.from_uint64 (cs_store_superblock (cs_process.store)->generation);
 }
@@ -85,7 +87,7 @@ checkpoint (void)
 static SCM
 answer_signals (void)
 {
-  cs_signals_answer ();
+  cs_answer ();
   return SCM_UNSPECIFIED;
 }
 
@@ -110,12 +112,12 @@ workspace_status (void)
   const struct cs_superblock_disk *sb = cs_store_superblock (cs_process.store);
   struct cs_err err;
 
-  cs_failure_get (CS_FAILURE_COMMIT, err.text, sizeof err.text);
+  cs_last_error_get (CS_LAST_ERROR_COMMIT, err.text, sizeof err.text);
   return list ((const SCM[]) {
     scm.from_int64 (sb->committed_at),
     scm.from_uint64 (cs_store_disk_usage (cs_process.store)),
     scm.from_uint64 (sb->history),
-    scm_from_bool (cs_interpreter_will_save ()),
+    scm_from_bool (cs_state_will_save ()),
     err.text[0] ? scm.from_locale_string (err.text) : SCM_BOOL_F
   }, 5);
 }
@@ -145,7 +147,7 @@ set_workspace_history (SCM nr)
 {
   struct cs_err err = CS_ERR_INIT;
 
-  if (!cs_interpreter_will_save ())
+  if (!cs_state_will_save ())
     {
       cs_err_set (&err, CS_E_REFUSED, "cannot set the history of '%s': this"
                   " process was not started to save it",
@@ -222,7 +224,7 @@ static const struct
   int nr_arguments;
   scm_t_subr function;
 } primitives[] = {
-  { MAIN, CS_MODULE_PARK, 0, cs_threads_wait },
+  { MAIN, CS_SCHEME_API_PARK, 0, cs_threads_wait },
   { MAIN, "%answer-signals", 0, answer_signals },
   { MAIN, "%checkpoint!", 0, checkpoint },
   { MAIN, "%workspace-file", 0, workspace_file },
@@ -242,7 +244,7 @@ static const struct
 #define NR_PRIMITIVES (sizeof primitives / sizeof *primitives)
 
 int
-cs_module_intern (struct cs_module_disk *image, struct cs_err *err)
+cs_scheme_api_intern (struct cs_scheme_api_disk *image, struct cs_err *err)
 {
   const struct cs_table_entry_disk fields = {
     .kind = CS_SYMBOL_FUNCTION, .flags = CS_TABLE_USED
@@ -251,19 +253,20 @@ cs_module_intern (struct cs_module_disk *image, struct cs_err *err)
 
   for (size_t i = 0; i < NR_PRIMITIVES; i++)
     {
-      entry = cs_table_add (cs_process.table, CS_MODULE_LIBRARY,
+      entry = cs_table_add (cs_process.table, CS_SCHEME_API_LIBRARY,
                             primitives[i].name, "", &fields);
       if (entry < 0)
         return cs_err_sys (err, (int) -entry, "cannot intern '%s'",
                            primitives[i].name);
       image->entries[i] = (uint32_t) entry;
     }
-  cs_module_bind (image);
+  cs_scheme_api_restore (image);
   return 0;
 }
 
 uint64_t
-cs_module_trampoline (const struct cs_module_disk *image, const char *name)
+cs_scheme_api_trampoline (const struct cs_scheme_api_disk *image,
+                          const char *name)
 {
   size_t i = 0;
 
@@ -274,7 +277,7 @@ cs_module_trampoline (const struct cs_module_disk *image, const char *name)
 }
 
 void
-cs_module_bind (const struct cs_module_disk *image)
+cs_scheme_api_restore (const struct cs_scheme_api_disk *image)
 {
   for (size_t i = 0; i < NR_PRIMITIVES; i++)
     if (image->entries[i] < cs_process.table->count)
@@ -284,7 +287,7 @@ cs_module_bind (const struct cs_module_disk *image)
 
 /* A procedure for primitive I, defined in MODULE.  */
 static void
-define (const struct cs_module_disk *image, size_t i, SCM module)
+define (const struct cs_scheme_api_disk *image, size_t i, SCM module)
 {
   uint64_t addr = cs_intern_trampoline (cs_process.table, image->entries[i]);
   SCM procedure = scm.c_make_gsubr (primitives[i].name,
@@ -357,7 +360,7 @@ evaluate_text (void *closure, SCM key, SCM arguments)
    the build may refuse the code, before any of it runs (3.0.8, libguile/
    loader.c, process_dynamic_segment).  */
 static void
-make (const struct cs_module_disk *image, const struct builtin *builtin)
+make (const struct cs_scheme_api_disk *image, const struct builtin *builtin)
 {
   SCM outer = scm.current_module ();
   SCM module = scm.c_define_module (builtin->name, NULL, NULL);
@@ -372,11 +375,11 @@ make (const struct cs_module_disk *image, const struct builtin *builtin)
 }
 
 void
-cs_module_make (struct cs_module_disk *image)
+cs_scheme_api_create (struct cs_scheme_api_disk *image)
 {
   for (size_t i = 0; i < sizeof builtins / sizeof *builtins; i++)
     make (image, &builtins[i]);
-  image->park = value_of (MAIN, CS_MODULE_PARK);
+  image->park = value_of (MAIN, CS_SCHEME_API_PARK);
   image->answer_signals = value_of (MAIN, "%answer-signals");
   image->before_checkpoint = value_of (MAIN, "before-checkpoint-hook");
   image->after_resume = value_of (MAIN, "after-resume-hook");
@@ -387,74 +390,4 @@ cs_module_make (struct cs_module_disk *image)
   image->follow = value_of (ENVIRONMENT, "follow");
   image->keep_readline = value_of (REPL, "keep-readline!");
   image->restart_readline = value_of (REPL, "restart-readline!");
-}
-
-/* What call_resumed() works with.  */
-struct resumption
-{
-  const struct cs_module_disk *image;
-  SCM gone;
-};
-
-static void *
-call_resumed (void *closure)
-{
-  const struct resumption *r = closure;
-
-  scm.call_1 (SCM_PACK ((scm_t_bits) r->image->resumed), r->gone);
-  return NULL;
-}
-
-static SCM
-value (uint64_t variable)
-{
-  return scm.variable_ref (SCM_PACK ((scm_t_bits) variable));
-}
-
-/* Has (srfi srfi-18) been loaded, and not been changed yet?  */
-static bool
-is_srfi_18_new (const struct cs_module_disk *image)
-{
-  return scm_is_false (value (image->srfi_18_is_ready))
-         && scm_is_true (scm.hashq_ref
-                           (SCM_PACK ((scm_t_bits) image->srfi_modules),
-                            scm.from_utf8_symbol ("srfi-18"), SCM_BOOL_F));
-}
-
-/* The conditions are those of the Scheme procedure.  To run it brings in
-   pages that nothing else may need: most resumes have nothing for it.  */
-void
-cs_module_resumed (const struct cs_module_disk *image)
-{
-  struct resumption r = { image, cs_threads_gone () };
-
-  if (!scm_is_null (r.gone) || !scm_is_null (value (image->workers))
-      || is_srfi_18_new (image))
-    scm.with_guile (call_resumed, &r);
-}
-
-static void *
-call_procedure (void *bits)
-{
-  scm.call_0 (SCM_PACK ((scm_t_bits) *(uint64_t *) bits));
-  return NULL;
-}
-
-static void
-call_if_any_restarts (uint64_t procedure)
-{
-  if (cs_library_any_restarts (&cs_process.libraries))
-    scm.with_guile (call_procedure, &procedure);
-}
-
-void
-cs_module_keep_settings (const struct cs_module_disk *image)
-{
-  call_if_any_restarts (image->keep_readline);
-}
-
-void
-cs_module_restart_extensions (const struct cs_module_disk *image)
-{
-  call_if_any_restarts (image->restart_readline);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* shell-command.c -- system(3), during which requests to the workspace are answered.
+/* shell-command.c -- system(3), during which requests to the workspace are
+   answered.
 
    libguile's `system' waits in libc's (3.0.8, libguile/simpos.c, scm_system),
    which goes on waiting when a signal has interrupted it (glibc 2.36,
@@ -20,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "workspace/answer.h"
 #include "workspace/requests.h"
 #include "workspace/shell-command.h"
 
@@ -99,8 +101,8 @@ start (const char *command, const sigset_t *mask, pid_t *pid)
   return code;
 }
 
-/* A request's signal interrupts the workspace thread again and again until it
-   is answered (signals.c, pass_on).  */
+/* A request's signal interrupts the main thread again and again until it is
+   answered (requests.c, pass_on).  */
 static int
 await (pid_t pid, sigset_t *mask)
 {
@@ -109,17 +111,17 @@ await (pid_t pid, sigset_t *mask)
   while (waitpid (pid, &status, 0) != pid)
     if (errno != EINTR)
       return -1;
-    else if (cs_signals_is_asked ())
+    else if (cs_requests_is_asked ())
       {
         end_waiting (mask);
-        cs_signals_answer ();
+        cs_answer ();
         begin_waiting (mask);
       }
   return status;
 }
 
 int
-cs_system_run (const char *command)
+cs_shell_command_run (const char *command)
 {
   sigset_t mask;
   pid_t pid;
@@ -141,7 +143,7 @@ cs_system_run (const char *command)
 }
 
 void
-cs_system_forked (void)
+cs_shell_command_fork_child (void)
 {
   pthread_mutex_init (&commands.lock, NULL);
   if (commands.nr > 0)

@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* state.c -- what this process was told to do.  */
+/* state.c -- what this process was told to do with its workspace.  */
 
 #include "process/process.h"
 #include "workspace/state.h"
 
 struct cs_workspace cs_workspace;
 
-__thread bool cs_interpreter_saving;
+__thread bool cs_state_saving;
 
 const struct cs_run_params *
-cs_interpreter_params (void)
+cs_state_params (void)
 {
   return cs_workspace.params;
 }
 
 bool
-cs_interpreter_is_workspace_thread (void)
+cs_state_is_main_thread (void)
 {
   return pthread_equal (pthread_self (), cs_workspace.thread);
 }
 
 bool
-cs_interpreter_will_save (void)
+cs_state_will_save (void)
 {
   return cs_workspace.params && !cs_workspace.params->ephemeral
          && !cs_workspace.params->no_save && !cs_workspace.discarded
@@ -29,7 +29,7 @@ cs_interpreter_will_save (void)
 }
 
 bool
-cs_interpreter_is_saving (void)
+cs_state_is_saving (void)
 {
-  return cs_interpreter_saving;
+  return cs_state_saving;
 }

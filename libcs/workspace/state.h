@@ -1,29 +1,27 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* state.h -- the steps of interpreter.h's files that call each
-   other: from -state.c, which all use, over -checkpoint.c, -leave.c and
-   -resume.c to the workspace thread in interpreter.c, and -boot.c above.  */
+/* state.h -- what this process was told to do with its workspace, and how far it
+   has come.  */
 #ifndef CS_STATE_H
 #define CS_STATE_H
 
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdbool.h>
-#include <stddef.h>
 
-#include "guile/api.h"
-#include "workspace/main-thread.h"
+#include "image/guile.h"
+#include "workspace/workspace.h"
 
-/* The workspace thread of this process.  */
+/* There is one workspace in a process.  Only the steps of its life, the files
+   of this folder, look in here.  */
 struct cs_workspace
 {
-  struct cs_guile_disk *image;
+  struct cs_guile_disk *image;  /* section "guile" */
   const struct cs_run_params *params;   /* NULL while booting */
-  cs_interpreter_finish *finish;
+  void (*finish) (int status);  /* main-thread.h */
   void *(*body) (void *);       /* what Guile is entered for */
-  pthread_t thread;
-  sigjmp_buf start;             /* where cs_interpreter_leave() jumps to */
-  int status;
-  bool unknown;                 /* Guile's objects are laid out otherwise */
+  pthread_t thread;             /* the main thread */
+  sigjmp_buf start;             /* where cs_leave() jumps to */
+  int status;                   /* to exit with */
   bool entered;                 /* Guile runs the program */
   bool left;                    /* exit() was called: a hook may call it again */
   bool exiting;                 /* ... of libc itself: there is no way back */
@@ -34,49 +32,19 @@ extern struct cs_workspace cs_workspace;
 
 /* This thread saves the workspace, and may come upon code of the program's
    meanwhile.  */
-extern __thread bool cs_interpreter_saving;
+extern __thread bool cs_state_saving;
 
-/* An object in the image, and back.  */
-static inline SCM
-scm_of (uint64_t bits)
-{
-  return SCM_PACK ((scm_t_bits) bits);
-}
+/* What this process was told to do; NULL while booting.  */
+const struct cs_run_params *cs_state_params (void);
 
-static inline uint64_t
-bits_of (SCM value)
-{
-  return (uint64_t) SCM_UNPACK (value);
-}
+/* Is the calling thread the one that runs the program?  */
+bool cs_state_is_main_thread (void);
 
-/* In Guile mode: write out what ports hold, other threads running.  For
-   scm_with_guile; returns UNUSED.  */
-void *cs_interpreter_flush_ports (void *unused);
+/* Is what this process does to be saved?  */
+bool cs_state_will_save (void);
 
-/* In Guile mode: run the program's hook, which may do anything.  */
-void cs_interpreter_run_checkpoint_hook (void);
-
-/* Bring the interpreter to where its image can be written; OUTPUT writes what
-   ports on files hold.  An error in a step is reported by scm_with_guile, and
-   the next one is taken.  */
-void cs_interpreter_quiesce (void *(*output) (void *));
-
-/* In Guile mode: let no async run on this thread until it is unblocked.  */
-void cs_interpreter_block_asyncs (void);
-void cs_interpreter_unblock_asyncs (void);
-
-/* In Guile mode: exit() was called.  Returns in a forked child only.  */
-void cs_interpreter_leave (int status);
-
-/* For on_exit(): foreign code has called libc's exit().  */
-void cs_interpreter_leave_libc (int status, void *unused);
-
-/* In Guile mode, on the workspace thread of a resumed image: take up what the
-   last process left.  For scm_with_guile; returns UNUSED.  */
-void *cs_interpreter_take_up (void *unused);
-
-/* Enter Guile for cs_workspace.body on a thread with a stack of STACK_LEN
-   bytes, or the default if that is 0, and wait for its end.  */
-int cs_interpreter_run_thread (size_t stack_len, struct cs_err *err);
+/* Is this called by what the program does for a checkpoint: a procedure of a
+   hook, or of a port that is written out?  */
+bool cs_state_is_saving (void);
 
 #endif

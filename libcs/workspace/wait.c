@@ -10,8 +10,8 @@
 
 #include "guile/api.h"
 #include "process/process.h"
-#include "workspace/hooks.h"
-#include "workspace/main-thread.h"
+#include "workspace/answer.h"
+#include "workspace/checkpoint.h"
 #include "workspace/requests.h"
 #include "workspace/wait.h"
 
@@ -31,7 +31,7 @@ answer (scm_thread *self)
   struct scm_thread_wake_data *wake = self->wake;
 
   self->block_asyncs++;
-  cs_signals_answer ();
+  cs_answer ();
   self->block_asyncs--;
   __atomic_store_n (&self->wake, wake, __ATOMIC_SEQ_CST);
 }
@@ -43,8 +43,8 @@ save (void *goes_on)
 
   if (self->block_asyncs > 0)
     return NULL;
-  if (cs_interpreter_has_checkpoint_hook ())
-    cs_signals_mark ();
+  if (cs_checkpoint_has_hook ())
+    cs_requests_mark ();
   if (!has_asyncs (self))
     answer (self);
   *(bool *) goes_on = !has_asyncs (self);
@@ -58,16 +58,16 @@ interrupted (void)
 {
   bool goes_on = true;
 
-  if (!cs_signals_is_asked ())
+  if (!cs_requests_is_asked ())
     return true;
-  if (!cs_signals_is_save ())
-    return cs_signals_await_load ();
+  if (!cs_requests_is_save ())
+    return cs_requests_await_load ();
   scm.with_guile (save, &goes_on);
   return goes_on;
 }
 
 void
-cs_wait_begin (void)
+cs_wait_restore (void)
 {
   cs_process.interrupted = interrupted;
 }

@@ -3,8 +3,8 @@
 #ifndef CS_WAIT_H
 #define CS_WAIT_H
 
-/* In the workspace thread: from now on, a request to save that interrupts its
+/* In the main thread: from now on, a request to save that interrupts its
    sleep, select or poll is answered there and then, and the wait goes on.  */
-void cs_wait_begin (void);
+void cs_wait_restore (void);
 
 #endif

@@ -83,7 +83,7 @@ struct cs_run_params
   enum cs_policy_files changed_files;   /* for ports on files that are not the
                                            same any more, instead of their
                                            rules; or none */
-  size_t stack_len;             /* of the workspace thread, bytes; 0: RLIMIT_STACK */
+  size_t stack_len;             /* of the main thread, bytes; 0: RLIMIT_STACK */
   int argc;                     /* Guile's own arguments, argv[0] included */
   char **argv;                  /* must stay until the process ends */
   /* Called to go on from the last commit: executes this program once more
@@ -99,13 +99,13 @@ struct cs_run_params
   void (*warn) (const char *text);
   /* Called with the error of a save that nobody waits for: the checkpoint on
      leaving, a checkpoint that a signal or CHECKPOINT_MS asked for, and the
-     applying of commits (applier.h), after which nothing is lost.  The
+     applying of commits (background-apply.h), after which nothing is lost.  The
      caller may be a thread that Guile does not know.  May be NULL.  */
   void (*failed) (const struct cs_err *err);
   int failed_status;            /* exit status when the checkpoint on leaving
                                    fails */
   int damaged_status;           /* exit status when the process faults because
-                                   the store is damaged (faults.h) */
+                                   the store is damaged (crash-handler.h) */
 };
 
 /* Resume the workspace at PATH and run Guile's own option handling in it

@@ -47,7 +47,7 @@ wait_for='(define (wait-for thunk) (let loop ((i 0)) (or (thunk) (and (< i 10000
   done
 }
 
-@test "a handler for one thread runs on the workspace thread when that is gone" {
+@test "a handler for one thread runs on the main thread when that is gone" {
   persist "$wait_for (use-modules (ice-9 threads)) (define got #f) (define t (call-with-new-thread (lambda () (sleep 1000)))) (sigaction SIGUSR2 (lambda (n) (set! got (current-thread))) 0 t)"
   answers '#t' '(kill (getpid) SIGUSR2) (wait-for (lambda () got)) (write (eq? got (current-thread)))'
 }

@@ -53,7 +53,7 @@ begin (void **state)
   scm.with_guile = call;
   gc.set_finalizer_notifier = set_notifier;
   nr_called = 0;
-  cs_finalizers_begin ();
+  cs_finalizers_restore ();
   return 0;
 }
 
@@ -75,7 +75,7 @@ waits_while_held (void **state)
   GC_finalizer_notifier_proc in_hand = given;
 
   (void) state;
-  cs_finalizers_hold ();
+  cs_finalizers_save ();
   assert_false (enabled);
   assert_null (given);
   /* A fork on another thread sets it; the image must not have it.  */
@@ -96,7 +96,7 @@ static void
 not_told_when_nothing_was_missed (void **state)
 {
   (void) state;
-  cs_finalizers_hold ();
+  cs_finalizers_save ();
   cs_finalizers_release ();
   assert_int_equal (nr_called, 0);
 }
@@ -106,9 +106,9 @@ static void
 begins_in_a_child (void **state)
 {
   (void) state;
-  cs_finalizers_hold ();
-  cs_finalizers_before_fork ();
-  cs_finalizers_after_fork (true);
+  cs_finalizers_save ();
+  cs_finalizers_fork_prepare ();
+  cs_finalizers_fork_child ();
   assert_true (enabled);
   given ();
   assert_int_equal (nr_called, 1);

@@ -25,7 +25,7 @@
 #include "report.h"
 #include "store/backup.h"
 #include "store/record.h"
-#include "workspace/main-thread.h"
+#include "image/guile.h"
 
 struct row
 {

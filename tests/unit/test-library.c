@@ -14,7 +14,6 @@
 #include "intern/intern.h"
 #include "intern/library-private.h"
 #include "maps.h"
-#include "workspace/main-thread.h"
 
 #define FIRST "libcs-carried.so"
 #define SECOND "libcs-carried-user.so"
