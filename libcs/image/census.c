@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* census.c -- what objects of which types a workspace has.
 
-   Sizes and fields, of Guile 3.0.8: the headers that heap.c names, and
-   libguile/bytevectors.h, programs.h, weak-vector.h.  Where the fields of a
-   type are not in an installed header only the first word behind its tag is
-   looked at, and no pair is taken for one: any two words could be.  */
+   Sizes and fields are those of the table of objects (objects.h).  */
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,6 +12,7 @@
 
 #include "image/census.h"
 #include "image/modules.h"
+#include "image/objects.h"
 #include "image/roots.h"
 
 struct vtable
@@ -174,159 +172,26 @@ push (struct walk *w, uint64_t value)
     w->todo[w->nr_todo++] = value;
 }
 
-/* Words FIRST to END of the object at ADDR are values.  They lie in the
-   image, or the rest of them is left out.  */
+/* What of a field keeps objects alive.  A word of which C knows the meaning
+   is no pair: any two words could be one.  */
 static void
-push_words (struct walk *w, uint64_t addr, uint64_t first, uint64_t end)
+push_run (void *closure, const struct cs_field_run *run)
 {
+  struct walk *w = closure;
   uint64_t word;
 
-  for (uint64_t i = first; i < end; i++)
+  for (uint64_t i = 0; i < run->nr; i++)
     {
-      if (!cs_heap_word (w->heap, addr, i, &word))
+      if (run->kind == CS_FIELD_RAW || run->kind == CS_FIELD_INTEGER
+          || !cs_heap_word (w->heap, run->addr, i, &word))
         return;
-      push (w, word);
-    }
-}
-
-/* A field of which is not known whether it is a value.  */
-static void
-push_unless_pair (struct walk *w, uint64_t addr, uint64_t i)
-{
-  uint64_t word;
-
-  if (cs_heap_word (w->heap, addr, i, &word)
-      && cs_heap_kind (w->heap, word) != CS_VALUE_PAIR)
-    push (w, word);
-}
-
-/* The slots that are values: struct.h, scm_vtable_index_unboxed_fields.  */
-static uint64_t
-push_slots (struct walk *w, uint64_t addr, uint64_t first)
-{
-  uint64_t vtable = first - scm_tc3_struct, nr = 0, fields = 0;
-  const uint8_t *bits;
-
-  if (!cs_heap_nr_slots (w->heap, addr, &nr) || nr > w->len / 8)
-    return 1;
-  cs_heap_word (w->heap, vtable, 1 + scm_vtable_index_unboxed_fields,
-                &fields);
-  bits = fields ? cs_heap_view (w->heap, fields, (nr + 31) / 32 * 4) : NULL;
-  push (w, vtable);
-  for (uint64_t i = 0; i < nr; i++)
-    if (!bits || !(bits[i / 8] & 1 << i % 8))
-      push_words (w, addr, 1 + i, 2 + i);
-  return 1 + nr;
-}
-
-/* strings.c of Guile 3.0.8: a header of two words, the characters of one or
-   four bytes, and a null one.  */
-static uint64_t
-stringbuf_len (const struct walk *w, uint64_t addr, uint64_t first)
-{
-  uint64_t nr = 0;
-
-  cs_heap_word (w->heap, addr, 1, &nr);
-  return 2u * w->heap->word_len
-         + (nr + 1) * (first & SCM_I_STRINGBUF_F_WIDE ? 4 : 1);
-}
-
-/* integers.c of Guile 3.0.8, struct scm_bignum: tag, two ints, the second of
-   which is the number of limbs with the sign, and the limbs.  */
-static uint64_t
-big_integer_len (const struct walk *w, uint64_t addr)
-{
-  const uint64_t word = w->heap->word_len;
-  const void *place = cs_heap_view (w->heap, addr + word + 4, 4);
-  int32_t nr = 0;
-
-  if (place)
-    memcpy (&nr, place, sizeof nr);
-  return word + 8 + word * (uint64_t) llabs (nr);
-}
-
-/* bytevectors.h: tag, length, address of the contents, parent.  */
-static uint64_t
-bytevector_len (struct walk *w, uint64_t addr)
-{
-  uint64_t len = 0, parent = 0, header = 4u * w->heap->word_len;
-
-  if (!cs_heap_word (w->heap, addr, 1, &len)
-      || !cs_heap_word (w->heap, addr, 3, &parent))
-    return header;
-  push (w, parent);
-  return cs_value_is_object (parent) ? header : header + len;
-}
-
-/* Go through the fields of the object of KIND at ADDR, whose first word is
-   FIRST.  Returns its length in bytes.  */
-static uint64_t
-visit (struct walk *w, enum cs_value_kind kind, uint64_t addr,
-       uint64_t first)
-{
-  const uint64_t word = w->heap->word_len;
-  uint64_t nr;
-
-  switch (kind)
-    {
-    case CS_VALUE_PAIR:
-      push_words (w, addr, 0, 2);
-      return 2 * word;
-    case CS_VALUE_KEYWORD:
-    case CS_VALUE_VARIABLE:
-    case CS_VALUE_ATOMIC_BOX:
-      push_words (w, addr, 1, 2);
-      return 2 * word;
-    case CS_VALUE_SYMBOL:
-    case CS_VALUE_STRING:
-    case CS_VALUE_HASH_TABLE:
-    case CS_VALUE_ARRAY:
-      push_words (w, addr, 1, 2);
-      return 4 * word;
-    case CS_VALUE_FRACTION:
-      push_words (w, addr, 1, 3);
-      return 4 * word;
-    case CS_VALUE_SYNTAX:
-      push_words (w, addr, 1, 5);
-      return 6 * word;
-    case CS_VALUE_VECTOR:
-      push_words (w, addr, 1, 1 + (first >> 8));
-      return (1 + (first >> 8)) * word;
-    case CS_VALUE_WEAK_VECTOR:
-      return (1 + (first >> 8)) * word;
-    case CS_VALUE_VALUES:
-      push_words (w, addr, 1, 1 + (first >> 8));
-      return (1 + (first >> 8)) * word;
-    case CS_VALUE_PROCEDURE:
-      nr = first >> 16;         /* SCM_PROGRAM_NUM_FREE_VARIABLES */
-      push_words (w, addr, 2, 2 + nr);
-      return (2 + nr) * word;
-    case CS_VALUE_MODULE:
-    case CS_VALUE_RECORD:
-    case CS_VALUE_RECORD_TYPE:
-      return push_slots (w, addr, first) * word;
-    case CS_VALUE_STRINGBUF:
-      return stringbuf_len (w, addr, first);
-    case CS_VALUE_BYTEVECTOR:
-      return bytevector_len (w, addr);
-    case CS_VALUE_BITVECTOR:
-      nr = 0;
-      cs_heap_word (w->heap, addr, 1, &nr);
-      return 4 * word + nr / 8;
-    case CS_VALUE_REAL:
-      return 16;
-    case CS_VALUE_BIG_INTEGER:
-      return big_integer_len (w, addr);
-    case CS_VALUE_COMPLEX:
-    case CS_VALUE_PORT:
-      return 4 * word;
-    case CS_VALUE_FLUID:
-    case CS_VALUE_DYNAMIC_STATE:
-    case CS_VALUE_SMOB:
-      push_unless_pair (w, addr, 1);
-      return 2 * word;
-    default:
-      return 2 * word;
+      if (run->kind == CS_FIELD_VALUE)
+        push (w, word);
+      else if (run->kind == CS_FIELD_VTABLE)
+        push (w, word - scm_tc3_struct);
+      else if (run->kind == CS_FIELD_OPAQUE
+               && cs_heap_kind (w->heap, word) != CS_VALUE_PAIR)
+        push (w, word);
     }
 }
 
@@ -347,7 +212,8 @@ count_from (struct walk *w, uint64_t value)
           || !cs_heap_word (w->heap, addr, 0, &first) || meet (w, addr))
         continue;
       type = type_of (w, kind, first);
-      len = visit (w, kind, addr, first);
+      len = cs_object_fields (w->heap, cs_object_type (w->heap, first), addr,
+                              first, 0, push_run, w);
       /* A damaged length is as long as the heap at most.  */
       len = len < w->len ? len : w->len;
       if (w->no_memory)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* heap-open.c -- what must be known of a store to read its heap.  */
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "image/heap.h"
+#include "image/objects.h"
 #include "image/sections.h"
 #include "intern/elf-image.h"
 #include "intern/library.h"
@@ -50,6 +51,47 @@ read_symbols (struct cs_heap *heap, const struct cs_elf *elf)
   heap->nr_smobs = variable (heap, elf, "scm_numsmob");
 }
 
+/* The word of LIBRARY's memory that has VALUE, as an index; its number of
+   words if there is none.  */
+static uint64_t
+find_word (const struct cs_heap *heap, const struct cs_heap_library *library,
+           uint64_t value)
+{
+  uint64_t nr = library->len / heap->word_len, word;
+
+  for (uint64_t i = 0; i < nr; i++)
+    {
+      word = 0;
+      memcpy (&word, library->image + i * heap->word_len, heap->word_len);
+      if (word == value)
+        return i;
+    }
+  return nr;
+}
+
+/* The release of libguile, in its table of what %guile-build-info lists: pairs
+   of C strings, one of them "guileversion" and the release (load.c,
+   init_build_info).  "" if there is none.  */
+static void
+read_release (struct cs_heap *heap, const struct cs_heap_library *library)
+{
+  static const char name[] = "guileversion";
+  const unsigned char *at = library->image;
+  size_t left = library->len;
+  uint64_t i, text = 0;
+
+  at = memmem (at, left, name, sizeof name);
+  if (!at)
+    return;
+  i = find_word (heap, library, library->addr + (uint64_t) (at - library->image));
+  if ((i + 2) * heap->word_len > library->len)
+    return;
+  memcpy (&text, library->image + (i + 1) * heap->word_len, heap->word_len);
+  snprintf (heap->release, sizeof heap->release, "%s",
+            cs_heap_c_string (heap, text));
+  heap->objects = cs_objects_find (heap->release);
+}
+
 static bool
 is_libguile (const struct cs_library_disk *library)
 {
@@ -82,7 +124,10 @@ read_library (struct cs_heap *heap, const struct cs_libraries_disk *libraries,
       new->addr = cs_elf_layout (elf)->start;
       heap->nr_libraries++;
       if (is_libguile (library))
-        read_symbols (heap, elf);
+        {
+          read_symbols (heap, elf);
+          read_release (heap, new);
+        }
     }
   cs_elf_close (elf);
   return code;
@@ -117,6 +162,12 @@ cs_heap_open (const struct cs_store *store, struct cs_heap *heap,
   if (code == 0 && !found)
     code = cs_err_set (err, CS_E_INCOMPATIBLE, "'%.300s' carries no libguile",
                        cs_store_path (store));
+  if (code == 0 && !heap->objects)
+    code = cs_err_set (err, CS_E_INCOMPATIBLE,
+                       "'%.300s': Guile %.20s: its objects are not known, "
+                       "expected one of %s", cs_store_path (store),
+                       heap->release[0] ? heap->release : "of unknown release",
+                       cs_objects_releases ());
   return code;
 }
 

@@ -7,7 +7,7 @@
 
 #include <libguile.h>
 
-#include "image/heap.h"
+#include "image/objects.h"
 
 /* How far printing goes into what it prints.  */
 #define DEPTH_MAX 3
@@ -325,7 +325,7 @@ put_immediate (struct writer *w, const struct cs_heap *heap, uint64_t value)
     }
 }
 
-static void
+static bool
 put_list (struct writer *w, const struct cs_heap *heap, uint64_t list,
           unsigned depth)
 {
@@ -349,9 +349,10 @@ put_list (struct writer *w, const struct cs_heap *heap, uint64_t list,
       put_value (w, heap, list, depth + 1);
     }
   put (w, ")");
+  return true;
 }
 
-static void
+static bool
 put_vector (struct writer *w, const struct cs_heap *heap, uint64_t vector,
             unsigned depth)
 {
@@ -370,6 +371,7 @@ put_vector (struct writer *w, const struct cs_heap *heap, uint64_t vector,
       put_value (w, heap, element, depth + 1);
     }
   put (w, ")");
+  return true;
 }
 
 /* numbers.h, scm_t_double: the number is at a multiple of its size.  */
@@ -496,65 +498,62 @@ cs_heap_c_string (const struct cs_heap *heap, uint64_t addr)
   return c;
 }
 
-/* "#<NAME 0x...>": smob.h, SCM_SMOBNUM and SCM_SMOBNAME; a descriptor is
-   eight words, the first of them the name.  */
 static bool
 put_smob (struct writer *w, const struct cs_heap *heap, uint64_t value)
 {
-  uint64_t tag, name;
-  const char *text;
+  uint64_t tag;
+  const char *name;
 
-  if (!heap->smobs || !cs_heap_word (heap, value, 0, &tag)
-      || (tag >> 8 & 0xff) >= heap->nr_smobs
-      || !cs_heap_word (heap, heap->smobs, 8 * (tag >> 8 & 0xff), &name))
+  if (!cs_heap_word (heap, value, 0, &tag))
     return false;
-  text = cs_heap_c_string (heap, name);
-  if (!text[0])
+  name = cs_object_smob_name (heap, tag);
+  if (!name[0])
     return false;
   put (w, "#<");
-  put (w, text);
+  put (w, name);
   put_number (w, " 0x%" PRIx64 ">", value);
   return true;
 }
 
-/* Kinds that have a notation of their own.  False if VALUE is not sound or
-   has none.  */
 static bool
-put_known (struct writer *w, const struct cs_heap *heap, uint64_t value,
-           enum cs_value_kind kind, unsigned depth)
+put_text (struct writer *w, const struct cs_heap *heap, uint64_t value,
+          enum cs_print how)
 {
   struct characters c;
 
-  switch (kind)
+  if (!characters_of (heap, value, &c))
+    return false;
+  if (how == CS_PRINT_STRING)
+    put_string (w, &c);
+  else
     {
-    case CS_VALUE_STRING:
-      if (!string_characters (heap, value, &c))
-        return false;
-      put_string (w, &c);
-      return true;
-    case CS_VALUE_KEYWORD:
-    case CS_VALUE_SYMBOL:
-      if (!characters_of (heap, value, &c))
-        return false;
-      put (w, kind == CS_VALUE_KEYWORD ? "#:" : "");
+      put (w, how == CS_PRINT_KEYWORD ? "#:" : "");
       put_symbol (w, &c);
-      return true;
-    case CS_VALUE_REAL:
-      return put_real (w, heap, value);
-    case CS_VALUE_BIG_INTEGER:
-      return put_big (w, heap, value);
-    case CS_VALUE_FRACTION:
-      return put_fraction (w, heap, value, depth);
-    case CS_VALUE_BYTEVECTOR:
-    case CS_VALUE_BITVECTOR:
-      return put_counted (w, heap, value, kind);
-    case CS_VALUE_RECORD:
-    case CS_VALUE_RECORD_TYPE:
-      return put_record (w, heap, value, kind);
-    case CS_VALUE_SMOB:
-      return put_smob (w, heap, value);
-    default:
-      return false;
+    }
+  return true;
+}
+
+/* False if VALUE is not sound or has no notation of its own.  */
+static bool
+put_object (struct writer *w, const struct cs_heap *heap, uint64_t value,
+            const struct cs_object_type *type, unsigned depth)
+{
+  switch (type->print)
+    {
+    case CS_PRINT_LIST: return put_list (w, heap, value, depth);
+    case CS_PRINT_VECTOR: return put_vector (w, heap, value, depth);
+    case CS_PRINT_STRING:
+    case CS_PRINT_SYMBOL:
+    case CS_PRINT_KEYWORD: return put_text (w, heap, value, type->print);
+    case CS_PRINT_REAL: return put_real (w, heap, value);
+    case CS_PRINT_BIG: return put_big (w, heap, value);
+    case CS_PRINT_FRACTION: return put_fraction (w, heap, value, depth);
+    case CS_PRINT_COUNTED: return put_counted (w, heap, value, type->kind);
+    case CS_PRINT_RECORD:
+    case CS_PRINT_RECORD_TYPE:
+      return put_record (w, heap, value, type->kind);
+    case CS_PRINT_SMOB: return put_smob (w, heap, value);
+    default: return false;
     }
 }
 
@@ -563,6 +562,7 @@ put_value (struct writer *w, const struct cs_heap *heap, uint64_t value,
            unsigned depth)
 {
   enum cs_value_kind kind = cs_heap_kind (heap, value);
+  uint64_t first;
 
   if (w->cut)
     return;
@@ -570,11 +570,10 @@ put_value (struct writer *w, const struct cs_heap *heap, uint64_t value,
     put (w, cut_mark);
   else if (kind != CS_VALUE_INVALID && !cs_value_is_object (value))
     put_immediate (w, heap, value);
-  else if (kind == CS_VALUE_PAIR)
-    put_list (w, heap, value, depth);
-  else if (kind == CS_VALUE_VECTOR)
-    put_vector (w, heap, value, depth);
-  else if (!put_known (w, heap, value, kind, depth))
+  else if (kind == CS_VALUE_INVALID
+           || !cs_heap_word (heap, value, 0, &first)
+           || !put_object (w, heap, value, cs_object_type (heap, first),
+                           depth))
     put_opaque (w, kind, value);
 }
 

@@ -1,23 +1,19 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* heap.c -- Guile's object representation.
+/* heap.c -- reading Guile's objects in a store's image.
 
-   Sources, all of Guile 3.0.8: libguile/scm.h, "The SCM type" (tags);
-   vectors.h, variable.h, hashtab.h, struct.h, symbols.h, strings.h,
-   keywords.h, numbers.h, smob.h for the layouts they define.  The tags are
-   taken from the installed header itself.  A type tag is in the low bits of
-   an object's first word; a word in which the lowest bit is 0 is a pair's
-   car.  */
+   What an object is and what is in it says the table of objects.h.  The
+   functions that give parts of some types by name follow libguile 3.0:
+   vectors.h, variable.h, hashtab.h, struct.h.  */
 
 #include <string.h>
 
 #include <libguile.h>
 
-#include "image/heap.h"
+#include "image/objects.h"
 
 #define TC3(word) ((word) & 7)
 #define TC7(word) ((word) & 0x7f)
 #define TC8(word) ((word) & 0xff)
-#define TC16(word) ((word) & 0xffff)
 
 const void *
 cs_heap_view (const struct cs_heap *heap, uint64_t addr, uint64_t len)
@@ -61,54 +57,6 @@ cs_heap_word (const struct cs_heap *heap, uint64_t addr, uint64_t i,
   return true;
 }
 
-/* Kinds by the seven bits of a tag (scm.h, scm_tc7_...); pairs, structs and
-   numbers are told apart before or after.  */
-static enum cs_value_kind
-kind_of_tc7 (uint64_t word)
-{
-  switch (TC7 (word))
-    {
-    case scm_tc7_symbol: return CS_VALUE_SYMBOL;
-    case scm_tc7_variable: return CS_VALUE_VARIABLE;
-    case scm_tc7_vector: return CS_VALUE_VECTOR;
-    case scm_tc7_wvect: return CS_VALUE_WEAK_VECTOR;
-    case scm_tc7_string: return CS_VALUE_STRING;
-    case scm_tc7_hashtable: return CS_VALUE_HASH_TABLE;
-    case scm_tc7_pointer: return CS_VALUE_POINTER;
-    case scm_tc7_fluid: return CS_VALUE_FLUID;
-    case scm_tc7_stringbuf: return CS_VALUE_STRINGBUF;
-    case scm_tc7_dynamic_state: return CS_VALUE_DYNAMIC_STATE;
-    case scm_tc7_frame: return CS_VALUE_FRAME;
-    case scm_tc7_keyword: return CS_VALUE_KEYWORD;
-    case scm_tc7_atomic_box: return CS_VALUE_ATOMIC_BOX;
-    case scm_tc7_syntax: return CS_VALUE_SYNTAX;
-    case scm_tc7_values: return CS_VALUE_VALUES;
-    case scm_tc7_program: return CS_VALUE_PROCEDURE;
-    case scm_tc7_vm_cont: return CS_VALUE_CONTINUATION;
-    case scm_tc7_bytevector: return CS_VALUE_BYTEVECTOR;
-    case scm_tc7_weak_set: return CS_VALUE_WEAK_SET;
-    case scm_tc7_weak_table: return CS_VALUE_WEAK_TABLE;
-    case scm_tc7_array: return CS_VALUE_ARRAY;
-    case scm_tc7_bitvector: return CS_VALUE_BITVECTOR;
-    case scm_tc7_smob: return CS_VALUE_SMOB;
-    case scm_tc7_port: return CS_VALUE_PORT;
-    default: return CS_VALUE_INVALID;
-    }
-}
-
-static enum cs_value_kind
-kind_of_number (uint64_t word)
-{
-  switch (TC16 (word))
-    {
-    case scm_tc16_big: return CS_VALUE_BIG_INTEGER;
-    case scm_tc16_real: return CS_VALUE_REAL;
-    case scm_tc16_complex: return CS_VALUE_COMPLEX;
-    case scm_tc16_fraction: return CS_VALUE_FRACTION;
-    default: return CS_VALUE_INVALID;
-    }
-}
-
 static enum cs_value_kind
 kind_of_immediate (uint64_t value)
 {
@@ -123,6 +71,22 @@ kind_of_immediate (uint64_t value)
   return TC8 (value) == scm_tc8_flag ? CS_VALUE_CONSTANT : CS_VALUE_INVALID;
 }
 
+enum cs_value_kind
+cs_heap_kind (const struct cs_heap *heap, uint64_t value)
+{
+  const struct cs_object_type *type;
+  uint64_t first, next;
+
+  if (value & 6)
+    return kind_of_immediate (value);
+  /* An object has two words at least (scm.h, "heap object").  */
+  if (!cs_value_is_object (value) || !cs_heap_word (heap, value, 0, &first)
+      || !cs_heap_word (heap, value, 1, &next))
+    return CS_VALUE_INVALID;
+  type = cs_object_type (heap, first);
+  return type ? type->kind : CS_VALUE_INVALID;
+}
+
 /* Slot I of the vtable of the struct whose first word is WORD: struct.h,
    SCM_STRUCT_VTABLE and SCM_STRUCT_SLOTS.  */
 static bool
@@ -131,90 +95,6 @@ vtable_slot (const struct cs_heap *heap, uint64_t word, uint64_t i,
 {
   return TC3 (word) == scm_tc3_struct
          && cs_heap_word (heap, word - scm_tc3_struct, 1 + i, slot);
-}
-
-static enum cs_value_kind
-kind_of_struct (const struct cs_heap *heap, uint64_t word)
-{
-  uint64_t flags, meta;
-
-  /* modules.h, SCM_MODULEP.  */
-  if (heap->module_tag && word == heap->module_tag)
-    return CS_VALUE_MODULE;
-  /* A vtable is a struct itself.  */
-  if (!cs_heap_word (heap, word - scm_tc3_struct, 0, &meta)
-      || TC3 (meta) != scm_tc3_struct
-      || !vtable_slot (heap, word, scm_vtable_index_flags, &flags))
-    return CS_VALUE_INVALID;
-  return flags & SCM_VTABLE_FLAG_VTABLE ? CS_VALUE_RECORD_TYPE
-                                        : CS_VALUE_RECORD;
-}
-
-enum cs_value_kind
-cs_heap_kind (const struct cs_heap *heap, uint64_t value)
-{
-  uint64_t word, next;
-
-  if (value & 6)
-    return kind_of_immediate (value);
-  /* An object has two words at least (scm.h, "heap object").  */
-  if (!cs_value_is_object (value) || !cs_heap_word (heap, value, 0, &word)
-      || !cs_heap_word (heap, value, 1, &next))
-    return CS_VALUE_INVALID;
-  if (!(word & 1))
-    return CS_VALUE_PAIR;
-  if (TC3 (word) == scm_tc3_struct)
-    return kind_of_struct (heap, word);
-  if (TC7 (word) == scm_tc7_number)
-    return kind_of_number (word);
-  return kind_of_tc7 (word);
-}
-
-const char *
-cs_value_kind_name (enum cs_value_kind kind)
-{
-  static const char *const names[CS_VALUE_KINDS] = {
-    [CS_VALUE_INVALID] = "invalid",
-    [CS_VALUE_INTEGER] = "integer",
-    [CS_VALUE_CHARACTER] = "character",
-    [CS_VALUE_BOOLEAN] = "boolean",
-    [CS_VALUE_EMPTY_LIST] = "empty-list",
-    [CS_VALUE_CONSTANT] = "constant",
-    [CS_VALUE_PAIR] = "pair",
-    [CS_VALUE_SYMBOL] = "symbol",
-    [CS_VALUE_KEYWORD] = "keyword",
-    [CS_VALUE_STRING] = "string",
-    [CS_VALUE_STRINGBUF] = "stringbuf",
-    [CS_VALUE_BIG_INTEGER] = "big-integer",
-    [CS_VALUE_REAL] = "real",
-    [CS_VALUE_COMPLEX] = "complex",
-    [CS_VALUE_FRACTION] = "fraction",
-    [CS_VALUE_VECTOR] = "vector",
-    [CS_VALUE_WEAK_VECTOR] = "weak-vector",
-    [CS_VALUE_BYTEVECTOR] = "bytevector",
-    [CS_VALUE_BITVECTOR] = "bitvector",
-    [CS_VALUE_ARRAY] = "array",
-    [CS_VALUE_HASH_TABLE] = "hash-table",
-    [CS_VALUE_WEAK_TABLE] = "weak-table",
-    [CS_VALUE_WEAK_SET] = "weak-set",
-    [CS_VALUE_VARIABLE] = "variable",
-    [CS_VALUE_FLUID] = "fluid",
-    [CS_VALUE_DYNAMIC_STATE] = "dynamic-state",
-    [CS_VALUE_ATOMIC_BOX] = "atomic-box",
-    [CS_VALUE_SYNTAX] = "syntax",
-    [CS_VALUE_VALUES] = "values",
-    [CS_VALUE_PROCEDURE] = "procedure",
-    [CS_VALUE_CONTINUATION] = "continuation",
-    [CS_VALUE_FRAME] = "frame",
-    [CS_VALUE_POINTER] = "pointer",
-    [CS_VALUE_PORT] = "port",
-    [CS_VALUE_SMOB] = "smob",
-    [CS_VALUE_MODULE] = "module",
-    [CS_VALUE_RECORD_TYPE] = "record-type",
-    [CS_VALUE_RECORD] = "record"
-  };
-
-  return (unsigned) kind < CS_VALUE_KINDS ? names[kind] : names[0];
 }
 
 bool

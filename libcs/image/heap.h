@@ -21,6 +21,8 @@
 #include "image/guile.h"
 #include "store/store.h"
 
+struct cs_objects;
+
 enum cs_value_kind
 {
   CS_VALUE_INVALID,             /* no object of Guile's */
@@ -89,6 +91,9 @@ struct cs_heap_library
 struct cs_heap
 {
   const struct cs_store *store;
+  const struct cs_objects *objects;     /* the table of the release that the
+                                           store carries (objects.h) */
+  char release[24];             /* "3.0.8"; "" if it was not found */
   uint8_t word_len;             /* 4 or 8 */
   uint64_t module_tag;          /* first word of every module; 0: not known */
   uint64_t smobs;               /* address of scm_smobs; 0: not known */
@@ -106,7 +111,8 @@ struct cs_heap
 
 /* Find what is needed in section "guile" and in the symbols of the carried
    libguile.  Errors: -CS_E_DAMAGED (a section or the library's copy),
-   -CS_E_INCOMPATIBLE (version of a section; no libguile is carried), -ENOMEM.
+   -CS_E_INCOMPATIBLE (version of a section; no libguile is carried, or one
+   whose objects are not known), -ENOMEM.
    Release with cs_heap_fini() in every case.  */
 int cs_heap_open (const struct cs_store *store, struct cs_heap *heap,
                   struct cs_err *err);

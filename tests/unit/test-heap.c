@@ -9,6 +9,7 @@
 
 #include "image/heap.h"
 #include "image/modules.h"
+#include "image/objects.h"
 
 /* Tags, as in libguile/scm.h of Guile 3.0, written out: a test should not
    take them from where the reader does.  */
@@ -131,7 +132,10 @@ make_image (unsigned len, void (*build) (void))
   image_addr = (uint64_t) (uintptr_t) addr;
   if (len == 4)
     image_addr += LOW_BASE - params.base;
-  heap = (struct cs_heap) { .word_len = (uint8_t) len };
+  heap = (struct cs_heap) {
+    .word_len = (uint8_t) len, .objects = cs_objects_find ("3.0.8")
+  };
+  CHECK (heap.objects);
   build ();
   memcpy (addr, image, sizeof image);
   commit_ok (store);
@@ -190,6 +194,16 @@ check_immediates (void)
   CHECK (kind (0) == CS_VALUE_INVALID && kind (8) == CS_VALUE_INVALID);
   CHECK (kind (1) == CS_VALUE_INVALID && kind (0x14) == CS_VALUE_INVALID);
   CHECK (kind (UINT64_MAX - 7) == CS_VALUE_INVALID);
+}
+
+/* A release is known by its whole name.  */
+static void
+releases (void)
+{
+  CHECK (cs_objects_find ("3.0.8") && cs_objects_find ("3.0.11"));
+  CHECK (!cs_objects_find ("3.0.7") && !cs_objects_find ("2.2.7"));
+  CHECK (!cs_objects_find ("3.0.1") && !cs_objects_find ("3.0")
+         && !cs_objects_find ("") && !cs_objects_find (" "));
 }
 
 static void
@@ -624,6 +638,7 @@ ends (void)
 }
 
 static const struct test_case cases[] = {
+  { "a release is known by its whole name", releases },
   { "immediates are told apart and printed", immediates },
   { "objects, lists and copies have ends", ends },
   { "symbols, strings and keywords, narrow, wide, shared", texts },
