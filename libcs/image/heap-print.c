@@ -12,7 +12,6 @@
 /* How far printing goes into what it prints.  */
 #define DEPTH_MAX 3
 #define ELEMENTS_MAX 64
-#define C_STRING_MAX 64
 
 /* A stringbuf: tag and flags, number of characters, then the characters,
    Latin-1 or UCS-4 (libguile 3.0, strings.c, "Stringbufs"; the flag is in
@@ -478,24 +477,6 @@ put_counted (struct writer *w, const struct cs_heap *heap, uint64_t value,
   put_number (w, " of %" PRIu64, nr);
   put_number (w, " 0x%" PRIx64 ">", value);
   return true;
-}
-
-const char *
-cs_heap_c_string (const struct cs_heap *heap, uint64_t addr)
-{
-  const char *c;
-  uint64_t len = 0;
-
-  do
-    {
-      c = cs_heap_view (heap, addr, ++len);
-      if (!c || len > C_STRING_MAX
-          || (c[len - 1] && is_control ((unsigned char) c[len - 1]))
-          || (unsigned char) c[len - 1] >= 0x80)
-        return "";
-    }
-  while (c[len - 1]);
-  return c;
 }
 
 static bool

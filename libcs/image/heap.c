@@ -15,48 +15,6 @@
 #define TC7(word) ((word) & 0x7f)
 #define TC8(word) ((word) & 0xff)
 
-const void *
-cs_heap_view (const struct cs_heap *heap, uint64_t addr, uint64_t len)
-{
-  const void *place;
-
-  if (len > SIZE_MAX)
-    return NULL;
-  place = cs_store_view (heap->store, addr, (size_t) len);
-  for (size_t i = 0; !place && i < heap->nr_libraries; i++)
-    {
-      const struct cs_heap_library *l = &heap->libraries[i];
-
-      if (addr >= l->addr && addr - l->addr <= l->len
-          && len <= l->len - (addr - l->addr))
-        place = l->image + (addr - l->addr);
-    }
-  return place;
-}
-
-bool
-cs_heap_word (const struct cs_heap *heap, uint64_t addr, uint64_t i,
-              uint64_t *word)
-{
-  const void *place;
-  uint64_t off = i * heap->word_len;
-  uint32_t half;
-
-  if (i > UINT64_MAX / 8 || addr + off < addr)
-    return false;
-  place = cs_heap_view (heap, addr + off, heap->word_len);
-  if (!place)
-    return false;
-  if (heap->word_len == 8)
-    memcpy (word, place, 8);
-  else
-    {
-      memcpy (&half, place, 4);
-      *word = half;
-    }
-  return true;
-}
-
 static enum cs_value_kind
 kind_of_immediate (uint64_t value)
 {
