@@ -28,7 +28,8 @@ enum
   OPTION_REPAIR,
   OPTION_ROOTS,
   OPTION_SYMBOLS,
-  OPTION_THREADS
+  OPTION_THREADS,
+  OPTION_VERIFY_HEAP
 };
 
 static char *diff;
@@ -62,6 +63,8 @@ static struct poptOption option_table[] = {
     "Print the interned symbols", NULL },
   { "threads", 0, POPT_ARG_NONE, NULL, OPTION_THREADS,
     "Print the threads of the last checkpoint, and where each was", NULL },
+  { "verify-heap", 0, POPT_ARG_NONE, NULL, OPTION_VERIFY_HEAP,
+    "Check that each pointer of each object leads to an object", NULL },
   POPT_TABLEEND
 };
 
@@ -600,7 +603,8 @@ static const struct
   { OPTION_HEAP, show_heap },
   { OPTION_HISTORY, cs_inspect_show_history },
   { OPTION_DIFF, cs_inspect_show_diff },
-  { OPTION_CHECK, show_check }
+  { OPTION_CHECK, show_check },
+  { OPTION_VERIFY_HEAP, cs_inspect_show_verify }
 };
 
 static void

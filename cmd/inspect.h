@@ -8,7 +8,8 @@
    inspect-history.c    --history
    inspect-libraries.c  --libraries
    inspect-repair.c     --repair
-   inspect-threads.c    --threads  */
+   inspect-threads.c    --threads
+   inspect-verify.c     --verify-heap  */
 #ifndef CS_CMD_INSPECT_H
 #define CS_CMD_INSPECT_H
 
@@ -51,6 +52,9 @@ void cs_inspect_show_carried (struct run *run);
 
 /* --threads: those of the last checkpoint, and those that are gone.  */
 void cs_inspect_show_threads (struct run *run);
+
+/* --verify-heap: does each pointer of each object lead to an object?  */
+void cs_inspect_show_verify (struct run *run);
 
 /* --repair; does not return.  */
 void cs_inspect_repair (const char *path) __attribute__ ((noreturn));

@@ -27,6 +27,8 @@ complete -c cs-inspect -l symbols \
   -d 'Print the interned symbols'
 complete -c cs-inspect -l threads \
   -d 'Print the threads of the last checkpoint, and where each was'
+complete -c cs-inspect -l verify-heap \
+  -d 'Check that each pointer of each object leads to an object'
 complete -c cs-inspect -s q -l quiet \
   -d 'Print errors only'
 complete -c cs-inspect -s v -l verbose \

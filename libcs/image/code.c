@@ -380,3 +380,67 @@ cs_code_find (const struct cs_heap *heap, uint64_t addr,
   elf_end (image.elf);
   return found;
 }
+
+/* Roots.  */
+
+/* libguile/loader.c: DT_GUILE_GC_ROOT, DT_GUILE_GC_ROOT_SZ.  */
+enum { GC_ROOT = 0x37146000, GC_ROOT_SZ = 0x37146001 };
+
+/* The value of dynamic entry TAG of IMAGE, or 0: its table is the section
+   ".dynamic".  */
+static uint64_t
+dynamic_value (const struct image *image, uint64_t tag)
+{
+  GElf_Shdr header;
+  const unsigned char *at = find_section (image, ".dynamic", &header);
+  const unsigned word = gelf_getclass (image->elf) == ELFCLASS64 ? 8 : 4;
+  uint64_t entry[2];
+
+  for (uint64_t off = 0; at && header.sh_size - off >= 2 * word
+       && off < header.sh_size; off += 2 * word)
+    {
+      entry[0] = entry[1] = 0;
+      memcpy (&entry[0], at + off, word);
+      memcpy (&entry[1], at + off + word, word);
+      if (entry[0] == tag)
+        return entry[1];
+      if (entry[0] == DT_NULL)
+        break;
+    }
+  return 0;
+}
+
+static uint64_t
+visit_image (struct image *image, cs_code_root_visit *visit, void *closure)
+{
+  uint64_t off, len;
+
+  image->elf = elf_memory ((char *) image->bytes, image->len);
+  if (!image->elf)
+    return 0;
+  off = dynamic_value (image, GC_ROOT);
+  len = dynamic_value (image, GC_ROOT_SZ);
+  elf_end (image->elf);
+  if (len > 0 && off <= IMAGE_LEN_MAX && len <= IMAGE_LEN_MAX)
+    visit (closure, image->addr + off, len);
+  return image->len;
+}
+
+void
+cs_code_each_root (const struct cs_heap *heap, cs_code_root_visit *visit,
+                   void *closure)
+{
+  const struct cs_superblock_disk *sb = cs_store_superblock (heap->store);
+  struct image image;
+  uint64_t page = 0, len;
+
+  if (elf_version (EV_CURRENT) == EV_NONE)
+    return;
+  for (; page < sb->committed; page += len)
+    {
+      len = is_image (heap, sb->base + page, &image)
+            ? visit_image (&image, visit, closure) : 0;
+      len = (len + CS_STORE_PAGE_LEN - 1) & -(uint64_t) CS_STORE_PAGE_LEN;
+      len = len ? len : CS_STORE_PAGE_LEN;
+    }
+}

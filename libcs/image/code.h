@@ -24,4 +24,10 @@ struct cs_code_place
 bool cs_code_find (const struct cs_heap *heap, uint64_t addr,
                    struct cs_code_place *place);
 
+/* Call VISIT for the words of each image that the collector was told of as
+   roots (libguile/loader.c, DT_GUILE_GC_ROOT).  */
+typedef void cs_code_root_visit (void *closure, uint64_t addr, uint64_t len);
+void cs_code_each_root (const struct cs_heap *heap,
+                        cs_code_root_visit *visit, void *closure);
+
 #endif
