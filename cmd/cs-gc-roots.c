@@ -1,23 +1,40 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* cs-gc-roots -- what keeps the objects of a workspace alive.  */
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common.h"
 #include "image/modules.h"
 #include "image/roots.h"
 #include "json.h"
+#include "roots.h"
 #include "source.h"
 
 enum
 {
-  OPTION_JSON = 256
+  OPTION_JSON = 256,
+  OPTION_RETAINED,
+  OPTION_TO,
+  OPTION_UNREACHABLE,
+  OPTION_WHY
 };
+
+static char *why, *to;
 
 static struct poptOption option_table[] = {
   { "json", 0, POPT_ARG_NONE, NULL, OPTION_JSON, "Print as JSON", NULL },
+  { "retained", 0, POPT_ARG_NONE, NULL, OPTION_RETAINED,
+    "Print what keeps the most memory alive alone", NULL },
+  { "to", 0, POPT_ARG_STRING, &to, OPTION_TO,
+    "Write a graph for dot(1) to FILE too", "FILE" },
+  { "unreachable", 0, POPT_ARG_NONE, NULL, OPTION_UNREACHABLE,
+    "Print what nothing keeps, by type", NULL },
+  { "why", 0, POPT_ARG_STRING, &why, OPTION_WHY,
+    "Print the shortest paths from roots to the value of EXPR", "EXPR" },
   POPT_TABLEEND
 };
 
@@ -252,11 +269,10 @@ show (struct run *run, struct cs_err *err)
   return show_modules (run, code, err);
 }
 
-static int
-show_json (struct run *run, struct cs_err *err)
+static void
+put_header (struct run *run)
 {
   struct cs_json *json = &run->json;
-  int code = cs_modules_read (&run->heap, &run->modules, err);
 
   cs_json_init (json, stdout);
   cs_json_object (json, NULL);
@@ -265,6 +281,15 @@ show_json (struct run *run, struct cs_err *err)
   cs_json_string (json, "store", run->path);
   cs_json_number (json, "generation",
                   cs_store_superblock (run->store)->generation);
+}
+
+static int
+show_json (struct run *run, struct cs_err *err)
+{
+  struct cs_json *json = &run->json;
+  int code = cs_modules_read (&run->heap, &run->modules, err);
+
+  put_header (run);
   put_ranges (run);
   put_named (run);
   cs_json_array (json, "modules");
@@ -274,18 +299,92 @@ show_json (struct run *run, struct cs_err *err)
   return code;
 }
 
+/* What options ask about all objects.  */
+
+static int
+answer (const struct cs_roots_query *query, struct cs_err *err)
+{
+  int code = 0;
+
+  if (why)
+    code = cs_roots_why (query, why, err);
+  if (code == 0 && cs_cmd_given (OPTION_RETAINED))
+    code = cs_roots_retained (query, err);
+  if (code == 0 && cs_cmd_given (OPTION_UNREACHABLE))
+    code = cs_roots_unreachable (query, err);
+  return code;
+}
+
+/* The file of --to is complete or there is none.  */
+static int
+finish_dot (FILE *dot, int code, struct cs_err *err)
+{
+  bool written = dot && !ferror (dot);
+
+  if (dot && fclose (dot) != 0)
+    written = false;
+  if (dot && (code < 0 || !written))
+    unlink (to);
+  return code == 0 && dot && !written
+         ? cs_err_sys (err, errno, "cannot write '%.300s'", to) : code;
+}
+
+static int
+ask (struct run *run, struct cs_err *err)
+{
+  struct cs_graph graph;
+  struct cs_roots_query query = { .graph = &graph };
+  int code = cs_graph_read (&run->heap, &graph, err), r;
+  bool damaged = code == -CS_E_DAMAGED && graph.nr_levels > 0;
+  struct cs_err own = CS_ERR_INIT;
+
+  if (to && (code == 0 || damaged) && !(query.dot = fopen (to, "we")))
+    code = cs_err_sys (err, errno, "cannot write '%.300s'", to);
+  else if (code == 0 || damaged)
+    {
+      if (cs_cmd_given (OPTION_JSON))
+        {
+          put_header (run);
+          query.json = &run->json;
+        }
+      r = answer (&query, damaged ? &own : err);
+      code = damaged ? code : r;
+      if (query.json)
+        cs_json_end (query.json);
+      code = finish_dot (query.dot, code, err);
+    }
+  cs_graph_fini (&graph);
+  return code;
+}
+
+static bool
+is_asked (void)
+{
+  bool given = why || cs_cmd_given (OPTION_RETAINED);
+
+  if (to && !given)
+    cs_cmd_misuse ("option '--to' needs '--why' or '--retained'");
+  if (why && cs_cmd_given (OPTION_RETAINED) && to)
+    cs_cmd_misuse ("option '--to' has room for one of '--why' and "
+                   "'--retained'");
+  return given || cs_cmd_given (OPTION_UNREACHABLE);
+}
+
 int
 main (int argc, char **argv)
 {
   const struct cs_cmd_line *line = cs_cmd_start (&command, argc, argv);
   struct cs_err err = CS_ERR_INIT;
   static struct run run;        /* longer than a small stack */
+  bool asked = is_asked ();
   int code;
 
   run.path = line->operands[0];
   code = open_store (&run, &err);
 
-  if (code == 0)
+  if (code == 0 && asked)
+    code = ask (&run, &err);
+  else if (code == 0)
     code = cs_cmd_given (OPTION_JSON) ? show_json (&run, &err)
                                       : show (&run, &err);
   cs_modules_fini (&run.modules);

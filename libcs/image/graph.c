@@ -40,14 +40,12 @@ cs_graph_word (const struct cs_graph *g, const struct cs_field_run *run,
   return word;
 }
 
-/* Is the object at ADDR, which ends a word that may be no pointer, one of
-   Guile's?  Its length must be the block's: the collector rounds up to two
-   words, and may add a byte (gc_priv.h, EXTRA_BYTES).  A pair has two
-   values.  */
-static bool
-is_typed (const struct cs_graph *g, uint64_t addr,
-          const struct cs_block *block)
+/* The collector rounds lengths up to two words; libguile has it add no byte
+   behind (gc.c, GC_set_all_interior_pointers).  */
+bool
+cs_graph_is_typed (const struct cs_graph *g, const struct cs_block *block)
 {
+  const uint64_t addr = block->addr;
   const uint64_t granule = 2u * g->heap->word_len;
   const struct cs_object_type *type;
   uint64_t first, second, len;
@@ -63,7 +61,7 @@ is_typed (const struct cs_graph *g, uint64_t addr,
            && cs_heap_kind (g->heap, first) != CS_VALUE_INVALID
            && cs_heap_kind (g->heap, second) != CS_VALUE_INVALID;
   len = cs_object_fields (g->heap, type, addr, first, block->len, NULL, NULL);
-  return len <= block->len && block->len - len <= granule;
+  return len <= block->len && block->len - len < granule;
 }
 
 uint64_t
@@ -88,7 +86,7 @@ cs_graph_target (const struct cs_graph *g, unsigned kind, uint64_t word,
     return word;
   if (!cs_blocks_find (&g->blocks, word, &block) || block.addr != word)
     return 0;
-  *is_block = kind == CS_FIELD_BLOCK || !is_typed (g, word, &block);
+  *is_block = kind == CS_FIELD_BLOCK || !cs_graph_is_typed (g, &block);
   return word;
 }
 
@@ -106,7 +104,9 @@ block_fields (const struct cs_graph *g, const struct cs_block *block,
   const unsigned word = g->heap->word_len;
   const uint64_t nr = block->len / word;
   uint64_t descr = block->descr, top = (uint64_t) 1 << (8 * word - 1);
-  struct cs_field_run run = { &words, CS_FIELD_OPAQUE, block->addr, nr, word };
+  struct cs_field_run run = {
+    &words, CS_FIELD_OPAQUE, block->addr, nr, word, 0
+  };
 
   if ((descr & 3) == 3
       && (descr - 3 > block->len - word
@@ -124,7 +124,10 @@ block_fields (const struct cs_graph *g, const struct cs_block *block,
   run.nr = 1;
   for (uint64_t i = 0; i < nr && i < 8 * word - 2; i++, run.addr += word)
     if (descr & top >> i)
-      visit (closure, &run);
+      {
+        run.first = i;
+        visit (closure, &run);
+      }
 }
 
 /* The fields of what is at ADDR.  */

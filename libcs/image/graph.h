@@ -81,6 +81,11 @@ cs_graph_addr (const struct cs_graph *graph, uint32_t node)
 /* Is NODE a block?  */
 bool cs_graph_is_block (const struct cs_graph *graph, uint32_t node);
 
+/* Can BLOCK be an object of Guile's?  Then it is as long as an object of its
+   type is, and a pair has two values.  */
+bool cs_graph_is_typed (const struct cs_graph *graph,
+                        const struct cs_block *block);
+
 /* Call VISIT for all fields of NODE; a block's are CS_FIELD_OPAQUE.  Returns
    its length in bytes.  */
 uint64_t cs_graph_fields (const struct cs_graph *graph, uint32_t node,

@@ -334,6 +334,7 @@ visit_slots (struct place *p, struct cs_field_run *run)
   run->nr = 1;
   for (uint64_t i = 0; run->addr < end; i++, run->addr += run->unit_len)
     {
+      run->first = i;
       run->kind = bits[i / 8] & 1 << i % 8 ? CS_FIELD_OPAQUE : CS_FIELD_VALUE;
       p->visit (p->closure, run);
     }
@@ -344,7 +345,7 @@ visit_field (struct place *p, const struct cs_field *field)
 {
   uint64_t limit = cs_store_superblock (p->heap->store)->committed;
   struct cs_field_run run = {
-    field, field->kind, p->at, count (p, field), unit_len (p->heap, field)
+    field, field->kind, p->at, count (p, field), unit_len (p->heap, field), 0
   };
 
   if (field->unit == CS_UNIT_DOUBLE)

@@ -127,6 +127,7 @@ struct cs_field_run
   uint64_t addr;                /* of the first */
   uint64_t nr;                  /* of units */
   unsigned unit_len;            /* in bytes */
+  uint64_t first;               /* how many of the field's come before */
 };
 
 typedef void cs_object_run (void *closure, const struct cs_field_run *run);

@@ -53,7 +53,8 @@ note_edge (void *closure, uint32_t from, uint32_t to,
       p->room = room;
     }
   p->edges[p->nr_edges++] = (struct cs_path_edge) {
-    from, to, run->field->name, i, run->addr + i * run->unit_len
+    from, to, run->field->name, run->first + i,
+    run->addr + i * run->unit_len
   };
   s->on_path[from / 64] |= (uint64_t) 1 << from % 64;
 }

@@ -134,7 +134,7 @@ check_run (void *closure, const struct cs_field_run *run)
         }
       c->count++;
       c->found (c->closure, &(struct cs_finding) {
-                  c->node, run->field->name, i,
+                  c->node, run->field->name, run->first + i,
                   run->addr + i * run->unit_len, word, wrong
                 });
     }

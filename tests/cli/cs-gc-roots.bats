@@ -97,10 +97,10 @@ survives ()
   printed ''
   complained "cs-gc-roots: missing operand, expected: STORE[@GENERATION]
 $hint"
-  try cs-gc-roots --why "$PRISTINE"
+  try cs-gc-roots --where "$PRISTINE"
   ended 2
   printed ''
-  complained "cs-gc-roots: unknown option '--why'
+  complained "cs-gc-roots: unknown option '--where'
 $hint"
 }
 
