@@ -343,18 +343,21 @@ forget_wait (scm_thread *t)
   memset (&t->sleep_cond, 0, sizeof t->sleep_cond);
 }
 
+/* Opened for the first thread that is noted; a thread of a release whose objects
+   are not known has no name.  */
+static struct cs_heap image;
+
 static void
 note_weeded (const scm_thread *t, const struct cs_thread_disk *record)
 {
-  const struct cs_heap heap = {
-    .store = cs_process.store, .word_len = sizeof (scm_t_bits),
-    .threads = *known
-  };
   uint64_t code[CS_PROCESS_CODE_MAX];
   uint32_t nr_code = find_code (t, code);
-  char name[CS_PROCESS_NAME_LEN];
+  char name[CS_PROCESS_NAME_LEN] = "";
 
-  cs_thread_list_name (&heap, record, name, sizeof name);
+  if (!image.store)
+    cs_heap_open (cs_process.store, &image, NULL);
+  if (image.objects)
+    cs_thread_list_name (&image, record, name, sizeof name);
   cs_process_note_weeded (record, name, code, nr_code);
 }
 
@@ -380,6 +383,7 @@ cs_threads_weed (const struct cs_thread_layout_disk *layout)
 {
   known = layout;
   cs_process_each_stale (sizeof (scm_thread), prepare_weeding, NULL);
+  cs_heap_fini (&image);
   gone.holds = gone.nr > 0;
   if (gone.holds)
     gc.disable ();
