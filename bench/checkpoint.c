@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* checkpoint.c -- what commits cost, below Guile.
 
-   usage: checkpoint stop|idle|look|commit|image|beside|fork|large|check MIB
-                     PERMILLE ROUNDS
+   usage: checkpoint stop|sync|idle|look|commit|image|alone|beside|second|fork|
+                     large|check MIB PERMILLE ROUNDS
 
    Makes a store with MIB of heap in the working folder, and then, ROUNDS
    times in turn, measures A and B, with PERMILLE of the heap's pages changed,
    scattered, before each:
 
-     stop    A: cs_store_commit(), the time the world is stopped
+     stop    A: cs_store_commit_begin(), the time the world is stopped
              B: pwrite(2) of as many bytes in one piece, and fdatasync(2)
+     sync    A: cs_store_commit(), until the commit is made
+             B: the same
      idle    A: cs_store_commit() with nothing changed
              B: a millisecond
      look    A: the same
@@ -19,8 +21,14 @@
              B: pwrite(2) of the whole heap, and fdatasync(2)
      image   A: cs_store_commit() and cs_store_apply()
              B: the same
-     beside  A: the longest of the cs_store_commit()s of one changed word, 20 ms
-                apart, while another thread applies the commit of all changes
+     alone   A: the longest of 50 cs_store_commit_begin()s of one changed word,
+                20 ms apart
+             B: 5 ms
+     beside  A: the longest of these while another thread applies the commit of
+                all changes
+             B: 5 ms
+     second  A: cs_store_commit_begin() of one changed word, the first one after a
+                process has committed all changes, its first commit
              B: 5 ms
      fork    A: the longest of the times from cs_store_hold() to the end of
                 cs_store_release(), 1 ms apart, while the other thread applies
@@ -155,6 +163,20 @@ timed_commit (void)
   return now () - start;
 }
 
+/* The part of a commit for which the world is stopped.  */
+static double
+timed_stop (void)
+{
+  double start = now (), took;
+
+  if (cs_store_commit_begin (store, &err) < 0)
+    die ("commit");
+  took = now () - start;
+  if (cs_store_commit_end (store, &err) < 0)
+    die ("commit");
+  return took;
+}
+
 static double
 timed_apply (void)
 {
@@ -216,6 +238,15 @@ written (void)
 
 static void
 stop (double *a, double *b)
+{
+  change_pages ();
+  *a = timed_stop ();
+  *b = timed_write (written ());
+  timed_apply ();
+}
+
+static void
+sync_too (double *a, double *b)
 {
   change_pages ();
   *a = timed_commit ();
@@ -304,7 +335,7 @@ static double
 timed_word (void)
 {
   heap[0]++;
-  return timed_commit ();
+  return timed_stop ();
 }
 
 static double
@@ -339,6 +370,35 @@ longest (double (*step) (void), long us)
   pthread_join (thread, NULL);
   timed_apply ();
   return longest;
+}
+
+static void
+alone (double *a, double *b)
+{
+  double took;
+
+  *a = 0;
+  for (int i = 0; i < 50; i++)
+    {
+      nanosleep (&(struct timespec) { 0, 20000000 }, NULL);
+      took = timed_word ();
+      *a = took > *a ? took : *a;
+    }
+  *b = 5e-3;
+}
+
+/* Another process's first commit is one whose store was just opened.  */
+static void
+second (double *a, double *b)
+{
+  timed_settle ();
+  close_store ();
+  if (cs_store_open (NAME, CS_STORE_WRITE, &store, &err) < 0)
+    die ("open");
+  change_pages ();
+  timed_stop ();
+  *a = timed_word ();
+  *b = 5e-3;
 }
 
 static void
@@ -431,7 +491,8 @@ main (int argc, char **argv)
     const char *name;
     void (*measure) (double *a, double *b);
   } all[] = {
-    { "stop", stop }, { "idle", idle }, { "look", look },
+    { "stop", stop }, { "sync", sync_too }, { "idle", idle }, { "look", look },
+    { "alone", alone }, { "second", second },
     { "commit", commit }, { "image", image }, { "beside", beside },
     { "fork", fork_beside }, { "large", large }, { "check", check }
   };

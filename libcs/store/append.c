@@ -15,8 +15,10 @@
 #define PIECE_LEN ((uint64_t) 128 << 10)
 #define BEGIN_LEN ((uint64_t) 512 << 10)
 
-/* The copies, a page of no matter what, and a piece of new pages.  */
-#define COPIES_LEN (PIECE_LEN + CS_STORE_PAGE_LEN + CS_DIRECT_PIECE)
+/* The copies, a page of no matter what, a piece of new pages, and the commit that
+   is on its way.  */
+#define COMMIT_OFF (PIECE_LEN + CS_STORE_PAGE_LEN + CS_DIRECT_PIECE)
+#define COPIES_LEN (COMMIT_OFF + CS_STORE_PAGE_LEN)
 
 /* Of an index that is longer than this the memory is given back.  */
 #define INDEX_KEPT ((size_t) 64 << 10)
@@ -66,9 +68,12 @@ cs_append_free (struct cs_store *store)
 }
 
 int
-cs_append_begin (struct cs_append *append, struct cs_store *store,
+cs_append_begin (struct cs_append **begun, struct cs_store *store,
                  const struct cs_superblock_disk *sb, struct cs_err *err)
 {
+  struct cs_append *append = (void *) (store->copies + COMMIT_OFF);
+
+  *begun = append;
   *append = (struct cs_append) {
     .store = store,
     .record = {
@@ -182,10 +187,8 @@ cs_append_abort (struct cs_append *append)
 }
 
 int
-cs_append_commit (struct cs_append *append, struct cs_err *err)
+cs_append_write (struct cs_append *append, struct cs_err *err)
 {
-  struct cs_store *store = append->store;
-  struct cs_record *record = &append->record;
   int r = cs_direct_sync (append, err); /* G2 */
 
   if (r == 0)
@@ -199,21 +202,53 @@ cs_append_commit (struct cs_append *append, struct cs_err *err)
       cs_append_abort (append);
       return r;
     }
-  if (cs_sys.fdatasync (store->fd) < 0)
-    {
-      cs_err_sys (err, errno, "sync the log");
-      store->log.broken = true; /* L5 */
-      cs_log_wipe (store, record->off); /* a power failure may undo that: so
-                                           new pages stay in their place */
-      clear_index (append);
-      return err->code;
-    }
+  append->store->unsynced = append;
+  return 0;
+}
+
+/* The record of APPEND is on stable storage.  */
+static void
+enter (struct cs_store *store, const struct cs_append *append)
+{
+  const struct cs_record *record = &append->record;
+
   store->log.by_note = false;
   cs_patch_enter (store, record, NULL);
-  clear_index (append);
   if (store->log.len == 0)
     store->log.first = record->head.superblock.generation;
   store->log.len += cs_record_len (&record->head);
   store->superblock = record->head.superblock;
-  return 0;
+}
+
+/* It may not be.  A power failure may undo the wiping: so new pages stay in their
+   place.  */
+static void
+give_up (struct cs_store *store, const struct cs_append *append)
+{
+  store->log.broken = true;     /* L5 */
+  store->watch.since_commit = false;
+  cs_own_check (store);
+  if (store->fd == append->record.fd)
+    cs_log_wipe (store, append->record.off);
+}
+
+/* C3: a number that still leads to the file did so all the time.  */
+int
+cs_append_sync (struct cs_store *store, struct cs_err *err)
+{
+  struct cs_append *append = store->unsynced;
+  int fd = append->record.fd;
+  int code = cs_sys.fdatasync (fd) < 0 ? errno : 0;
+
+  cs_applying_lock_beside (store);
+  if (code == 0 && (fd != store->fd || !cs_own_is_file (store)))
+    code = EBADF;
+  if (code == 0)
+    enter (store, append);
+  else
+    give_up (store, append);
+  clear_index (append);
+  store->unsynced = NULL;
+  cs_applying_unlock (store);
+  return code == 0 ? 0 : cs_err_sys (err, code, "sync the log");
 }

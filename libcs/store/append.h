@@ -3,9 +3,10 @@
 
    The pages are copied, summed and written one after the other, as they are
    found (changes.c): the disk begins with the first while the last are still
-   looked for.  Nothing of it is a record before the end.
+   looked for.  Nothing of it is a record before cs_append_write().
 
-   Runs while the world is stopped: no allocation.  */
+   Runs while the world is stopped, but for cs_append_sync(): no
+   allocation.  */
 #ifndef CS_APPEND_H
 #define CS_APPEND_H
 
@@ -29,8 +30,8 @@ struct cs_append
 int cs_append_prepare (struct cs_store *store);
 void cs_append_free (struct cs_store *store);
 
-/* Begin a record that leads to SB.  0 or an error.  */
-int cs_append_begin (struct cs_append *append, struct cs_store *store,
+/* Begin a record that leads to SB, in that room.  0 or an error.  */
+int cs_append_begin (struct cs_append **append, struct cs_store *store,
                      const struct cs_superblock_disk *sb,
                      struct cs_err *err);
 
@@ -45,9 +46,15 @@ char *cs_append_piece (const struct cs_append *append);
    copy; 0: zeros, and no copy.  0 or -errno.  */
 int cs_append_page (struct cs_append *append, uint64_t page, uint32_t sum);
 
-/* Complete the record and sync it: it is committed (L1), and its pages are
-   patches, for which there is room (cs_patch_prepare).  0 or an error.  */
-int cs_append_commit (struct cs_append *append, struct cs_err *err);
+/* Complete the record, which STORE has as `unsynced` from then on.  0 or an
+   error: what was written is taken back.  */
+int cs_append_write (struct cs_append *append, struct cs_err *err);
+
+/* Sync the record that STORE has as `unsynced`, and then has no longer: it is
+   committed (L1), and its pages are patches, for which there is room
+   (cs_patch_prepare).  Signals are blocked, the lock `applying` is free (C1 to C3,
+   commit.c).  0 or an error.  */
+int cs_append_sync (struct cs_store *store, struct cs_err *err);
 
 /* Take back what was written.  */
 void cs_append_abort (struct cs_append *append);

@@ -144,7 +144,7 @@ cs_apply_each_record (struct cs_apply *a,
 static int
 sync_file (struct cs_apply *a, const char *what, struct cs_err *err)
 {
-  int r = cs_slice_sync (&a->slice, cs_sys.fdatasync, a->slice.fd);
+  int r = cs_slice_sync (&a->slice, cs_sys.fdatasync, a->slice.sync_fd);
 
   return r < 0 ? cs_err_sys (err, -r, "%s", what) : 0;
 }

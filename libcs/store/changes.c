@@ -14,9 +14,9 @@
    each start sets again.  The owner of the memory says so, if asked
    (cs_store_set_ignores), and the page stays as the last commit has it.
 
-   A process that commits for the second time will do so again.  From then on
-   it is watched (watch.h), so that its later commits need not look at what
-   the earlier ones wrote.  Where that cannot be had, pages that turn out to
+   A process that goes on after a commit, or commits for the second time, will do
+   so again.  From then on it is watched (watch.h), so that its later commits need
+   not look at what the earlier ones wrote.  Where that cannot be had, pages that turn out to
    be the same are given back to the kernel, and read from the file when they
    are needed: the next commit does not look at them, and they are not this
    process's own memory any more.  Not so those that are in the log only: the
@@ -417,8 +417,8 @@ cs_changes_forget_view (struct cs_store *store)
   store->view_len = 0;
 }
 
-/* Watch what this process writes to, once it has committed: a failure means
-   to go on without.  */
+/* Watch what this process writes to, once that is wanted: a failure means to go
+   on without.  */
 static void
 watch (struct cs_store *store, struct cs_dirty *dirty)
 {

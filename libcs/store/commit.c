@@ -7,7 +7,8 @@
             --cs_changes_find---> written, in part or whole, but no record
             --cs_direct_sync----> new pages that are in their place are on
                                   stable storage there
-            --cs_append_commit--> complete, then synced: committed (L1)
+            --cs_append_write---> complete, but not synced
+            --cs_append_sync----> synced: committed (L1)
             --cs_store_apply----> in the image, at leisure (apply.c)
 
    New pages, those at or behind the end of the committed image, are put into
@@ -31,6 +32,24 @@
        commit has not put in its place, has an entry in the record like one
        that has changed; so it is in force with the record, and in the table
        with the other pages of the log.
+
+   A commit is in two parts: threads that change the region are stopped in the first
+   only, which ends when all pages were copied to the log, in the page cache.  The
+   sync takes most of the time, and the program goes on meanwhile.
+
+   C1  The file sees the same calls in the same order, whether or not the program
+       runs during the sync.  So a kill or a power failure leaves nothing else: the
+       record is there or not, and the caller has not been told yet.  Pages that
+       the program changes meanwhile are its own memory, and differ from what this
+       commit has, for the next one to find.
+   C2  While a commit is `unsynced`, nobody else reads or changes image and log, as
+       cs_applying_lock() waits: no other commit, no slice of an apply, no handing
+       over.  A fork's child needs none of it, and does not wait.
+   C3  The program may close the store's descriptor during the sync, which then may
+       take another file.  If the number leads to the store afterwards, that was
+       synced.  If it does not, it is as if the sync had failed (L5).  Writing would
+       do harm to the other file: so all is written in the first part, where that
+       cannot happen.  Only after a failure is the record wiped.
 
    The first commit of a store, those after the log's disk has failed (L5),
    and those that find no room for the log write a whole new file instead
@@ -126,7 +145,7 @@ append (struct cs_store *store, struct cs_changes *changes,
         struct cs_err *err)
 {
   struct cs_superblock_disk sb = cs_commit_superblock (store);
-  struct cs_append append;
+  struct cs_append *append;
   int r;
 
   if (cs_patch_prepare (store, sb.committed / CS_STORE_PAGE_LEN) < 0)
@@ -143,15 +162,15 @@ append (struct cs_store *store, struct cs_changes *changes,
     r = cs_direct_clean (store, err);   /* G3 */
   if (r < 0)
     return r;
-  r = cs_changes_find (store, changes, &append);
+  r = cs_changes_find (store, changes, append);
   if (r < 0)
     {
-      cs_append_abort (&append);
-      cs_err_sys (err, -r, append.failed ? "write the changes"
+      cs_append_abort (append);
+      cs_err_sys (err, -r, append->failed ? "write the changes"
                   : "find what has changed");
     }
-  else if (append.record.head.nr > 0)
-    r = cs_append_commit (&append, err);
+  else if (append->record.head.nr > 0)
+    r = cs_append_write (append, err);
   if (r != -EFBIG)
     return r;
   *err = (struct cs_err) CS_ERR_INIT;   /* RLIMIT_FSIZE: the log lies behind the
@@ -181,8 +200,8 @@ commit (struct cs_store *store, struct cs_err *err)
   return r == 1 ? cs_rewrite (store, err) : r;
 }
 
-int
-cs_store_commit (struct cs_store *store, struct cs_err *err)
+static int
+begin (struct cs_store *store, struct cs_err *err)
 {
   struct cs_err own = CS_ERR_INIT;
   sigset_t mask, pending;
@@ -207,4 +226,39 @@ cs_store_commit (struct cs_store *store, struct cs_err *err)
       cs_applying_unlock (store);
     }
   return r < 0 ? cs_err_prefix (err, "cannot save '%s'", store->path) : 0;
+}
+
+/* Whoever goes on will commit again.  */
+int
+cs_store_commit_begin (struct cs_store *store, struct cs_err *err)
+{
+  if (store->watch.state == CS_WATCH_NOT_YET)
+    store->watch.state = CS_WATCH_WANTED;
+  return begin (store, err);
+}
+
+int
+cs_store_commit_end (struct cs_store *store, struct cs_err *err)
+{
+  struct cs_err own = CS_ERR_INIT;
+  sigset_t all, mask;
+  int r;
+
+  if (!store->unsynced || store->owner != getpid ())
+    return 0;
+  if (!err)
+    err = &own;
+  sigfillset (&all);
+  pthread_sigmask (SIG_BLOCK, &all, &mask);
+  r = cs_append_sync (store, err);
+  pthread_sigmask (SIG_SETMASK, &mask, NULL);
+  return r < 0 ? cs_err_prefix (err, "cannot save '%s'", store->path) : 0;
+}
+
+int
+cs_store_commit (struct cs_store *store, struct cs_err *err)
+{
+  int r = begin (store, err);
+
+  return r < 0 ? r : cs_store_commit_end (store, err);
 }

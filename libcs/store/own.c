@@ -16,7 +16,9 @@
        if it is the same file.
    D4  While the program's threads run, the store's files are written by a
        thread that has a descriptor table of its own (cs_store_separate): a
-       number cannot become another file's between D2 and its use.
+       number cannot become another file's between D2 and its use.  A commit only
+       syncs then, which does no harm to another file, and makes sure afterwards
+       (C3, commit.c).
 
    Nothing here allocates, except cs_own_set_place(): the world may be
    stopped.  */
@@ -118,6 +120,12 @@ cs_own_check (struct cs_store *store)
   for (size_t i = 0; i < CS_OWN_NR; i++)
     if (*n.fd[i] >= 0 && !leads_to (store, i, *n.fd[i]))
       *n.fd[i] = -1;
+}
+
+bool
+cs_own_is_file (const struct cs_store *store)
+{
+  return leads_to (store, CS_OWN_FILE, store->fd);
 }
 
 int

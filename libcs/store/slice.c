@@ -33,16 +33,25 @@ now (void)
 int
 cs_slice_begin (struct cs_slice *slice, struct cs_store *store, bool divided)
 {
+  int r;
+
   *slice = (struct cs_slice) {
-    .store = store, .divided = divided, .fd = store->fd, .number = ++store->applies,
-    .end = now () + cs_slice_len
+    .store = store, .divided = divided, .fd = store->fd, .sync_fd = -1,
+    .number = ++store->applies, .end = now () + cs_slice_len
   };
-  return cs_lock_readers (slice->fd);
+  r = cs_lock_readers (slice->fd);
+  if (r == 1 && divided)
+    slice->sync_fd = cs_file_open_again (store);
+  if (slice->sync_fd < 0)
+    slice->sync_fd = slice->fd;
+  return r;
 }
 
 void
-cs_slice_end (const struct cs_slice *slice)
+cs_slice_end (struct cs_slice *slice)
 {
+  if (slice->sync_fd != slice->fd)
+    cs_file_close (&slice->sync_fd);
   cs_lock_admit_readers (slice->fd);
 }
 
@@ -58,13 +67,15 @@ is_in_force (const struct cs_slice *slice)
 }
 
 void
-cs_slice_push (const struct cs_slice *slice, int fd, uint64_t from,
-               uint64_t to)
+cs_slice_push (struct cs_slice *slice, int fd, uint64_t from, uint64_t to)
 {
-  if (slice->divided)
-    cs_sys.sync_file_range (fd, (off_t) from, (off_t) (to - from),
-                            SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE
-                            | SYNC_FILE_RANGE_WAIT_AFTER);
+  if (slice->divided
+      && cs_sys.sync_file_range (fd, (off_t) from, (off_t) (to - from),
+                                 SYNC_FILE_RANGE_WAIT_BEFORE
+                                 | SYNC_FILE_RANGE_WRITE
+                                 | SYNC_FILE_RANGE_WAIT_AFTER) < 0
+      && (errno == EIO || errno == ENOSPC || errno == EDQUOT))
+    slice->code = -errno;
 }
 
 void
@@ -75,7 +86,7 @@ cs_slice_leave (struct cs_slice *slice)
   cs_lock_admit_readers (slice->fd);
   cs_applying_unlock (slice->store);
   if (slice->written > 0)
-    cs_slice_push (slice, slice->fd, slice->from, slice->to);
+    cs_slice_push (slice, slice->sync_fd, slice->from, slice->to);
   slice->written = 0;
   if (cs_slice_between)
     cs_slice_between (slice->store);
@@ -119,7 +130,7 @@ cs_slice_sync (struct cs_slice *slice, int (*sync) (int fd), int fd)
   int r;
 
   cs_slice_leave (slice);
-  r = sync (fd) < 0 ? -errno : 0;
+  r = sync (fd) < 0 ? -errno : slice->code;
   return cs_slice_return (slice, r);
 }
 

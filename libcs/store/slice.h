@@ -19,6 +19,11 @@ struct cs_slice
   struct cs_store *store;
   bool divided;
   int fd;                       /* the store's file when the work began */
+  int sync_fd;                  /* the same, opened again if the work is divided:
+                                   the kernel tells an error of the disk once for
+                                   each open file, and a commit has to hear of
+                                   its own */
+  int code;                     /* -errno of a push; 0: none */
   uint64_t number;              /* of the work: `applies` of the store */
   int64_t end;                  /* of this slice: CLOCK_MONOTONIC, nanoseconds */
   uint64_t written;             /* bytes that it has written to the store's file,
@@ -41,7 +46,7 @@ extern void (*cs_slice_between) (struct cs_store *store);
    lock.  */
 int cs_slice_begin (struct cs_slice *slice, struct cs_store *store,
                     bool divided);
-void cs_slice_end (const struct cs_slice *slice);
+void cs_slice_end (struct cs_slice *slice);
 
 /* End a slice; begin the next, 0 or CS_OVERTAKEN.  Around what takes long and
    needs no lock: a sync; or reading the image, which holds if the second
@@ -53,7 +58,8 @@ int cs_slice_enter (struct cs_slice *slice);
    else R.  */
 int cs_slice_return (struct cs_slice *slice, int r);
 
-/* Between the two, SYNC the descriptor FD: 0, CS_OVERTAKEN, or -errno.  */
+/* Between the two, SYNC the descriptor FD: 0, CS_OVERTAKEN, or -errno, also of a
+   push before, as the kernel does not tell of that again.  */
 int cs_slice_sync (struct cs_slice *slice, int (*sync) (int fd), int fd);
 
 /* The two one after the other, if the slice has lasted long enough.  0 or
@@ -65,8 +71,9 @@ void cs_slice_wrote (struct cs_slice *slice, uint64_t from, uint64_t to,
                      uint64_t len);
 
 /* Bring what was written to FD from FROM to TO to the disk, if the work is
-   divided: so that no sync has to do it all at once.  */
-void cs_slice_push (const struct cs_slice *slice, int fd, uint64_t from,
+   divided: so that no sync has to do it all at once.  An error is told by the next
+   sync.  */
+void cs_slice_push (struct cs_slice *slice, int fd, uint64_t from,
                     uint64_t to);
 
 #endif

@@ -79,7 +79,7 @@ cs_store_hold (struct cs_store *store)
 
   sigfillset (&all);
   pthread_sigmask (SIG_BLOCK, &all, &old);
-  cs_applying_lock (store);
+  cs_applying_lock_beside (store);
   cs_space_enter (store, &mask);
   store->mask = old;
   store->held_for_fork = true;

@@ -59,6 +59,7 @@
 #define CS_LOCK_MAGIC "ColdLock"        /* 8 bytes, no terminator */
 #define CS_WARNING_LEN 1024             /* with its NUL */
 
+struct cs_append;
 struct cs_patch;
 struct cs_entry_disk;
 struct iovec;
@@ -93,7 +94,7 @@ struct cs_watch
 {
   enum cs_watch_state
   {
-    CS_WATCH_NOT_YET,           /* nothing was committed by this process */
+    CS_WATCH_NOT_YET,           /* this process may end with its first commit */
     CS_WATCH_WANTED,
     CS_WATCH_BEGUN              /* or tried in vain */
   } state;
@@ -150,6 +151,8 @@ struct cs_store
   struct cs_watch watch;
   char *copies;                 /* room of commits (append.c), kept as it costs
                                    to be given memory; NULL: not yet */
+  struct cs_append *unsynced;   /* a commit that is written, and not yet made:
+                                   in that room; under `applying`; NULL: none */
   struct cs_entry_disk *index;  /* the same, for all pages of the region; zeros
                                    but while there is a commit */
   char *view;                   /* the file again (changes.c) */
@@ -300,6 +303,10 @@ void cs_own_note_new (struct cs_store *store);
 /* Forget the numbers that no longer lead there, without closing them.  */
 void cs_own_check (struct cs_store *store);
 
+/* Does the number of the file still lead there?  It did all the time then: a
+   number that the program has closed does not come back by itself.  */
+bool cs_own_is_file (const struct cs_store *store);
+
 /* The same, and open again what is lost.  Before what needs them.  0, also
    in a child, or -errno.  */
 int cs_own_recover (struct cs_store *store);
@@ -316,8 +323,11 @@ int cs_own_set_place (struct cs_store *store, const char *path);
 
 /* turn.c: take the lock `applying`, in turn: who gives it back gets it again only
    after those who have waited.  Signals are blocked, or the caller is the one who
-   stops threads.  */
+   stops threads.  The first waits for the end of a commit that is being synced; the
+   second is for one who neither reads nor changes log and image (C2,
+   commit.c).  */
 void cs_applying_lock (struct cs_store *store);
+void cs_applying_lock_beside (struct cs_store *store);
 void cs_applying_unlock (struct cs_store *store);
 
 /* lock.c */

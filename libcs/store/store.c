@@ -485,6 +485,7 @@ cs_store_disown (struct cs_store *store)
   pthread_mutex_init (&store->applying, NULL);
   pthread_mutex_init (&store->turn, NULL);
   store->at_work = false;
+  store->unsynced = NULL;       /* what it was doing is not ours */
   store->held_for_fork = false;
   if (held)
     pthread_sigmask (SIG_SETMASK, &mask, NULL);

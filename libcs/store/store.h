@@ -331,6 +331,15 @@ void cs_store_release (struct cs_store *store);
    name has gone to another file), -errno.  */
 int cs_store_commit (struct cs_store *store, struct cs_err *err);
 
+/* The same in two parts, between which others may write to the region again: the
+   first has found and copied what changed, the second brings that to stable
+   storage, and only then is it committed.  The second is called in any case where
+   the first has returned 0, by a thread that nobody stops in between, without
+   locks: other commits wait for it.  Where a new file had to be written the first
+   has done all.  */
+int cs_store_commit_begin (struct cs_store *store, struct cs_err *err);
+int cs_store_commit_end (struct cs_store *store, struct cs_err *err);
+
 /* The owner of the memory: does a page at ADDR, of which the last commit has
    THEN, and which now holds NOW, mean the same to the next process?  It is then
    not saved, but stays as it is in this one.  Called by a commit, for pages that

@@ -7,13 +7,30 @@
    others pass.  */
 
 #include "store/store-private.h"
+#include "store/sys.h"
+
+/* How often is looked whether a commit is synced, which takes a millisecond where
+   the disk is fast.  */
+#define LOOK_NS 200000
 
 void
-cs_applying_lock (struct cs_store *store)
+cs_applying_lock_beside (struct cs_store *store)
 {
   pthread_mutex_lock (&store->turn);
   pthread_mutex_lock (&store->applying);
   pthread_mutex_unlock (&store->turn);
+}
+
+void
+cs_applying_lock (struct cs_store *store)
+{
+  cs_applying_lock_beside (store);
+  while (store->unsynced)
+    {
+      cs_applying_unlock (store);
+      cs_sys.nanosleep (&(struct timespec) { 0, LOOK_NS }, NULL);
+      cs_applying_lock_beside (store);
+    }
 }
 
 void

@@ -113,20 +113,46 @@ run_program (void)
   cs_state_saving = false;
 }
 
-/* The world is stopped.  */
+/* The world is stopped; COMMIT it.  */
 static int
-write_image (struct cs_store *store, struct cs_err *err)
+write_image (struct cs_store *store,
+             int (*commit) (struct cs_store *store, struct cs_err *err),
+             struct cs_err *err)
 {
   cs_process_record_timers ();
   cs_process_record_statics ();
-  return cs_store_commit (store, err);
+  return commit (store, err);
 }
 
-/* The steps of cs_checkpoint_quiesce() backwards.  */
+/* Out of Guile mode, so that collections need not wait for the disk.  */
+static void *
+sync_image (void *err)
+{
+  return cs_store_commit_end (cs_process.store, err) == 0 ? NULL : err;
+}
+
+/* The other threads go on while the disk gets what was written; WRITTEN is how
+   that went.  A save on another thread waits for this one: it wants the service's
+   lock, or, where that could not be had, the store (C2, store/commit.c), for which
+   this thread may not be stopped in between.  */
+static int
+release_and_sync (int written, struct cs_err *err)
+{
+  int code = written;
+
+  cs_process_defer_stop ();
+  cs_world_release ();
+  cs_threads_release ();
+  if (code == 0 && scm.without_guile (sync_image, err))
+    code = err->code;
+  cs_process_allow_stop ();
+  return code;
+}
+
+/* The other steps of cs_checkpoint_quiesce() backwards.  */
 static void
 go_on (void)
 {
-  cs_threads_release ();
   cs_requests_release ();
   cs_threads_unblock_asyncs ();
   cs_finalizers_release ();
@@ -146,8 +172,8 @@ cs_checkpoint (struct cs_err *err)
   cs_threads_block_asyncs ();
   cs_checkpoint_quiesce (write_ports);
   cs_world_stop ();
-  code = write_image (cs_process.store, err);
-  cs_world_release ();
+  code = write_image (cs_process.store, cs_store_commit_begin, err);
+  code = release_and_sync (code, err);
   cs_world_warn ();
   go_on ();
   cs_last_error_set (CS_LAST_ERROR_COMMIT, code == 0 ? NULL : err);
@@ -164,7 +190,7 @@ cs_checkpoint_last (struct cs_store *store, struct cs_err *err)
 
   cs_world_stop ();
   cs_process_trim ();
-  code = write_image (store, err);
+  code = write_image (store, cs_store_commit, err);
   cs_world_release_collector ();
   /* They may go on: the process ends.  */
   if (cs_process_unstopped (&(pid_t) { 0 }, 1) > 0)

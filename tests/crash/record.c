@@ -323,6 +323,8 @@ record_contents (struct trace *into, const struct cs_store *store,
   return a;
 }
 
+void (*record_meanwhile) (void);
+
 int
 record_commit (struct trace *into, struct cs_store *store)
 {
@@ -333,7 +335,11 @@ record_commit (struct trace *into, struct cs_store *store)
   int r;
 
   trace_add (into, EVENT_BEGIN, NONE)->attempt = a;
-  r = cs_store_commit (store, &err);
+  r = cs_store_commit_begin (store, &err);
+  if (r == 0 && record_meanwhile)
+    record_meanwhile ();
+  if (r == 0)
+    r = cs_store_commit_end (store, &err);
   if (r == 0)
     trace_add (into, EVENT_ACKNOWLEDGED, NONE)->attempt = a;
   return r;

@@ -261,9 +261,18 @@ die_while_opening (void)
 /* Commits between the slices of an apply, one of them with a new page.  */
 static unsigned int between;
 
+/* The program goes on while a commit is synced.  */
+static void
+change_meanwhile (void)
+{
+  say (store, "while a commit is synced");
+  memset (heap + between % HEAP_PAGES * PAGE, 200, PAGE / 4);
+}
+
 static void
 commit_between (struct cs_store *s)
 {
+  record_meanwhile = change_meanwhile;
   between++;
   if (between % 3 != 1 || between > 18)
     return;

@@ -118,7 +118,9 @@ void record_failing_write (unsigned int nth);
 #define RECORD_KILLED 42        /* exit status of such a process */
 
 /* The commit of STORE, and whether it was acknowledged, as events.  Returns
-   what cs_store_commit() does.  */
+   what cs_store_commit() does.  Between its two parts record_meanwhile() is called,
+   unless that is NULL: it may change the region.  */
+extern void (*record_meanwhile) (void);
 int record_commit (struct trace *trace, struct cs_store *store);
 
 /* What is to be seen of STORE, which will be GENERATION of PATH.  */
