@@ -47,6 +47,7 @@ cs_roots_unreachable (const struct cs_roots_query *q, struct cs_err *err)
   if (q->json)
     cs_json_array (q->json, "memory");
   show_line (q, "in use", u.reached, u.reached_bytes);
+  show_line (q, "collector", u.collectors, u.collectors_bytes);
   show_line (q, "free", u.free, u.free_bytes);
   if (q->json)
     cs_json_end (q->json);

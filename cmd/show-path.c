@@ -36,7 +36,8 @@ root_kind (const struct cs_graph_root *root)
   static const char *const names[] = {
     [CS_GRAPH_BINDING] = "binding", [CS_GRAPH_NAMED] = "named root",
     [CS_GRAPH_LIBRARY] = "library", [CS_GRAPH_CODE] = "code",
-    [CS_GRAPH_SECTION] = "section", [CS_GRAPH_UNCOLLECTED] = "memory"
+    [CS_GRAPH_SECTION] = "section", [CS_GRAPH_UNCOLLECTED] = "memory",
+    [CS_GRAPH_FINALIZER] = "finalizer"
   };
 
   return root ? names[root->kind] : "unknown";

@@ -50,7 +50,9 @@ cs_graph_is_typed (const struct cs_graph *g, const struct cs_block *block)
   const struct cs_object_type *type;
   uint64_t first, second, len;
 
-  if (!cs_heap_word (g->heap, addr, 0, &first)
+  /* What says itself which of its words to scan is an entry of a weak table
+     (weak-table.c, allocate_entry).  */
+  if ((block->descr & 3) == 3 || !cs_heap_word (g->heap, addr, 0, &first)
       || !cs_heap_word (g->heap, addr, 1, &second))
     return false;
   type = cs_object_type (g->heap, first);
@@ -337,6 +339,64 @@ add_uncollected (struct cs_graph *g)
                 });
 }
 
+/* gc_priv.h, GC_HIDE_POINTER: an address in the image, with all bits
+   flipped.  */
+static bool
+is_hidden (const struct cs_graph *g, uint64_t word)
+{
+  uint64_t addr = ~word;
+
+  if (g->heap->word_len == 4)
+    addr &= 0xffffffff;
+  return addr >= g->base && addr - g->base < g->len
+         && addr % g->heap->word_len == 0;
+}
+
+/* libgc 8.2, finalize.c: struct finalizable_object has six words, the first of
+   them the hidden object, the third the function, the fourth its data; struct
+   disappearing_link has three, the first and the third hidden, and gets
+   four.  */
+bool
+cs_graph_is_collectors (const struct cs_graph *g,
+                        const struct cs_block *block, uint64_t *data)
+{
+  const uint64_t nr = block->len / g->heap->word_len;
+  uint64_t words[6];
+
+  *data = 0;
+  if (block->kind != 1 || (nr != 4 && nr != 6))
+    return false;
+  for (uint64_t i = 0; i < nr; i++)
+    if (!cs_heap_word (g->heap, block->addr, i, &words[i]))
+      return false;
+  if (!is_hidden (g, words[0]))
+    return false;
+  if (nr == 4)
+    return words[3] == 0 && is_hidden (g, words[2]);
+  *data = words[3];
+  return words[2] != 0;
+}
+
+static void
+add_finalizers (struct cs_graph *g)
+{
+  const struct cs_block_header *h = g->blocks.headers;
+  struct cs_block block;
+  uint64_t data;
+
+  for (size_t i = 0; i < g->blocks.nr; i++, h++)
+    for (uint64_t off = 0; h->len == 6u * g->heap->word_len
+         && off + h->len <= CS_STORE_PAGE_LEN; off += h->len)
+      {
+        block = (struct cs_block) { h->addr + off, h->len, h->descr, h->kind };
+        if (cs_graph_is_collectors (g, &block, &data))
+          add_root (g, CS_FIELD_OPAQUE, data, (struct cs_graph_root) {
+                      .kind = CS_GRAPH_FINALIZER, .name = "finalizer",
+                      .place = block.addr
+                    });
+      }
+}
+
 /* Number the nodes by the order of their addresses.  */
 static bool
 number_nodes (struct cs_graph *g)
@@ -421,6 +481,7 @@ read_all (struct cs_graph *g, struct cs_err *err)
   code = code < 0 ? code : r;
   cs_code_each_root (g->heap, add_code, g);
   add_uncollected (g);
+  add_finalizers (g);
   meet_rest (g);
   return g->no_memory || !number_nodes (g) ? -ENOMEM : code;
 }

@@ -11,9 +11,8 @@
    Roots are, in this order: the variables of all modules' bindings, the named
    roots (roots.h), the words of the libraries' writable data, of the
    interpreter's compiled files and of section "guile" that lead to the
-   beginning of an object, and blocks that are never collected.  libgc's own
-   data is none: it leads to what is free.  So an object that only a finalizer keeps is
-   not found.
+   beginning of an object, blocks that are never collected, and the data of
+   finalizers.  libgc's own data is none: it leads to what is free.
 
    Memory: 4 bytes for each node while the graph is read, 8 afterwards, and a
    twentieth of the image.  Nothing recurses.  */
@@ -27,7 +26,7 @@
 enum cs_graph_root_kind
 {
   CS_GRAPH_BINDING = 1, CS_GRAPH_NAMED, CS_GRAPH_LIBRARY, CS_GRAPH_CODE,
-  CS_GRAPH_SECTION, CS_GRAPH_UNCOLLECTED
+  CS_GRAPH_SECTION, CS_GRAPH_UNCOLLECTED, CS_GRAPH_FINALIZER
 };
 
 struct cs_graph_root
@@ -80,6 +79,11 @@ cs_graph_addr (const struct cs_graph *graph, uint32_t node)
 
 /* Is NODE a block?  */
 bool cs_graph_is_block (const struct cs_graph *graph, uint32_t node);
+
+/* Is BLOCK an entry of the collector's tables of finalizers (*DATA is what it
+   gives the finalizer) or of weak references (*DATA is 0)?  */
+bool cs_graph_is_collectors (const struct cs_graph *graph,
+                             const struct cs_block *block, uint64_t *data);
 
 /* Can BLOCK be an object of Guile's?  Then it is as long as an object of its
    type is, and a pair has two values.  */

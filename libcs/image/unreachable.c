@@ -19,6 +19,7 @@ count_place (const struct cs_graph *g, const struct cs_block_header *header,
              uint64_t addr, struct cs_unreachable *u)
 {
   enum cs_value_kind kind = CS_VALUE_INVALID;
+  uint64_t data;
   struct cs_block block = { addr, header->len, header->descr, header->kind };
 
   if (cs_graph_number (g, addr))
@@ -31,6 +32,12 @@ count_place (const struct cs_graph *g, const struct cs_block_header *header,
     {
       u->free++;
       u->free_bytes += header->len;
+      return;
+    }
+  if (cs_graph_is_collectors (g, &block, &data))
+    {
+      u->collectors++;
+      u->collectors_bytes += header->len;
       return;
     }
   if (cs_graph_is_typed (g, &block))

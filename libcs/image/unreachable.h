@@ -11,6 +11,7 @@ struct cs_unreachable
      without a tag.  */
   struct { uint64_t count, bytes; } kinds[CS_VALUE_KINDS];
   uint64_t reached, reached_bytes;      /* what is in use */
+  uint64_t collectors, collectors_bytes;        /* its own tables */
   uint64_t free, free_bytes;    /* places for objects: empty or on a list */
 };
 
