@@ -46,7 +46,9 @@ page_of (const struct cs_heap *heap, uint64_t table, uint64_t i)
   return (key * TABLE_LEN + i) * PAGE_LEN;
 }
 
-/* Do all headers of the table at ADDR name their pages, and is there one?  */
+/* Do all headers of the table at ADDR name their pages, and is there one?  The
+   header of a page that was never used names none (headers.c,
+   GC_install_header).  */
 static bool
 is_table (const struct cs_heap *heap, uint64_t addr)
 {
@@ -64,9 +66,10 @@ is_table (const struct cs_heap *heap, uint64_t addr)
       if (entry <= JUMP_MAX)
         continue;
       if (!read_header (heap, entry, &header, &is_free)
-          || header.addr != page_of (heap, addr, i))
+          || (header.addr != page_of (heap, addr, i)
+              && !(is_free && header.addr == 0)))
         return false;
-      any = true;
+      any = any || header.addr != 0;
     }
   return any;
 }

@@ -143,5 +143,5 @@ E
   awk 'NR == FNR { node[$1]; next }
        $1 in node { found++; next }
        { lost++ }
-       END { print found, lost; exit !(found > 3 * lost) }' nodes live
+       END { print found, lost; exit !(found > 20 * lost) }' nodes live
 }

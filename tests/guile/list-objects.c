@@ -3,7 +3,10 @@
    tests/guile/layout.bats.
 
    Prints address, length by the table of objects, length of the collector's
-   block (0: in none of its blocks, or not at the beginning of one) and kind.  */
+   block (0: in none of its blocks, or not at the beginning of one) and kind.
+   Then the places of the collector that nothing need lead to: entries of its
+   own tables, memory that is never collected, and places that are clear but
+   for their first word, as free ones are.  */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,6 +29,37 @@ print_node (const struct cs_graph *g, uint32_t n)
           : cs_value_kind_name (cs_heap_kind (g->heap, addr)));
 }
 
+static const char *
+kind_of_place (const struct cs_graph *g, const struct cs_block *block)
+{
+  uint64_t word;
+
+  if (block->kind == 2 || block->kind == 3)
+    return "uncollected";
+  if (cs_graph_is_collectors (g, block, &word))
+    return "collector";
+  for (uint64_t i = 1; i < block->len / g->heap->word_len; i++)
+    if (!cs_heap_word (g->heap, block->addr, i, &word) || word != 0)
+      return NULL;
+  return "clear";
+}
+
+static void
+print_places (const struct cs_graph *g, const struct cs_block_header *h)
+{
+  struct cs_block block = { h->addr, h->len, h->descr, h->kind };
+  const char *kind;
+
+  for (; block.addr == h->addr
+         || block.addr + h->len <= h->addr + CS_STORE_PAGE_LEN;
+       block.addr += h->len)
+    {
+      kind = kind_of_place (g, &block);
+      if (kind)
+        printf ("%" PRIu64 " 0 0 %s\n", block.addr, kind);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -41,8 +75,12 @@ main (int argc, char **argv)
     }
   if (cs_heap_open (store, &heap, &err) == 0
       && cs_graph_read (&heap, &graph, &err) == 0)
-    for (uint32_t n = 1; n < graph.nr; n++)
-      print_node (&graph, n);
+    {
+      for (size_t i = 0; i < graph.blocks.nr; i++)
+        print_places (&graph, &graph.blocks.headers[i]);
+      for (uint32_t n = 1; n < graph.nr; n++)
+        print_node (&graph, n);
+    }
   else
     fprintf (stderr, "list-objects: %s\n", err.text);
   cs_graph_fini (&graph);
