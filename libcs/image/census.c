@@ -352,7 +352,7 @@ cs_census_take (const struct cs_store *store, struct cs_census *census,
   if (code == 0)
     {
       w.met = calloc (1, sb->committed / 64 + 1);
-      code = w.met ? count_all (&w, err)
+      code = w.met && cs_heap_index (&heap) == 0 ? count_all (&w, err)
              : cs_err_sys (err, ENOMEM, "cannot count the objects of '%.300s'",
                            cs_store_path (store));
     }

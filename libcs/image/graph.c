@@ -487,7 +487,7 @@ read_all (struct cs_graph *g, struct cs_err *err)
 }
 
 int
-cs_graph_read (const struct cs_heap *heap, struct cs_graph *g,
+cs_graph_read (struct cs_heap *heap, struct cs_graph *g,
                struct cs_err *err)
 {
   const struct cs_superblock_disk *sb = cs_store_superblock (heap->store);
@@ -506,7 +506,7 @@ cs_graph_read (const struct cs_heap *heap, struct cs_graph *g,
   g->raw = calloc (words, sizeof *g->raw);
   g->room = 65536;
   g->order = calloc (g->room, sizeof *g->order);
-  if (g->met && g->raw && g->order)
+  if (g->met && g->raw && g->order && cs_heap_index (heap) == 0)
     code = read_all (g, err);
   return code == -ENOMEM
          ? cs_err_sys (err, ENOMEM, "cannot go through the objects of "

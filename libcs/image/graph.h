@@ -60,11 +60,12 @@ struct cs_graph
   bool no_memory;
 };
 
-/* Read the graph of what HEAP has open.  Errors: those of cs_modules_read()
+/* Read the graph of what HEAP, which gets an index, has open with
+   CS_STORE_READ.  Errors: those of cs_modules_read()
    and cs_blocks_read(); -ENOMEM; -CS_E_INCOMPATIBLE for an image of more
    than 32 GiB.  With -CS_E_DAMAGED from the modules the rest is there.
    Release with cs_graph_fini() in every case.  */
-int cs_graph_read (const struct cs_heap *heap, struct cs_graph *graph,
+int cs_graph_read (struct cs_heap *heap, struct cs_graph *graph,
                    struct cs_err *err);
 void cs_graph_fini (struct cs_graph *graph);
 

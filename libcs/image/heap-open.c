@@ -177,4 +177,6 @@ cs_heap_fini (struct cs_heap *heap)
   for (size_t i = 0; i < heap->nr_libraries; i++)
     free (heap->libraries[i].image);
   heap->nr_libraries = 0;
+  free (heap->pages);
+  heap->pages = NULL;
 }

@@ -107,7 +107,16 @@ struct cs_heap
   struct cs_thread_layout_disk threads;
   struct cs_heap_library libraries[CS_HEAP_LIBRARIES_MAX];
   size_t nr_libraries;
+  /* Set by cs_heap_index() alone.  */
+  const unsigned char *image;   /* the first byte of the region */
+  uint64_t base, image_len;
+  uint64_t *pages;              /* a bit for each that can be read */
 };
+
+/* Make reading fast that goes through all of the image: HEAP's store must be
+   open with CS_STORE_READ, so that its extents stay as they are.  -ENOMEM.
+   cs_heap_fini() releases it.  */
+int cs_heap_index (struct cs_heap *heap);
 
 /* Find what is needed in section "guile" and in the symbols of the carried
    libguile.  Errors: -CS_E_DAMAGED (a section or the library's copy),

@@ -206,7 +206,7 @@ cs_object_type (const struct cs_heap *heap, uint64_t first)
 {
   const struct cs_objects *o = heap->objects;
 
-  for (size_t i = 0; i < o->nr_types; i++)
+  for (size_t i = 0; o && i < o->nr_types; i++)
     if ((first & o->types[i].mask) == o->types[i].tag
         && (!o->types[i].refine || o->types[i].refine (heap, first)))
       return &o->types[i];
@@ -350,7 +350,7 @@ visit_field (struct place *p, const struct cs_field *field)
 
   if (field->unit == CS_UNIT_DOUBLE)
     run.addr = (run.addr + 7) & -(uint64_t) 8;
-  if (run.nr > limit / run.unit_len)
+  if (run.nr > limit || run.nr * run.unit_len > limit)
     run.nr = 0;
   p->at = run.addr + run.nr * run.unit_len;
   if (run.nr == 0 || !p->visit)

@@ -113,8 +113,8 @@ struct cs_objects
 const struct cs_objects *cs_objects_find (const char *release);
 const char *cs_objects_releases (void);
 
-/* The type of an object whose first word is FIRST; NULL if it is of none.  The
-   object's fields need not be there.  */
+/* The type of an object whose first word is FIRST; NULL if it is of none,
+   or if HEAP has no table.  The object's fields need not be there.  */
 const struct cs_object_type *cs_object_type (const struct cs_heap *heap,
                                              uint64_t first);
 
