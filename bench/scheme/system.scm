@@ -42,4 +42,5 @@
 (define beside (median-of-calls))
 (define still-applying? (> (threads) alone))
 (format #t "~a ~a~%" beside idle)
+(force-output)
 (primitive-_exit (if still-applying? 0 1))
