@@ -70,7 +70,7 @@ CS_WARNINGS += -Werror
 endif
 
 CS_CPPFLAGS := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
-  -Ilibcs -Icmd -Iarch/$(MACHINE) $(GUILE_CFLAGS)
+  -I. -Ilibcs -Icmd -Iarch/$(MACHINE) $(GUILE_CFLAGS)
 CS_CFLAGS := -std=gnu11 $(CS_M32) -pthread -ffunction-sections -fdata-sections
 CS_LDFLAGS := $(CS_M32) -pthread -Wl,-O1 -Wl,--as-needed -Wl,-z,relro \
   -Wl,--gc-sections
@@ -107,7 +107,8 @@ endif
 
 # -------------------------------------------------------------------- files
 
-LIB_SOURCES := $(sort $(wildcard libcs/*.c libcs/*/*.c arch/*/*.c))
+LIB_SOURCES := $(sort $(wildcard \
+  arch/*.c arch/*/*.c libcs/*.c libcs/*/*.c libcs/*/*/*.c))
 # The headers that are installed; libcs/libcs.sym has their functions.
 PUBLIC_HEADERS := err.h store/store.h store/backup.h intern/file-rules.h \
   workspace/workspace.h

@@ -105,7 +105,7 @@ cs_inspect_show_files (struct run *run)
 
   if (!process)
     return failed (run, "files", &err);
-  if (cs_imports_policy (run->store, &policy, &err) < 0)
+  if (cs_policy_of_store (run->store, &policy, &err) < 0)
     return failed (run, "files", &err);
   list_files (run, process, policy);
   cs_policy_free (policy);

@@ -108,8 +108,8 @@ static void
 show_imports (struct run *run)
 {
   struct cs_err err = CS_ERR_INIT;
-  const struct cs_imports_disk *imports
-    = cs_imports_read (run->store, &err);
+  const struct cs_interpose_disk *imports
+    = cs_interpose_read (run->store, &err);
   char id[80], name[512];
 
   if (!imports)
@@ -123,7 +123,7 @@ show_imports (struct run *run)
     }
   for (uint32_t i = 0; i < imports->nr_records; i++)
     {
-      const struct cs_import_record_disk *r = &imports->records[i];
+      const struct cs_interpose_record_disk *r = &imports->records[i];
 
       hexadecimal (r->build_id, r->build_id_len, id);
       if (!run->json)

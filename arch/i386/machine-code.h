@@ -3,7 +3,7 @@
 #ifndef CS_I386_MACHINE_CODE_H
 #define CS_I386_MACHINE_CODE_H
 
-#include "intern/arch.h"
+#include "arch/arch.h"
 
 enum cs_reloc_kind cs_i386_reloc_kind (uint32_t type);
 const char *cs_i386_reloc_name (uint32_t type);

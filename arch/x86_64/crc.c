@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "store/crc.h"
+#include "arch/crc.h"
 
 #if defined __x86_64__ || defined __i386__
 

@@ -172,7 +172,7 @@ check_report (struct cs_store *store, struct cs_err *err)
 static int
 check_imports (struct cs_store *store, struct cs_err *err)
 {
-  return cs_imports_read (store, err) ? 0 : err->code;
+  return cs_interpose_read (store, err) ? 0 : err->code;
 }
 
 static int

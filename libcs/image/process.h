@@ -92,7 +92,7 @@ struct cs_handle_disk           /* a library opened at run time */
   uint32_t references;
   uint32_t soname;              /* in the strings; 0: none, or not known */
   uint64_t build;               /* of the library that was opened last
-                                   (cs_imports_build); 0: not known */
+                                   (cs_interpose_build); 0: not known */
 };
 
 #define CS_DESCRIPTORS_FIRST 3          /* below are the standard ones */

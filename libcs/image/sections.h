@@ -9,7 +9,7 @@
 
 #include "image/guile.h"
 #include "image/process.h"
-#include "intern/imports.h"
+#include "intern/interpose.h"
 #include "intern/table.h"
 #include "report.h"
 #include "store/store.h"

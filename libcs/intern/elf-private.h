@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* elf-private.h -- what the files that read and rebase libraries share.
 
-   Reading goes in this order; each step relies on the ones before:
+   Reading (elf-open.c) goes in this order; each step relies on the ones
+   before:
 
      elf-layout.c    ELF header, program headers, layout, build-id
      elf-dynamic.c   dynamic entries, string table

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "err.h"
-#include "intern/arch.h"
+#include "arch/arch.h"
 
 struct cs_elf;
 

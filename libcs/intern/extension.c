@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "intern/extension.h"
-#include "intern/imports.h"
+#include "intern/interpose.h"
 #include "intern/needed.h"
 
 #define KNOWN_MAX 32
@@ -198,7 +198,7 @@ load (struct opening *o, size_t *number, struct cs_err *err)
   int code = cs_library_load_extension (loading, err);
 
   if (code == 0)
-    code = cs_imports_bind (loading->store, loading->set, loading->find, NULL,
+    code = cs_interpose_bind (loading->store, loading->set, loading->find, NULL,
                             err);
   if (code != 0)
     {

@@ -13,7 +13,7 @@
 #include <gnu/libc-version.h>
 #include <string.h>
 
-#include "intern/library-private.h"
+#include "intern/library-load.h"
 
 #define PREFIX "GLIBC_"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* library-load.c -- loading the carried libraries, and binding them.
+/* library-load.c -- loading the carried libraries.
 
    This is on the path of every start.  The libraries of a block are loaded,
    one after the other, then bound.  */
@@ -15,30 +15,9 @@
 
 #include "intern/intern.h"
 #include "intern/library-file.h"
-#include "intern/library-private.h"
+#include "intern/library-load.h"
 #include "maps.h"
 #include "report.h"
-
-#define SLOTS_MAX 8192          /* of one library; libguile 3.0.8 has 562 */
-
-struct loader                   /* of one block */
-{
-  const struct cs_library_loading *with;
-  struct cs_store *store;
-  struct cs_table_disk *table;
-  const struct cs_libraries_disk *libraries;
-  void *replacements[CS_LIBRARY_REPLACEMENTS_MAX];
-  size_t first;                 /* of its libraries in the set */
-  bool resume;
-  bool optional;                /* what ld.so refuses is loaded without what
-                                   is missing */
-};
-
-static struct cs_library_loaded *
-loaded (const struct loader *loader, uint32_t i)
-{
-  return &loader->with->set->items[loader->first + i];
-}
 
 /* Put segment S of a library that was carried in this process, and may not
    be in the file yet, in its place.  */
@@ -137,25 +116,25 @@ check_address (void *handle, const struct cs_library_disk *library,
 }
 
 static struct cs_library_file
-describe_file (const struct loader *loader, uint32_t i, bool loose)
+describe_file (const struct cs_loader *loader, uint32_t i, bool partial)
 {
-  const struct cs_library_disk *library = loaded (loader, i)->library;
+  const struct cs_library_disk *library = cs_loader_item (loader, i)->library;
 
   return (struct cs_library_file) {
     .copy = (const char *) loader->libraries + library->copy,
-    .library = library, .loose = loose,
+    .library = library, .partial = partial,
     .bss = !loader->resume || (library->flags & CS_LIBRARY_RESTART)
   };
 }
 
 /* Load library I from FILE, which is closed.  */
 static int
-open_library (struct loader *loader, uint32_t i,
+open_library (struct cs_loader *loader, uint32_t i,
               const struct cs_library_file *file, struct cs_err *err)
 {
-  struct cs_library_loaded *item = loaded (loader, i);
+  struct cs_library_loaded *item = cs_loader_item (loader, i);
 
-  item->loose = file->loose;
+  item->partial = file->partial;
   item->handle = cs_library_open_file (file->fd, loader->first + i,
                                        item->library->soname,
                                        (int) item->library->mode, err);
@@ -168,7 +147,7 @@ open_library (struct loader *loader, uint32_t i,
 
 /* Load library I without what it needs that is missing.  */
 static int
-open_loose (struct loader *loader, uint32_t i, struct cs_err *err)
+open_partial (struct cs_loader *loader, uint32_t i, struct cs_err *err)
 {
   struct cs_library_file file = describe_file (loader, i, true);
   int code = cs_library_make_files (&file, 1, err);
@@ -178,7 +157,7 @@ open_loose (struct loader *loader, uint32_t i, struct cs_err *err)
 
 /* Load library I from FILE, as well as it can be.  */
 static int
-open_somehow (struct loader *loader, uint32_t i,
+open_somehow (struct cs_loader *loader, uint32_t i,
               const struct cs_library_file *file, struct cs_err *err)
 {
   struct cs_err first = CS_ERR_INIT;
@@ -187,9 +166,9 @@ open_somehow (struct loader *loader, uint32_t i,
   if (code == -CS_E_INCOMPATIBLE && loader->optional)
     {
       cs_report (CS_REPORT_MISSING, "library '%s': %s", cs_library_name
-                   (loader->libraries, loaded (loader, i)->library->path),
+                   (loader->libraries, cs_loader_item (loader, i)->library->path),
                  first.text);
-      return open_loose (loader, i, err);
+      return open_partial (loader, i, err);
     }
   if (code != 0)
     *err = first;
@@ -197,7 +176,7 @@ open_somehow (struct loader *loader, uint32_t i,
 }
 
 static int
-open_all (struct loader *loader, struct cs_err *err)
+open_all (struct cs_loader *loader, struct cs_err *err)
 {
   struct cs_library_file files[CS_LIBRARIES_MAX];
   uint32_t nr = loader->libraries->count, i;
@@ -215,228 +194,13 @@ open_all (struct loader *loader, struct cs_err *err)
   return code;
 }
 
-static bool
-in_data (const struct cs_library_disk *library, uint64_t addr)
-{
-  return addr - library->data_addr < library->data_len;
-}
-
-/* Lay the store's data pages over the library's, but keep the words that
-   ld.so relocated (L2).  */
-static int
-overlay (struct loader *loader, const struct cs_library_disk *library,
-         struct cs_err *err)
-{
-  const struct cs_library_slot_disk *slots
-    = cs_library_slots (loader->libraries, library);
-  uintptr_t *fresh = calloc (library->nr_slots + 1, sizeof *fresh);
-  int code;
-
-  if (!fresh)
-    return cs_err_sys (err, ENOMEM, "cannot read the words of '%s'",
-                       library->soname);
-  for (uint32_t i = 0; i < library->nr_slots; i++)
-    if (in_data (library, slots[i].addr))
-      fresh[i] = *(uintptr_t *) (uintptr_t) slots[i].addr;
-  code = cs_store_map_extent (loader->store,
-                              (void *) (uintptr_t) library->data_addr,
-                              library->data_len, err);
-  for (uint32_t i = 0; code == 0 && i < library->nr_slots; i++)
-    if (in_data (library, slots[i].addr))
-      *(uintptr_t *) (uintptr_t) slots[i].addr = fresh[i];
-  free (fresh);
-  return code;
-}
-
-int
-cs_library_write (const struct cs_library_disk *library, uint64_t addr,
-                  uintptr_t value)
-{
-  char *page = (char *) (uintptr_t) (addr & -(uint64_t) CS_STORE_PAGE_LEN);
-  bool relro = !in_data (library, addr);
-
-  if (relro && mprotect (page, CS_STORE_PAGE_LEN, PROT_READ | PROT_WRITE) != 0)
-    return -errno;
-  *(uintptr_t *) (uintptr_t) addr = value;
-  if (relro && mprotect (page, CS_STORE_PAGE_LEN, PROT_READ) != 0)
-    return -errno;
-  return 0;
-}
-
-/* The pages of words that ld.so has made read-only, from the first to the
-   last that is replaced; empty if there is none.  */
-static void
-find_read_only (const struct loader *loader,
-                const struct cs_library_disk *library, uintptr_t *start,
-                uintptr_t *end)
-{
-  const struct cs_library_slot_disk *slot
-    = cs_library_slots (loader->libraries, library);
-  uintptr_t page;
-
-  *start = *end = 0;
-  for (uint32_t i = 0; i < library->nr_slots; i++, slot++)
-    {
-      if (slot->replacement >= loader->libraries->nr_replacements
-          || in_data (library, slot->addr))
-        continue;
-      page = (uintptr_t) slot->addr & -(uintptr_t) CS_STORE_PAGE_LEN;
-      if (*end == 0 || page < *start)
-        *start = page;
-      if (page + CS_STORE_PAGE_LEN > *end)
-        *end = page + CS_STORE_PAGE_LEN;
-    }
-}
-
-static int
-protect (uintptr_t start, uintptr_t end, int prot)
-{
-  return start < end && mprotect ((void *) start, end - start, prot) != 0
-           ? -errno : 0;
-}
-
-static int
-replace_calls (struct loader *loader, const struct cs_library_disk *library,
-               struct cs_err *err)
-{
-  const struct cs_library_slot_disk *slot
-    = cs_library_slots (loader->libraries, library);
-  uintptr_t start, end;
-  int code;
-
-  find_read_only (loader, library, &start, &end);
-  code = protect (start, end, PROT_READ | PROT_WRITE);
-  for (uint32_t i = 0; code == 0 && i < library->nr_slots; i++, slot++)
-    if (slot->replacement < loader->libraries->nr_replacements)
-      *(uintptr_t *) (uintptr_t) slot->addr
-        = (uintptr_t) loader->replacements[slot->replacement];
-  if (code == 0)
-    code = protect (start, end, PROT_READ);
-  if (code != 0)
-    return cs_err_sys (err, -code, "cannot replace calls of '%s'",
-                       library->soname);
-  return 0;
-}
-
-static int
-find_replacements (struct loader *loader, cs_library_replacement *find,
-                   struct cs_err *err)
-{
-  const char *name;
-
-  for (uint32_t i = 0; i < loader->libraries->nr_replacements; i++)
-    {
-      name = cs_library_name (loader->libraries,
-                              loader->libraries->replacements[i]);
-      loader->replacements[i] = find (name);
-      if (!loader->replacements[i])
-        return cs_err_set (err, CS_E_INCOMPATIBLE,
-                           "'%s' wants replacement '%s', which this version"
-                           " does not have",
-                           cs_store_path (loader->store), name);
-    }
-  return 0;
-}
-
-static bool
-is_replacement (const struct loader *loader, uint32_t number)
-{
-  return number == CS_LIBRARY_KEEP
-         || number < loader->libraries->nr_replacements;
-}
-
-static int
-check_floats (const struct loader *loader, struct cs_err *err)
-{
-  const struct cs_library_float_disk *f
-    = cs_library_floats (loader->libraries);
-
-  for (uint32_t i = 0; i < loader->libraries->nr_floats; i++, f++)
-    if (f->entry >= loader->table->count
-        || !is_replacement (loader, f->replacement))
-      return cs_err_set (err, CS_E_DAMAGED,
-                         "'%s': carried libraries: float %" PRIu32
-                         " is of no entry or replacement",
-                         cs_store_path (loader->store), i);
-  return 0;
-}
-
-/* L2, and that they fit our buffer.  */
-static int
-check_slots (const struct loader *loader, struct cs_err *err)
-{
-  const struct cs_library_disk *library;
-  const struct cs_library_slot_disk *slots;
-  uint64_t word = sizeof (uintptr_t);
-
-  for (uint32_t n = 0; n < loader->libraries->count; n++)
-    {
-      library = cs_library_get (loader->libraries, n);
-      slots = cs_library_slots (loader->libraries, library);
-      for (uint32_t i = 0; i < library->nr_slots; i++)
-        if (library->nr_slots > SLOTS_MAX || slots[i].addr % word != 0
-            || slots[i].addr - library->addr > library->len - word
-            || !is_replacement (loader, slots[i].replacement))
-          return cs_err_set (err, CS_E_DAMAGED,
-                             "'%s': carried libraries: slot %" PRIu32
-                             " of '%s' is outside of it or of no"
-                             " replacement",
-                             cs_store_path (loader->store), i,
-                             library->soname);
-    }
-  return 0;
-}
-
-void *
-cs_library_today (void *handle, const char *name, const char *version)
-{
-  void *addr = version[0] ? dlvsym (handle, name, version) : NULL;
-
-  return addr ? addr : dlsym (handle, name);
-}
-
-static void
-bind_float (const struct loader *loader,
-            const struct cs_library_float_disk *f)
-{
-  const struct cs_libraries_disk *libraries = loader->libraries;
-  const struct cs_library_loaded *last = loaded (loader,
-                                                 libraries->count - 1);
-  bool replaced = f->replacement < libraries->nr_replacements;
-  const char *name = cs_library_name (libraries, f->name);
-  const char *version = cs_library_name (libraries, f->symver);
-  void *addr = replaced ? loader->replacements[f->replacement]
-                        : cs_library_today (last->handle, name, version);
-
-  if (!addr)
-    cs_report (CS_REPORT_MISSING, "function '%s' of the libraries that '%s'"
-               " needs", name, last->library->soname);
-  if (replaced && f->name == 0)
-    cs_intern_redirect (loader->table, f->entry, (uintptr_t) addr);
-  else
-    cs_intern_bind_anew (loader->table, f->entry, (uintptr_t) addr);
-}
-
-/* Fill the slots of trampolines whose functions are outside or replaced: the
-   former are looked up from the last library of the block, which needs the
-   others.  */
-static void
-bind_floats (const struct loader *loader)
-{
-  const struct cs_library_float_disk *f
-    = cs_library_floats (loader->libraries);
-
-  for (uint32_t i = 0; i < loader->libraries->nr_floats; i++, f++)
-    if (f->entry < loader->table->count)
-      bind_float (loader, f);
-}
-
 /* L3, L4.  */
 static int
-lay_over (struct loader *loader, uint32_t i, struct cs_err *err)
+lay_over (struct cs_loader *loader, uint32_t i, struct cs_err *err)
 {
-  const struct cs_library_disk *library = loaded (loader, i)->library;
-  bool flat = (library->flags & CS_LIBRARY_FLAT) && !loaded (loader, i)->loose;
+  const struct cs_library_disk *library = cs_loader_item (loader, i)->library;
+  bool flat = (library->flags & CS_LIBRARY_FLAT)
+              && !cs_loader_item (loader, i)->partial;
   int code = !loader->resume
                ? copy_segments (loader->libraries, library, err)
              : flat ? map_flat (loader->store, loader->libraries, library, err)
@@ -444,12 +208,12 @@ lay_over (struct loader *loader, uint32_t i, struct cs_err *err)
                              err);
 
   if (code == 0 && loader->resume && !(library->flags & CS_LIBRARY_RESTART))
-    code = overlay (loader, library, err);
-  return code == 0 ? replace_calls (loader, library, err) : code;
+    code = cs_loader_lay_data (loader, library, err);
+  return code == 0 ? cs_loader_replace_calls (loader, library, err) : code;
 }
 
 static int
-load_all (struct loader *loader, struct cs_err *err)
+load_all (struct cs_loader *loader, struct cs_err *err)
 {
   uint32_t nr = loader->libraries->count;
   int code = open_all (loader, err);
@@ -461,7 +225,7 @@ load_all (struct loader *loader, struct cs_err *err)
 
 /* Enter the block's libraries in the set, not loaded yet.  */
 static int
-enter (struct loader *loader, struct cs_err *err)
+enter (struct cs_loader *loader, struct cs_err *err)
 {
   struct cs_library_set *set = loader->with->set;
   const struct cs_library_disk *library;
@@ -481,16 +245,6 @@ enter (struct loader *loader, struct cs_err *err)
   return 0;
 }
 
-static int
-check (struct loader *loader, struct cs_err *err)
-{
-  int code = find_replacements (loader, loader->with->find, err);
-
-  if (code == 0)
-    code = check_slots (loader, err);
-  return code == 0 ? check_floats (loader, err) : code;
-}
-
 void
 cs_library_unload (struct cs_library_set *set, size_t first)
 {
@@ -500,23 +254,23 @@ cs_library_unload (struct cs_library_set *set, size_t first)
 }
 
 static int
-load_block (struct loader *loader, struct cs_err *err)
+load_block (struct cs_loader *loader, struct cs_err *err)
 {
-  int code = check (loader, err);
+  int code = cs_loader_check (loader, err);
 
   if (code == 0)
     code = enter (loader, err);
   if (code == 0)
     code = load_all (loader, err);
   if (code == 0 && loader->libraries->count > 0)
-    bind_floats (loader);
+    cs_loader_bind_imports (loader);
   return code;
 }
 
-static struct loader
+static struct cs_loader
 prepare (const struct cs_library_loading *loading)
 {
-  return (struct loader) {
+  return (struct cs_loader) {
     .with = loading, .store = loading->store, .table = loading->table,
     .first = loading->set->nr
   };
@@ -569,7 +323,7 @@ cs_library_load (const struct cs_library_loading *loading, bool resume,
 {
   const struct cs_extensions_disk *extensions
     = cs_library_extensions (loading->store, err);
-  struct loader loader;
+  struct cs_loader loader;
   int code = 0;
 
   loading->set->nr = loading->set->nr_base = 0;
@@ -594,7 +348,7 @@ cs_library_load_extension (const struct cs_library_loading *loading,
 {
   const struct cs_extensions_disk *extensions
     = cs_library_extensions (loading->store, err);
-  struct loader loader = prepare (loading);
+  struct cs_loader loader = prepare (loading);
   int code;
 
   if (!extensions)
@@ -624,7 +378,7 @@ cs_library_settle (struct cs_store *store, const struct cs_library_set *set,
 
   for (size_t i = 0; code == 0 && i < set->nr; i++, item++)
     {
-      if (!item->loose && !(item->library->flags & CS_LIBRARY_FLAT))
+      if (!item->partial && !(item->library->flags & CS_LIBRARY_FLAT))
         code = map_segments (store, item->block, item->library, true, err);
     }
   if (set->nr > 0)

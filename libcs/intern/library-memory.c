@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "intern/library-file.h"
-#include "intern/library-private.h"
+#include "intern/library-load.h"
 #include "store/pages.h"
 
 /* Write the bytes [START, END) of the copy to the file, which is empty: START
@@ -177,20 +177,21 @@ write_flat (const struct cs_library_file *file)
 
 /* The same without what is missing today.  */
 static int
-write_loose_copy (const struct cs_library_file *file, struct cs_err *err)
+write_partial_copy (const struct cs_library_file *file, struct cs_err *err)
 {
   size_t len = (size_t) file->library->copy_len;
-  char *loose = malloc (len);
+  char *partial = malloc (len);
   int code = -ENOMEM;
 
-  if (loose)
+  if (partial)
     {
-      memcpy (loose, file->copy, len);
-      code = cs_library_loosen (file->library->soname, loose, len, err);
+      memcpy (partial, file->copy, len);
+      code = cs_library_drop_missing (file->library->soname, partial, len,
+                                      err);
       if (code == 0)
-        code = cs_file_write (file->fd, loose, len, 0);
+        code = cs_file_write (file->fd, partial, len, 0);
     }
-  free (loose);
+  free (partial);
   return code;
 }
 
@@ -208,7 +209,7 @@ make_file (struct cs_library_file *file, struct cs_err *err)
   if (file->fd < 0)
     return cs_err_sys (err, errno, "cannot make a memory file for '%s'",
                        library->soname);
-  code = file->loose ? write_loose_copy (file, err)
+  code = file->partial ? write_partial_copy (file, err)
          : flat ? write_flat (file)
          : write_copy (file);
   if (code == 0)

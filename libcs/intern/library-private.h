@@ -37,47 +37,15 @@ cs_library_headers_len (const ElfW (Ehdr) *header)
    library DT_DEBUG is not looked at.  */
 void cs_library_forget_entry (ElfW (Dyn) *entry);
 
-/* library-loose.c: change the LEN bytes at COPY, a rebased library called
-   NAME, so that ld.so loads it today: libraries that cannot be loaded are not
-   needed any more, versions are not asked for, and symbols need not be
-   found.  */
-int cs_library_loosen (const char *name, void *copy, size_t len,
-                       struct cs_err *err);
-
-/* library-memory.c: a memory file from which dlopen() can load a library.  */
-struct cs_library_file
-{
-  const char *copy;             /* the library's bytes in the store */
-  const struct cs_library_disk *library;
-  bool bss;                     /* variables without a value are read before
-                                   the store's data is laid over them */
-  bool loose;                   /* leave out what is missing today */
-  int fd;
-};
-
-/* Make the NR FILES, and set `fd` of each, to be closed.  After an error all
-   are closed.  */
-int cs_library_make_files (struct cs_library_file *files, size_t nr,
-                           struct cs_err *err);
-
-/* library-libc.c: ld.so has refused SONAME, whose copy of LEN bytes is at
-   COPY.  If today's libc is older than it needs, ERR says so instead; if
-   ERR names another library that it needs, ERR advises to install that one.
-   Returns ERR's code.  */
-int cs_library_explain (const char *soname, const void *copy, size_t len,
-                        struct cs_err *err);
-
 /* library.c: do LIBRARY's segments follow one another, in memory and in the
    copy?  */
 bool cs_library_is_contiguous (const struct cs_library_disk *library);
 
-/* library-load.c: store VALUE into the word at ADDR of LIBRARY, which ld.so
-   may have made read-only.  0 or -errno.  */
-int cs_library_write (const struct cs_library_disk *library, uint64_t addr,
-                      uintptr_t value);
-
-/* Today's address of NAME, of VERSION if it is not "", as seen from HANDLE;
-   NULL if there is none.  */
-void *cs_library_today (void *handle, const char *name, const char *version);
+/* Is ADDR in LIBRARY's data, which the store keeps?  */
+static inline bool
+cs_library_in_data (const struct cs_library_disk *library, uint64_t addr)
+{
+  return addr - library->data_addr < library->data_len;
+}
 
 #endif

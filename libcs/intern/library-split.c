@@ -16,7 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "intern/arch.h"
+#include "arch/arch.h"
 #include "intern/library-private.h"
 
 #define PAGE ((uint64_t) CS_STORE_PAGE_LEN)

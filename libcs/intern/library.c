@@ -84,10 +84,10 @@ block_is_sound (const struct cs_libraries_disk *libraries, size_t len)
       || !fits (sizeof *l, l->count, sizeof (struct cs_library_disk), l->len)
       || !fits (l->slots, l->nr_slots, sizeof (struct cs_library_slot_disk),
                 l->len)
-      || !fits (l->floats, l->nr_floats,
-                sizeof (struct cs_library_float_disk), l->len)
+      || !fits (l->imports, l->nr_imports,
+                sizeof (struct cs_library_import_disk), l->len)
       || l->slots % _Alignof (struct cs_library_slot_disk) != 0
-      || l->floats % _Alignof (struct cs_library_float_disk) != 0
+      || l->imports % _Alignof (struct cs_library_import_disk) != 0
       || l->names_len == 0 || !fits (l->names, l->names_len, 1, l->len)
       || ((const char *) l)[l->names + l->names_len - 1] != '\0'
       || l->nr_replacements > CS_LIBRARY_REPLACEMENTS_MAX)
@@ -273,10 +273,10 @@ cs_library_is_slot (const struct cs_library_set *set, uint64_t addr)
   return false;
 }
 
-const struct cs_library_float_disk *
-cs_library_floats (const struct cs_libraries_disk *libraries)
+const struct cs_library_import_disk *
+cs_library_imports (const struct cs_libraries_disk *libraries)
 {
-  return at (libraries, libraries->floats);
+  return at (libraries, libraries->imports);
 }
 
 const char *

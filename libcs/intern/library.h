@@ -7,7 +7,7 @@
      struct cs_libraries_disk
      struct cs_library_disk[count]
      struct cs_library_slot_disk[]   the slots of all its libraries
-     struct cs_library_float_disk[]  trampolines that are bound at each start
+     struct cs_library_import_disk[]  trampolines that are bound at each start
      char[]                          names, NUL-terminated
      char[]                          the copies, each on pages of its own
 
@@ -27,7 +27,7 @@
        for words that ld.so relocated against symbols: those are of this
        process (struct cs_library_slot_disk);
      - calls that the policy replaces are pointed to their replacements, in
-       the carried libraries here, in those they need by imports.h;
+       the carried libraries here, in those they need by interpose.h;
      - trampolines of functions outside get today's address.
 
    L1  A carried library is loaded at `addr` or not at all.
@@ -60,9 +60,9 @@ struct cs_libraries_disk
   uint32_t version;
   uint32_t count;
   uint64_t len;                 /* of everything */
-  uint64_t slots, floats, names;        /* offsets */
+  uint64_t slots, imports, names;        /* offsets */
   uint64_t names_len;
-  uint32_t nr_slots, nr_floats;
+  uint32_t nr_slots, nr_imports;
   uint32_t nr_replacements;
   uint32_t reserved;
   uint32_t replacements[CS_LIBRARY_REPLACEMENTS_MAX];   /* names */
@@ -114,7 +114,7 @@ struct cs_library_slot_disk
 
 /* A trampoline whose function is outside the carried libraries, or is one of
    theirs that is replaced.  */
-struct cs_library_float_disk
+struct cs_library_import_disk
 {
   uint32_t entry;               /* in the intern table */
   uint32_t replacement;         /* or CS_LIBRARY_KEEP */
@@ -210,8 +210,8 @@ const struct cs_library_slot_disk *
 cs_library_slots (const struct cs_libraries_disk *libraries,
                   const struct cs_library_disk *library);
 
-const struct cs_library_float_disk *
-cs_library_floats (const struct cs_libraries_disk *libraries);
+const struct cs_library_import_disk *
+cs_library_imports (const struct cs_libraries_disk *libraries);
 
 /* A name, or "" if OFF leads nowhere.  */
 const char *cs_library_name (const struct cs_libraries_disk *libraries,
@@ -223,7 +223,7 @@ struct cs_library_loaded
   const struct cs_libraries_disk *block;
   const struct cs_library_disk *library;
   void *handle;                 /* of dlopen() */
-  bool loose;                   /* loaded without something it needs */
+  bool partial;                   /* loaded without something it needs */
   bool restart;                 /* CS_LIBRARY_RESTART: the block's page need
                                    not be looked at again for it */
 };
@@ -248,7 +248,7 @@ struct cs_library_loading
 
 /* Load and bind all that the store carries; with RESUME the store's data
    pages are laid over theirs.  An extension that ld.so refuses, because
-   something it needs is missing, is loaded without that (`loose`), and the
+   something it needs is missing, is loaded without that (`partial`), and the
    resume report says so; calls of what is missing raise an error
    (cs_library_bind_missing).  Errors: -CS_E_REFUSED (L1; the text names the
    mapping in the way), -CS_E_INCOMPATIBLE (ld.so refuses a library of block

@@ -27,25 +27,4 @@ int cs_plt_got_direct (const struct cs_elf *elf, uint64_t base,
                        cs_plt_got_finder *find, void *closure,
                        struct cs_rebased *copy, struct cs_err *err);
 
-/* For machines (arch.h): an entry as a linker makes it, LEN bytes with a field
-   of four, little-endian, at offset FIELD.  */
-#define CS_PLT_GOT_FIELD_LEN 4
-
-struct cs_plt_got_shape
-{
-  uint8_t len, field;
-  uint8_t bytes[16];            /* zeros where the field is */
-};
-
-/* That of the NR shapes which the LEN bytes at CODE begin with, or NULL.  */
-const struct cs_plt_got_shape *
-cs_plt_got_shape (const struct cs_plt_got_shape *shapes, size_t nr,
-                  const void *code, size_t len);
-
-/* The field of an entry of that shape at CODE; set it.  */
-uint32_t cs_plt_got_field (const struct cs_plt_got_shape *shape,
-                           const void *code);
-void cs_plt_got_set_field (const struct cs_plt_got_shape *shape, void *code,
-                           uint32_t value);
-
 #endif

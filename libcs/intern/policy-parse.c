@@ -474,6 +474,30 @@ read_replace (struct parser *p, size_t i, struct policy_rule *rule)
   return read_in (p, &i, &rule->libraries);
 }
 
+static const char *const files_words[] = {
+  [CS_POLICY_FILES_NONE] = "", [CS_POLICY_FILES_REOPEN] = "reopen",
+  [CS_POLICY_FILES_REOPEN_AT_END] = "reopen-at-end",
+  [CS_POLICY_FILES_CLOSE] = "close", [CS_POLICY_FILES_FAIL] = "fail"
+};
+
+#define NR_FILES_WORDS (sizeof files_words / sizeof *files_words)
+
+const char *
+cs_policy_files_word (enum cs_policy_files rule)
+{
+  return files_words[rule < NR_FILES_WORDS ? rule : CS_POLICY_FILES_NONE];
+}
+
+enum cs_policy_files
+cs_policy_files_parse (const char *word, size_t len)
+{
+  for (size_t i = 1; i < NR_FILES_WORDS; i++)
+    if (strlen (files_words[i]) == len
+        && memcmp (files_words[i], word, len) == 0)
+      return i;
+  return CS_POLICY_FILES_NONE;
+}
+
 /* files RULE PATH...  */
 static bool
 read_files (struct parser *p, size_t i, struct policy_rule *rule)

@@ -9,7 +9,8 @@
      policy 1                                   first rule of every policy
      persist LIBRARY...                         fixed address, data in the store
      restart LIBRARY...                         fixed address, data begins anew
-     rebind  LIBRARY...                         floats, reached by trampolines
+     rebind  LIBRARY...                         bound at each start, reached by
+                                                trampolines
      intern  function|data|any SYMBOL... [in LIBRARY...]
      skip    function|data|any SYMBOL... [in LIBRARY...]
      replace SYMBOL with NAME [in LIBRARY...]
@@ -86,7 +87,7 @@ const char *cs_policy_replacement (struct cs_policy *policy,
 
 /* What the last matching `files` rule says of the file PATH;
    CS_POLICY_FILES_NONE if there is none.  */
-enum cs_policy_files cs_policy_files (const struct cs_policy *policy,
+enum cs_policy_files cs_policy_files_rule (const struct cs_policy *policy,
                                       const char *path);
 
 /* The word for a rule, "" for CS_POLICY_FILES_NONE or another number

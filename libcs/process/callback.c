@@ -7,7 +7,7 @@
    so that the address stays.  libffi writes two things into it: a jump to
    its own code, and cif, function and user data (3.4, src/x86/ffi64.c,
    ffi_prep_closure_loc).  The latter three are of the store, but libffi's
-   code floats: at a resume every closure is prepared again.
+   code imports: at a resume every closure is prepared again.
 
    A closure is cleared before that: a libffi with static trampolines takes
    what is not zero in its first word for one of them (3.4, src/tramp.c,

@@ -488,7 +488,7 @@ cs_descriptor_rule (const struct cs_descriptor_disk *d, const char *name,
   enum cs_policy_files rule = d->rule;
 
   if (rule == CS_POLICY_FILES_NONE && policy)
-    rule = cs_policy_files (policy, name);
+    rule = cs_policy_files_rule (policy, name);
   if (rule == CS_POLICY_FILES_NONE)
     rule = fallback;
   return rule == CS_POLICY_FILES_NONE ? CS_POLICY_FILES_CLOSE : rule;

@@ -29,7 +29,7 @@
 #include <unistd.h>
 
 #include "intern/extension.h"
-#include "intern/imports.h"
+#include "intern/interpose.h"
 #include "private.h"
 #include "report.h"
 
@@ -283,7 +283,7 @@ open_rebound (const char *path, int flags, struct cs_err *err)
   if (!handle)
     return NULL;
   if (path
-      && cs_imports_redirect_own (cs_process.store, handle, redirect_own,
+      && cs_interpose_redirect_own (cs_process.store, handle, redirect_own,
                                   (void *) path) == 1
       && err->code != 0)
     {
@@ -294,7 +294,7 @@ open_rebound (const char *path, int flags, struct cs_err *err)
   kept = keep_handle (path ? path : "", flags, handle, false);
   if (kept)
     {
-      kept->build = cs_imports_build (handle);
+      kept->build = cs_interpose_build (handle);
       kept->soname = path ? cs_process_string (cs_foreign_soname (handle)) : 0;
     }
   else
@@ -314,7 +314,7 @@ open_carried (const char *path, int flags, size_t *number,
     .store = cs_process.store, .table = cs_process.table,
     .find = cs_process.find, .set = &cs_process.libraries
   };
-  int code = policy ? 0 : cs_imports_policy (cs_process.store, &policy, err);
+  int code = policy ? 0 : cs_policy_of_store (cs_process.store, &policy, err);
 
   return code == 0 ? cs_extension_open (&loading, policy, path, flags,
                                         number, err) : code;
@@ -500,7 +500,7 @@ find_loaded (const char *path)
 static void
 compare_build (struct cs_handle_disk *handle, void *today)
 {
-  uint64_t build = cs_imports_build (today);
+  uint64_t build = cs_interpose_build (today);
 
   if (build == handle->build)
     return;

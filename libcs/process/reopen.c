@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "intern/imports.h"
+#include "intern/interpose.h"
 #include "private.h"
 #include "process/archive.h"
 #include "report.h"
@@ -54,7 +54,7 @@ rule_for (const struct cs_descriptor_disk *d)
   if (rule == CS_POLICY_FILES_NONE)
     {
       if (!resumed.policy)
-        cs_imports_policy (cs_process.store, &resumed.policy,
+        cs_policy_of_store (cs_process.store, &resumed.policy,
                            &(struct cs_err) CS_ERR_INIT);
       rule = cs_descriptor_rule (d, name_of (d), resumed.policy,
                                  image ()->files_rule);

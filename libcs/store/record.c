@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <zlib.h>
 
-#include "store/crc.h"
+#include "arch/crc.h"
 #include "store/record.h"
 #include "store/sys.h"
 

@@ -22,7 +22,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#include "intern/arch.h"
+#include "arch/arch.h"
 #include "machine.h"
 #include "maps.h"
 #include "process/process.h"

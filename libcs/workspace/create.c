@@ -14,7 +14,7 @@
 
 #include "guile/api.h"
 #include "guile/bundle.h"
-#include "intern/imports.h"
+#include "intern/interpose.h"
 #include "intern/needed.h"
 #include "machine.h"
 #include "process/process.h"
@@ -349,7 +349,7 @@ fill_store (struct making *m, struct cs_err *err)
 
   carrying.table = m->table;
   if (code == 0)
-    code = cs_imports_create (m->store, m->policy, err);
+    code = cs_interpose_create (m->store, m->policy, err);
   if (code == 0)
     code = cs_library_carry (m->store, &carrying, err);
   if (code == 0)

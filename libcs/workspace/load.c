@@ -6,7 +6,7 @@
 
 #include "guile/api.h"
 #include "image/sections.h"
-#include "intern/imports.h"
+#include "intern/interpose.h"
 #include "process/process.h"
 #include "workspace/fork.h"
 #include "workspace/interpose.h"
@@ -82,7 +82,7 @@ bind_missing (const struct cs_library_loading *loading, bool changed,
   int code = 0;
 
   for (size_t i = 0; code == 0 && i < loading->set->nr; i++)
-    if (changed || loading->set->items[i].loose)
+    if (changed || loading->set->items[i].partial)
       code = cs_library_bind_missing (loading, i, err);
   return code;
 }
@@ -115,8 +115,8 @@ cs_load (struct cs_store *store, struct cs_table_disk *table,
         cs_err_prefix (err, "'%s'", cs_store_path (store));
     }
   if (code == 0)
-    code = cs_imports_bind (store, &cs_process.libraries,
-                            cs_interpose_find, &changed, err);
+    code = cs_interpose_bind (store, &cs_process.libraries,
+                              cs_interpose_find, &changed, err);
   if (code == 0 && resume)
     code = bind_missing (&loading, changed, err);
   if (code == 0 && resume)

@@ -27,7 +27,7 @@ setup_file ()
   fi
   export MAKE_STORE=$BATS_FILE_TMPDIR/make-store
   cc -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
-    -I"$CS_SOURCE_DIR/libcs" "${flags[@]}" -o "$MAKE_STORE" \
+    -I"$CS_SOURCE_DIR" -I"$CS_SOURCE_DIR/libcs" "${flags[@]}" -o "$MAKE_STORE" \
     "$CS_SOURCE_DIR/tests/cli/make-store.c" "$archive" \
     -lelf -lz -lpthread -ldl 3>&-
 }

@@ -17,7 +17,7 @@ lint ()
   local machine
 
   machine=$(uname -m | sed 's/i.86/i386/')
-  CPPFLAGS="-D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilibcs -Icmd \
+  CPPFLAGS="-D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -Ilibcs -Icmd \
     -Iarch/$machine $(pkg-config --cflags guile-3.0 2>/dev/null)" \
     check sh "$CS_SOURCE_DIR/tools/lint" "$@"
 }

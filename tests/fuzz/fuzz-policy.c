@@ -53,8 +53,8 @@ ask (struct cs_policy *policy)
           cs_policy_replacement (policy, libraries[l], symbols[s]);
         }
     }
-  cs_policy_files (policy, "/var/log/a");
-  cs_policy_files (policy, "");
+  cs_policy_files_rule (policy, "/var/log/a");
+  cs_policy_files_rule (policy, "");
   cs_policy_each_replacement (policy, visit_replacement, NULL);
   REQUIRE (cs_policy_unused (policy, report, &unused) == unused);
 }

@@ -16,8 +16,8 @@
 #include <sys/mman.h>
 #include <zlib.h>
 
-#include "intern/arch.h"
-#include "store/crc.h"
+#include "arch/arch.h"
+#include "arch/crc.h"
 
 /* -- Bytes, as an assembler makes them.  */
 

@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-#include "intern/imports.h"
+#include "intern/interpose.h"
 #include "process/archive.h"
 #include "process/process.h"
 #include "report.h"
@@ -120,8 +120,8 @@ static const struct row table_entry[] = {
 
 #define T struct cs_libraries_disk
 static const struct row libraries[] = {
-  IS (magic), IS (version), IS (count), IS (len), IS (slots), IS (floats),
-  IS (names), IS (names_len), IS (nr_slots), IS (nr_floats),
+  IS (magic), IS (version), IS (count), IS (len), IS (slots), IS (imports),
+  IS (names), IS (names_len), IS (nr_slots), IS (nr_imports),
   IS (nr_replacements), RESERVED (reserved), IS (replacements),
 };
 #undef T
@@ -145,7 +145,7 @@ static const struct row segment[] = {
 static const struct row slot[] = { IS (addr), IS (kind), IS (replacement) };
 #undef T
 
-#define T struct cs_library_float_disk
+#define T struct cs_library_import_disk
 static const struct row trampoline[] = {
   IS (entry), IS (replacement), IS (name), IS (symver),
 };
@@ -177,21 +177,21 @@ static const struct row archive_file[] = {
 };
 #undef T
 
-#define T struct cs_imports_disk
+#define T struct cs_interpose_disk
 static const struct row imports[] = {
   IS (magic), IS (nr_records), IS (nr_slots), IS (nr_names),
   RESERVED (reserved), IS (names), IS (records), IS (slots),
 };
 #undef T
 
-#define T struct cs_import_record_disk
+#define T struct cs_interpose_record_disk
 static const struct row import_record[] = {
   IS (soname), IS (build_id), IS (build_id_len), IS (first_slot),
   IS (nr_slots), IS (in_use),
 };
 #undef T
 
-#define T struct cs_import_slot_disk
+#define T struct cs_interpose_slot_disk
 static const struct row import_slot[] = {
   IS (off), IS (replacement), IS (relro), IS (variable),
 };
@@ -311,14 +311,14 @@ static const struct described
   LIST (library, cs_library_disk, 0),
   LIST (segment, cs_library_segment_disk, 0),
   LIST (slot, cs_library_slot_disk, 0),
-  LIST (trampoline, cs_library_float_disk, 0),
+  LIST (trampoline, cs_library_import_disk, 0),
   LIST (extensions, cs_extensions_disk, CS_EXTENSIONS_VERSION),
   LIST (extension, cs_extension_disk, 0),
   LIST (archive, cs_archive_disk, CS_ARCHIVE_VERSION),
   LIST (archive_file, cs_archive_file_disk, 0),
-  LIST (imports, cs_imports_disk, 0),
-  LIST (import_record, cs_import_record_disk, 0),
-  LIST (import_slot, cs_import_slot_disk, 0),
+  LIST (imports, cs_interpose_disk, 0),
+  LIST (import_record, cs_interpose_record_disk, 0),
+  LIST (import_slot, cs_interpose_slot_disk, 0),
   LIST (process, cs_process_disk, CS_PROCESS_VERSION),
   LIST (descriptor, cs_descriptor_disk, 0),
   LIST (threads, cs_threads_disk, 0),

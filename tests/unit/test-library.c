@@ -10,9 +10,9 @@
 
 #include "image/roots.h"
 #include "image/sections.h"
-#include "intern/imports.h"
+#include "intern/interpose.h"
 #include "intern/intern.h"
-#include "intern/library-private.h"
+#include "intern/library-load.h"
 #include "maps.h"
 
 #define FIRST "libcs-carried.so"
@@ -724,13 +724,13 @@ static const struct damage damages[] = {
   { HEAD (len), 8, -CS_E_DAMAGED },
   { HEAD (slots), UINT64_MAX - 8, -CS_E_DAMAGED },
   { HEAD (slots), 4097, -CS_E_DAMAGED },
-  { HEAD (floats), UINT64_MAX, -CS_E_DAMAGED },
-  { HEAD (floats), 4098, -CS_E_DAMAGED },
+  { HEAD (imports), UINT64_MAX, -CS_E_DAMAGED },
+  { HEAD (imports), 4098, -CS_E_DAMAGED },
   { HEAD (names), UINT64_MAX, -CS_E_DAMAGED },
   { HEAD (names_len), 0, -CS_E_DAMAGED },
   { HEAD (names_len), UINT64_MAX, -CS_E_DAMAGED },
   { HEAD (nr_slots), UINT32_MAX, -CS_E_DAMAGED },
-  { HEAD (nr_floats), UINT32_MAX, -CS_E_DAMAGED },
+  { HEAD (nr_imports), UINT32_MAX, -CS_E_DAMAGED },
   { HEAD (nr_replacements), CS_LIBRARY_REPLACEMENTS_MAX + 1, -CS_E_DAMAGED },
   { HEAD (replacements[0]), UINT32_MAX, -CS_E_DAMAGED },
   { LIBRARY (soname), UINT64_MAX, -CS_E_DAMAGED },
@@ -830,25 +830,25 @@ slot_replacement (void)
   first_slots (&library)[0].replacement = CS_LIBRARY_REPLACEMENTS_MAX;
 }
 
-static struct cs_library_float_disk *
-first_float (void)
+static struct cs_library_import_disk *
+first_import (void)
 {
   struct cs_libraries_disk *libraries = (struct cs_libraries_disk *) section;
 
-  CHECK (libraries->nr_floats > 0);
-  return (struct cs_library_float_disk *) cs_library_floats (libraries);
+  CHECK (libraries->nr_imports > 0);
+  return (struct cs_library_import_disk *) cs_library_imports (libraries);
 }
 
 static void
 float_entry (void)
 {
-  first_float ()->entry = UINT32_MAX;
+  first_import ()->entry = UINT32_MAX;
 }
 
 static void
 float_replacement (void)
 {
-  first_float ()->replacement = 200;
+  first_import ()->replacement = 200;
 }
 
 /* Headers of a copy, which load() puts before ld.so in another form.  */
@@ -1294,7 +1294,7 @@ extension_is_redirected (void)
   CHECK (carry_first (1, policy_text, &err) == 0 && load (false, &err) == 0);
   handle = dlopen (extending_path, RTLD_LAZY);
   CHECK (handle && dlinfo (handle, RTLD_DI_LINKMAP, &map) == 0);
-  CHECK (cs_imports_redirect_own (store, handle, redirect, handle) == 1);
+  CHECK (cs_interpose_redirect_own (store, handle, redirect, handle) == 1);
   CHECK (nr_asked == 2 && strstr (asked, "extending_hook")
          && strstr (asked, "extending_variable_hook"));
   set.items[1].handle = handle;
@@ -1316,8 +1316,8 @@ no_extension (void)
   CHECK (carry_first (1, policy_text, &err) == 0 && load (false, &err) == 0);
   handle = dlopen (plain_path, RTLD_LAZY);
   CHECK (handle);
-  CHECK (cs_imports_redirect_own (store, handle, redirect, handle) == 0);
-  CHECK (cs_imports_redirect_own (store, set.items[0].handle, redirect,
+  CHECK (cs_interpose_redirect_own (store, handle, redirect, handle) == 0);
+  CHECK (cs_interpose_redirect_own (store, set.items[0].handle, redirect,
                                   set.items[0].handle) == 0);
   CHECK (nr_asked == 0);
 }
@@ -1358,7 +1358,7 @@ static const struct test_case cases[] = {
   { "a store without the section", no_section },
   { "finding a library by its name", finding },
   { "damaged counts, offsets and addresses", damaged_heads },
-  { "damaged slots, floats and headers", damaged_entries },
+  { "damaged slots, imports and headers", damaged_entries },
   { "a library that restarts decides again what it decided for one processor",
     restarted },
   { "words that are roots, and words that are not", roots },

@@ -410,18 +410,18 @@ test_files (void **state)
                                 "files fail /a/x.log\n");
 
   (void) state;
-  assert_int_equal (cs_policy_files (p, "/c"), CS_POLICY_FILES_CLOSE);
-  assert_int_equal (cs_policy_files (p, "/a/b/c"), CS_POLICY_FILES_REOPEN);
-  assert_int_equal (cs_policy_files (p, "/b"), CS_POLICY_FILES_REOPEN);
-  assert_int_equal (cs_policy_files (p, "/a/y.log"),
+  assert_int_equal (cs_policy_files_rule (p, "/c"), CS_POLICY_FILES_CLOSE);
+  assert_int_equal (cs_policy_files_rule (p, "/a/b/c"), CS_POLICY_FILES_REOPEN);
+  assert_int_equal (cs_policy_files_rule (p, "/b"), CS_POLICY_FILES_REOPEN);
+  assert_int_equal (cs_policy_files_rule (p, "/a/y.log"),
                     CS_POLICY_FILES_REOPEN_AT_END);
-  assert_int_equal (cs_policy_files (p, "in"), CS_POLICY_FILES_REOPEN_AT_END);
-  assert_int_equal (cs_policy_files (p, "/a/x.log"), CS_POLICY_FILES_FAIL);
+  assert_int_equal (cs_policy_files_rule (p, "in"), CS_POLICY_FILES_REOPEN_AT_END);
+  assert_int_equal (cs_policy_files_rule (p, "/a/x.log"), CS_POLICY_FILES_FAIL);
   /* They speak of files there may be one day.  */
   assert_int_equal (cs_policy_unused (p, report, reported), 0);
   cs_policy_free (p);
   p = parsed ("persist a\n");
-  assert_int_equal (cs_policy_files (p, "/c"), CS_POLICY_FILES_NONE);
+  assert_int_equal (cs_policy_files_rule (p, "/c"), CS_POLICY_FILES_NONE);
   cs_policy_free (p);
 }
 

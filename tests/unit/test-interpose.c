@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* test-imports.c -- replaced calls of libraries that are not carried.  */
+/* test-interpose.c -- replaced calls of libraries that are not carried.  */
 
 #include <dlfcn.h>
 
 #include "elf-fixture.h"
 #include "store-fixture.h"
 
-#include "intern/imports.h"
+#include "intern/interpose.h"
 
 static char imported_path[4096], rebuilt_path[4096], now_path[4096];
 static char user_path[4096];
@@ -52,7 +52,7 @@ find_none (const char *name)
 }
 
 static struct cs_store *store;
-static struct cs_imports_disk *imports;
+static struct cs_interpose_disk *imports;
 
 static void
 find_section (void)
@@ -84,7 +84,7 @@ begin_with (const char *text)
   CHECK (cs_policy_parse ("test", text, strlen (text), NULL, NULL, &policy,
                           &err) == 0);
   store = create (false);
-  CHECK (cs_imports_create (store, policy, &err) == 0);
+  CHECK (cs_interpose_create (store, policy, &err) == 0);
   cs_policy_free (policy);
   find_section ();
 }
@@ -134,7 +134,7 @@ bind_with (const char *path, cs_library_replacement *with,
   struct cs_library_set set = load (path);
 
   *err = (struct cs_err) CS_ERR_INIT;
-  return cs_imports_bind (store, &set, with, NULL, err);
+  return cs_interpose_bind (store, &set, with, NULL, err);
 }
 
 static void
@@ -228,7 +228,7 @@ relro_is_protected_again (void)
 {
   struct cs_err err = CS_ERR_INIT;
   struct cs_library_set set;
-  const struct cs_import_slot_disk *slot;
+  const struct cs_interpose_slot_disk *slot;
   unsigned nr_relro = 0;
   Dl_info info;
 
@@ -236,7 +236,7 @@ relro_is_protected_again (void)
     return;
   begin ();
   set = load (imported_path);
-  CHECK (cs_imports_bind (store, &set, find, NULL, &err) == 0);
+  CHECK (cs_interpose_bind (store, &set, find, NULL, &err) == 0);
   CHECK (dladdr (function_of (imported, "imported_pointer"), &info) != 0);
   CHECK (nr_bound () == 1 && imports->nr_slots >= 2);
   slot = imports->slots;
@@ -266,7 +266,7 @@ bound_at_once (void)
   user = dlopen (user_path, RTLD_LAZY);
   CHECK (user);
   set.items[0].handle = user;
-  CHECK (cs_imports_bind (store, &set, find, NULL, &err) == 0);
+  CHECK (cs_interpose_bind (store, &set, find, NULL, &err) == 0);
   allocate = (allocator *) function_of (user, "imported_now_allocate");
   CHECK (allocate (8) && nr_replaced == 1);
   CHECK (is_replaced ());
@@ -443,7 +443,7 @@ static void
 full_section (void)
 {
   begin ();
-  imports->nr_records = CS_IMPORTS_RECORDS_MAX;
+  imports->nr_records = CS_INTERPOSE_RECORDS_MAX;
   bind_ok (imported_path);
   CHECK (is_replaced () && nr_bound () == 1);
 }
@@ -454,8 +454,8 @@ full_slots (void)
   begin ();
   imports->nr_records = 1;
   imports->records[0].build_id_len = 20;
-  imports->records[0].nr_slots = CS_IMPORTS_SLOTS_MAX - 1;
-  imports->nr_slots = CS_IMPORTS_SLOTS_MAX - 1;
+  imports->records[0].nr_slots = CS_INTERPOSE_SLOTS_MAX - 1;
+  imports->nr_slots = CS_INTERPOSE_SLOTS_MAX - 1;
   bind_ok (imported_path);
   CHECK (is_replaced () && nr_bound () == 1);
   CHECK (imports->nr_slots < 10);
@@ -512,7 +512,7 @@ static void slot_name (void) { imports->slots[0].replacement = 77; }
 static void
 endless_name (void)
 {
-  memset (imports->names[0], 'x', CS_IMPORTS_NAME_MAX);
+  memset (imports->names[0], 'x', CS_INTERPOSE_NAME_MAX);
 }
 
 static void
@@ -551,7 +551,7 @@ missing_section (void)
   struct cs_err err = CS_ERR_INIT;
 
   store = create (false);
-  CHECK (cs_imports_bind (store, &set, find, NULL, &err) == -CS_E_DAMAGED);
+  CHECK (cs_interpose_bind (store, &set, find, NULL, &err) == -CS_E_DAMAGED);
 }
 
 static const struct test_case cases[] = {

@@ -5,7 +5,7 @@
 
 #include "machine.h"
 
-#include "intern/arch.h"
+#include "arch/arch.h"
 
 static const struct cs_arch *const machines[] = {
   &cs_arch_x86_64,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* library-loose.c -- extensions that refer to what is missing today.
+/* library-missing.c -- extensions that refer to what is missing today.
 
    The libraries that an extension needs are the system's.  When one has gone
    or has lost a symbol, ld.so would refuse the extension, or end the process
@@ -18,7 +18,7 @@
 #include <sys/mman.h>
 
 #include "intern/intern.h"
-#include "intern/library-private.h"
+#include "intern/library-load.h"
 #include "report.h"
 
 #define ZEROS_LEN 65536
@@ -60,8 +60,8 @@ is_there (const char *strings, const ElfW (Dyn) *entry)
 }
 
 int
-cs_library_loosen (const char *name, void *copy, size_t len,
-                   struct cs_err *err)
+cs_library_drop_missing (const char *name, void *copy, size_t len,
+                         struct cs_err *err)
 {
   ElfW (Dyn) *d = cs_library_dynamic (copy);
   const char *strings = NULL;
@@ -140,7 +140,7 @@ static void
 tell (const struct binder *b, const struct cs_elf_symbol *symbol,
       const struct cs_elf_reloc *reloc)
 {
-  if (!b->item->loose)
+  if (!b->item->partial)
     cs_report (CS_REPORT_MISSING, "%s '%s' of the libraries that '%s' needs",
                is_function (symbol, reloc) ? "function" : "variable",
                symbol->name, b->item->library->soname);

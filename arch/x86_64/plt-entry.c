@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* plt-got.c -- x86-64: entries of section .plt.got.
+/* plt-entry.c -- x86-64: entries of section .plt.got.
 
      +0   ff 25 DISP32        jmp   *word(%rip)
      +6   66 90               xchg  %ax, %ax
@@ -21,11 +21,11 @@
 
 #include <errno.h>
 
-#include "intern/plt-got.h"
+#include "arch/plt-entry.h"
 
 #include "machine-code.h"
 
-static const struct cs_plt_got_shape shapes[] = {
+static const struct cs_plt_entry_shape shapes[] = {
   { 8, 2, { 0xff, 0x25, 0, 0, 0, 0, 0x66, 0x90 } },
   { 8, 3, { 0xf2, 0xff, 0x25, 0, 0, 0, 0, 0x90 } },
   { 16, 6, { 0xf3, 0x0f, 0x1e, 0xfa, 0xff, 0x25, 0, 0, 0, 0,
@@ -38,23 +38,23 @@ static const struct cs_plt_got_shape shapes[] = {
 
 /* What the displacement of an entry at ADDR counts from.  */
 static uint64_t
-field_end (const struct cs_plt_got_shape *shape, uint64_t addr)
+field_end (const struct cs_plt_entry_shape *shape, uint64_t addr)
 {
-  return addr + shape->field + CS_PLT_GOT_FIELD_LEN;
+  return addr + shape->field + CS_PLT_ENTRY_FIELD_LEN;
 }
 
 size_t
 cs_x86_64_decode_plt_got (const void *code, size_t len, uint64_t addr,
                           uint64_t got, uint64_t *word_addr)
 {
-  const struct cs_plt_got_shape *shape
-    = cs_plt_got_shape (shapes, NR_SHAPES, code, len);
+  const struct cs_plt_entry_shape *shape
+    = cs_plt_entry_shape (shapes, NR_SHAPES, code, len);
 
   (void) got;
   if (!shape)
     return 0;
   *word_addr = field_end (shape, addr)
-               + (uint64_t) (int64_t) (int32_t) cs_plt_got_field (shape, code);
+               + (uint64_t) (int64_t) (int32_t) cs_plt_entry_field (shape, code);
   return shape->len;
 }
 
@@ -62,8 +62,8 @@ int
 cs_x86_64_encode_plt_got (void *code, size_t len, uint64_t addr,
                           uint64_t word_addr)
 {
-  const struct cs_plt_got_shape *shape
-    = cs_plt_got_shape (shapes, NR_SHAPES, code, len);
+  const struct cs_plt_entry_shape *shape
+    = cs_plt_entry_shape (shapes, NR_SHAPES, code, len);
   int64_t displacement;
 
   if (!shape)
@@ -71,6 +71,6 @@ cs_x86_64_encode_plt_got (void *code, size_t len, uint64_t addr,
   displacement = (int64_t) (word_addr - field_end (shape, addr));
   if (displacement < INT32_MIN || displacement > INT32_MAX)
     return -ERANGE;
-  cs_plt_got_set_field (shape, code, (uint32_t) displacement);
+  cs_plt_entry_set_field (shape, code, (uint32_t) displacement);
   return 0;
 }

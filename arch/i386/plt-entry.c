@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* plt-got.c -- i386: entries of section .plt.got.
+/* plt-entry.c -- i386: entries of section .plt.got.
 
      +0   ff a3 OFF32         jmp   *off(%ebx)
      +6   66 90               xchg  %ax, %ax
@@ -16,13 +16,13 @@
 
 #include <errno.h>
 
-#include "intern/plt-got.h"
+#include "arch/plt-entry.h"
 
 #include "machine-code.h"
 
 enum { WORD_LEN = 4, MOD_RM_EBX = 0xa3, MOD_RM_ABSOLUTE = 0x25 };
 
-static const struct cs_plt_got_shape shapes[] = {
+static const struct cs_plt_entry_shape shapes[] = {
   { 8, 2, { 0xff, MOD_RM_EBX, 0, 0, 0, 0, 0x66, 0x90 } },
   { 16, 6, { 0xf3, 0x0f, 0x1e, 0xfb, 0xff, MOD_RM_EBX, 0, 0, 0, 0,
              0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00 } }
@@ -34,13 +34,13 @@ size_t
 cs_i386_decode_plt_got (const void *code, size_t len, uint64_t addr,
                         uint64_t got, uint64_t *word_addr)
 {
-  const struct cs_plt_got_shape *shape
-    = cs_plt_got_shape (shapes, NR_SHAPES, code, len);
+  const struct cs_plt_entry_shape *shape
+    = cs_plt_entry_shape (shapes, NR_SHAPES, code, len);
 
   (void) addr;
   if (!shape || got == 0)
     return 0;
-  *word_addr = (uint32_t) (got + cs_plt_got_field (shape, code));
+  *word_addr = (uint32_t) (got + cs_plt_entry_field (shape, code));
   return shape->len;
 }
 
@@ -48,8 +48,8 @@ int
 cs_i386_encode_plt_got (void *code, size_t len, uint64_t addr,
                         uint64_t word_addr)
 {
-  const struct cs_plt_got_shape *shape
-    = cs_plt_got_shape (shapes, NR_SHAPES, code, len);
+  const struct cs_plt_entry_shape *shape
+    = cs_plt_entry_shape (shapes, NR_SHAPES, code, len);
 
   (void) addr;
   if (!shape)
@@ -57,6 +57,6 @@ cs_i386_encode_plt_got (void *code, size_t len, uint64_t addr,
   if (word_addr > UINT32_MAX - (WORD_LEN - 1))
     return -ERANGE;
   ((uint8_t *) code)[shape->field - 1] = MOD_RM_ABSOLUTE;
-  cs_plt_got_set_field (shape, code, (uint32_t) word_addr);
+  cs_plt_entry_set_field (shape, code, (uint32_t) word_addr);
   return 0;
 }
