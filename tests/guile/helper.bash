@@ -35,6 +35,18 @@ setup ()
   store_new
 }
 
+# At the end of a case each pointer of its workspace leads to an object.  A
+# store that the case has damaged on purpose is not for this check.
+teardown ()
+{
+  local found
+
+  [ -e "${STORE:-}" ] || return 0
+  found=$(timeout -k 5 "$CS_TEST_TIMEOUT" cs-inspect --verify-heap "$STORE" 2>&1 3>&-) \
+    || [ "${found%lead to no object*}" = "$found" ] \
+    || { printf '%s\n' "$found"; return 1; }
+}
+
 # Make the store that each case copies.
 pristine ()
 {
