@@ -24,9 +24,17 @@
    may for a moment find no record or that of a process long gone; it then
    looks again a few times.
 
-   Whoever maps the image without being its writer shares another lock, on
-   one byte, for as long as the mapping lasts; the writer takes that one for
-   itself while it changes the image (L4).  */
+   A reader is a process that maps the image without being its writer.  Readers
+   share another lock, on one byte, for as long as the mapping lasts; the writer
+   takes that lock for itself while it changes the image (L4).
+
+   A reader that finds this lock taken waits for the end of a slice (A6), but not
+   for ever: the writer may have been stopped, or hang in a system call.  Linux
+   has no wait for a lock with a time limit, and hands no lock over: a writer that
+   gives the lock up for a moment would mostly have it again before a reader that
+   sleeps has looked.  So a waiting reader shares the lock on a second byte, its
+   request; a writer that finds a request does as if the reader were there, and
+   waits for it (slice.c).  */
 
 #include <errno.h>
 #include <stddef.h>
@@ -42,8 +50,13 @@
 #include "store/sys.h"
 
 #define READERS_OFF 1024        /* from the record: what readers lock */
+#define REQUEST_OFF 1025        /* and what they lock while they wait */
 #define LOOKS 5                 /* at the record, a millisecond apart */
 #define WAITS 130               /* for children, ten milliseconds each */
+#define PAUSE_MAX 16            /* between a reader's tries, milliseconds */
+#define STOPPED_MAX 2000        /* a reader's wait for a stopped writer */
+
+int cs_lock_patience = 30000;
 
 static uint32_t
 record_crc (const struct cs_lock_disk *record)
@@ -67,9 +80,9 @@ cs_lock_init (struct cs_store *store)
   record->crc = record_crc (record);
 }
 
-/* Has process PID ended, and is only waited for by its parent?  */
-static bool
-is_zombie (pid_t pid)
+/* The letter of process PID's state (proc(5)), or '\0'.  */
+static char
+state_of (pid_t pid)
 {
   char text[256];
   const char *state;
@@ -79,30 +92,67 @@ is_zombie (pid_t pid)
   snprintf (text, sizeof text, "/proc/%ld/stat", (long) pid);
   fd = cs_sys.openat (AT_FDCWD, text, O_RDONLY | O_CLOEXEC, 0);
   if (fd < 0)
-    return false;
+    return '\0';
   n = cs_sys.pread (fd, text, sizeof text - 1, 0);
   cs_sys.close (fd);
   text[n > 0 ? n : 0] = '\0';
   /* Behind the program's name, which may have any characters (proc(5)).  */
   state = strrchr (text, ')');
-  return state && (strncmp (state, ") Z", 3) == 0
-                   || strncmp (state, ") X", 3) == 0);
+  return state && state[1] == ' ' ? state[2] : '\0';
+}
+
+/* Has process PID ended, and is only waited for by its parent?  */
+static bool
+is_zombie (pid_t pid)
+{
+  char state = state_of (pid);
+
+  return state == 'Z' || state == 'X';
 }
 
 static bool
-is_gone (const struct cs_lock_disk *record)
+is_of_this_host (const struct cs_lock_disk *record)
 {
   struct utsname name;
 
   return (uname (&name) == 0
           && strncmp (record->host, name.nodename,
-                      sizeof record->host - 1) == 0
+                      sizeof record->host - 1) == 0);
+}
+
+static bool
+is_gone (const struct cs_lock_disk *record)
+{
+  return (is_of_this_host (record)
           && (record->pid <= 0
               || (kill ((pid_t) record->pid, 0) < 0 && errno == ESRCH)
               || is_zombie ((pid_t) record->pid)));
 }
 
-/* Read the record of who holds FD; the best of several looks.  */
+/* By a signal, or by one who traces it.  */
+static bool
+is_stopped (const struct cs_lock_disk *record)
+{
+  char state = '\0';
+
+  if (is_of_this_host (record) && record->pid > 0)
+    state = state_of ((pid_t) record->pid);
+  return state == 'T' || state == 't';
+}
+
+/* Read the record of the process that has opened FD's file to write.  */
+static bool
+look_at_record (int fd, struct cs_lock_disk *record)
+{
+  ssize_t n = cs_file_read (fd, record, sizeof *record, CS_STORE_LOCK_OFF);
+
+  return (n == sizeof *record
+          && memcmp (record->magic, CS_LOCK_MAGIC, 8) == 0
+          && record->crc == record_crc (record)
+          && memchr (record->host, '\0', sizeof record->host));
+}
+
+/* The best of several looks.  */
 static bool
 read_record (int fd, struct cs_lock_disk *record)
 {
@@ -110,18 +160,19 @@ read_record (int fd, struct cs_lock_disk *record)
 
   for (int i = 0; i < LOOKS; i++)
     {
-      ssize_t n = cs_file_read (fd, record, sizeof *record,
-                                CS_STORE_LOCK_OFF);
-
-      valid = (n == sizeof *record
-               && memcmp (record->magic, CS_LOCK_MAGIC, 8) == 0
-               && record->crc == record_crc (record)
-               && memchr (record->host, '\0', sizeof record->host));
+      valid = look_at_record (fd, record);
       if (valid && !is_gone (record))
         break;
       cs_sys.nanosleep (&(struct timespec) { 0, 1000000 }, NULL);
     }
   return valid;
+}
+
+static int
+say_nobody (struct cs_err *err)
+{
+  return cs_err_set (err, CS_E_HELD, "held by another process, which has not "
+                     "said who it is");
 }
 
 static int
@@ -155,8 +206,7 @@ cs_lock_take (int fd, struct cs_err *err)
       if (errno != EAGAIN && errno != EACCES)
         return cs_err_sys (err, errno, "lock");
       if (!read_record (fd, &record))
-        return cs_err_set (err, CS_E_HELD, "held by another process, which "
-                           "has not said who it is");
+        return say_nobody (err);
       if (!is_gone (&record) || i == WAITS)
         return say_who (&record, err);
       cs_sys.nanosleep (&(struct timespec) { 0, 10000000 }, NULL);
@@ -171,45 +221,101 @@ cs_lock_record (const struct cs_store *store, int fd)
                         CS_STORE_LOCK_OFF);
 }
 
-/* The readers' lock is on one byte behind the record.  */
+/* The readers' lock and their request are on a byte each, OFF behind the
+   record.  */
 static struct flock
-readers (short type)
+byte_at (int off, short type)
 {
   return (struct flock) {
     .l_type = type,
     .l_whence = SEEK_SET,
-    .l_start = CS_STORE_LOCK_OFF + READERS_OFF,
+    .l_start = CS_STORE_LOCK_OFF + off,
     .l_len = 1
   };
 }
 
-int
-cs_lock_share (int fd)
+/* Lock, or unlock, the byte at OFF: 1, 0 if it is taken, or -errno.  */
+static int
+try_byte (int fd, int off, short type)
 {
-  struct flock lock = readers (F_RDLCK);
-
-  while (cs_sys.lock (fd, F_OFD_SETLKW, &lock) < 0)
-    if (errno != EINTR)
-      return -errno;
-  return 0;
-}
-
-int
-cs_lock_readers (int fd)
-{
-  struct flock lock = readers (F_WRLCK);
+  struct flock lock = byte_at (off, type);
 
   if (cs_sys.lock (fd, F_OFD_SETLK, &lock) == 0)
     return 1;
   return errno == EAGAIN || errno == EACCES ? 0 : -errno;
 }
 
+/* The writer has not given up the readers' lock for MILLISECONDS.  */
+static void
+say_writer (int fd, int milliseconds, struct cs_err *err)
+{
+  struct cs_lock_disk record;
+
+  if (!read_record (fd, &record))
+    say_nobody (err);
+  else if (say_who (&record, err) < 0 && is_stopped (&record))
+    cs_err_advise (err, "the process was stopped while it put the log into "
+                   "the image; let it go on (kill -CONT %lld), and try again",
+                   (long long) record.pid);
+  else
+    cs_err_advise (err, "the process has been putting the log into the image "
+                   "for %d seconds; try again later", milliseconds / 1000);
+}
+
+static int
+wait_for_writer (int fd, struct cs_err *err)
+{
+  int pause = 1, stopped = 0, waited = 0, r = 0;
+
+  while (r == 0 && waited < cs_lock_patience && stopped < STOPPED_MAX)
+    {
+      struct cs_lock_disk record;
+
+      cs_sys.nanosleep (&(struct timespec) { 0, pause * 1000000L }, NULL);
+      waited += pause;
+      stopped = look_at_record (fd, &record) && is_stopped (&record)
+                ? stopped + pause : 0;
+      if (pause < PAUSE_MAX)
+        pause *= 2;
+      r = try_byte (fd, READERS_OFF, F_RDLCK);
+    }
+  if (r == 0)
+    say_writer (fd, waited, err);
+  return r == 0 ? -CS_E_HELD : r;
+}
+
+int
+cs_lock_share (int fd, struct cs_err *err)
+{
+  int r = try_byte (fd, READERS_OFF, F_RDLCK);
+
+  if (r == 0)
+    {
+      try_byte (fd, REQUEST_OFF, F_RDLCK);
+      r = wait_for_writer (fd, err);
+      try_byte (fd, REQUEST_OFF, F_UNLCK);
+    }
+  if (r < 0 && r > -CS_E_REFUSED)
+    cs_err_sys (err, -r, "lock as a reader");
+  return r < 0 ? r : 0;
+}
+
+int
+cs_lock_readers (int fd)
+{
+  struct flock request = byte_at (REQUEST_OFF, F_WRLCK);
+
+  if (cs_sys.lock (fd, F_OFD_GETLK, &request) < 0)
+    return -errno;
+  if (request.l_type != F_UNLCK)
+    return 0;
+  return try_byte (fd, READERS_OFF, F_WRLCK);
+}
+
 void
 cs_lock_admit_readers (int fd)
 {
-  struct flock lock = readers (F_UNLCK);
-
-  cs_sys.lock (fd, F_OFD_SETLK, &lock);
+  try_byte (fd, READERS_OFF, F_UNLCK);
 }
 
 int

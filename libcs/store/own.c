@@ -190,10 +190,11 @@ open_file (struct cs_store *store)
                            O_RDONLY);
   if (store->fd < 0 || store->mode == CS_STORE_WRITE)
     return store->fd < 0 ? store->fd : 0;
-  r = cs_lock_share (store->fd);
+  /* The mapping still has the lock: nobody has to be waited for.  */
+  r = cs_lock_share (store->fd, NULL);
   if (r < 0)
     cs_file_close (&store->fd);
-  return r;
+  return r == -CS_E_HELD ? -EBUSY : r;
 }
 
 int

@@ -55,7 +55,8 @@ cs_space_leave (struct cs_store *store, const sigset_t *mask)
 
 /* What the child of a writer maps must not change (L4).  It cannot take the
    readers' lock itself, as the image may be changed before it can do so.  The
-   child has it by a mapping, not by a number that it may close.  */
+   child has it by a mapping, not by a number that it may close.  No slice of this
+   process is under way: the caller has the lock `applying` (A6).  */
 static void
 share_for_child (struct cs_store *store)
 {
@@ -66,7 +67,7 @@ share_for_child (struct cs_store *store)
     return;
   if (cs_own_recover (store) == 0)
     fd = cs_file_open_again (store);
-  if (fd < 0 || cs_lock_share (fd) < 0
+  if (fd < 0 || cs_lock_share (fd, NULL) < 0
       || cs_lock_keep (fd, true, &store->share_page) < 0)
     store->log.held_back = true;
   cs_file_close (&fd);

@@ -352,11 +352,16 @@ void cs_lock_leave (void **page);
 void cs_lock_drop (int fd);
 
 /* Share the readers' lock on FD with other readers; waits while the image is
-   changed.  0 or -errno.  */
-int cs_lock_share (int fd);
+   changed.  0; -CS_E_HELD, with the writer's name, if that takes longer than
+   cs_lock_patience, or the writer has been stopped; or -errno.  ERR may be NULL.  */
+int cs_lock_share (int fd, struct cs_err *err);
 
-/* Take the readers' lock, to change the image: 1, 0 if there are readers,
-   -errno.  */
+/* In milliseconds; nobody but a test writes to it.  An apply in one piece writes
+   the whole log between two syncs, which takes seconds on a slow disk.  */
+extern int cs_lock_patience;
+
+/* Take the readers' lock, to change the image: 1, 0 if there are readers or one
+   waits, -errno.  */
 int cs_lock_readers (int fd);
 void cs_lock_admit_readers (int fd);
 

@@ -146,9 +146,9 @@ open_file (struct cs_store *store, struct stat *st, struct cs_err *err)
   store->fd = cs_file_open (AT_FDCWD, store->path, O_RDONLY, st, err);
   if (store->fd < 0)
     return store->fd;
-  r = cs_lock_share (store->fd);
+  r = cs_lock_share (store->fd, err);
   if (r < 0)
-    return cs_err_sys (err, -r, "lock as a reader");
+    return r;
   /* Its length may have changed while we waited.  */
   if (cs_sys.fstat (store->fd, st) < 0)
     return cs_err_sys (err, errno, "status of the file");
