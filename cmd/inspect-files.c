@@ -5,7 +5,7 @@
 
 #include "image/sections.h"
 #include "inspect.h"
-#include "process/descriptors.h"
+#include "process/descriptors/descriptors.h"
 
 static const char *
 holder_word (uint32_t holder)

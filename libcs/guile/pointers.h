@@ -20,7 +20,7 @@
    stays.  So is one in the first or the last 64 KiB.
 
    An object of an extension's own type (smob) ends if it leads to memory that a
-   library had borrowed in an earlier process (process/borrowed.c), a session of
+   library had borrowed in an earlier process (process/memory/borrowed.c), a session of
    libssh for instance: by itself, by the block that it leads to, or by up to 63
    more blocks that malloc gave to an extension.  Through Guile's objects it is
    not followed.  A type that an extension makes without a free function gets

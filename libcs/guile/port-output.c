@@ -23,7 +23,7 @@
 #include "guile/port.h"
 #include "guile/port-output.h"
 #include "guile/threads.h"
-#include "process/descriptors.h"
+#include "process/descriptors/descriptors.h"
 #include "process/process.h"
 
 #define BLOCKED_MAX 64          /* descriptors that are waited for at once */

@@ -8,7 +8,7 @@
      - the three standard ports are connected to descriptors 0, 1 and 2 of
        each process anew (cs_ports_follow);
      - other ports on descriptors are open again on the same files where they
-       stood, or are closed (process/descriptors.h, cs_ports_reconnect).
+       stood, or are closed (process/descriptors/descriptors.h, cs_ports_reconnect).
 
    A port that is closed for this gets a type of its own, so that it prints
    with the reason, and so does every error about it: "expecting open input

@@ -9,7 +9,7 @@
 
 #include <time.h>
 
-#include "private.h"
+#include "process/private.h"
 
 struct clock
 {

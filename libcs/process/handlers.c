@@ -15,7 +15,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "private.h"
+#include "process/private.h"
 
 typedef void plain (void);
 

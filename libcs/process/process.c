@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 
 #include "image/sections.h"
-#include "private.h"
+#include "process/private.h"
 #include "process/archive.h"
 #include "report.h"
 

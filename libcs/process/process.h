@@ -59,7 +59,7 @@
 #include "image/process.h"
 #include "intern/intern.h"
 #include "intern/library.h"
-#include "process/descriptors.h"
+#include "process/descriptors/descriptors.h"
 #include "store/store.h"
 
 /* The collector's functions that memory.c allocates with, set once the

@@ -17,7 +17,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "private.h"
+#include "process/private.h"
 
 static uint64_t
 mask_to_bits (const sigset_t *mask)

@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #include "maps.h"
-#include "private.h"
+#include "process/private.h"
 #include "report.h"
 
 #define LOST_MAX 16

@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <sys/time.h>
 
-#include "private.h"
+#include "process/private.h"
 #include "report.h"
 
 static const struct

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "private.h"
+#include "process/private.h"
 
 #define PATIENCE_NS 5000000L
 

@@ -3,7 +3,7 @@
 
    A daemon closes every number from 3 up, and opens files that get these
    numbers.  Calls of the interpreter do not reach the store's descriptors
-   (process/numbers.c).  Other code may close or reuse their numbers, and no
+   (process/descriptors/numbers.c).  Other code may close or reuse their numbers, and no
    data is lost by it either:
 
    D1  A lock does not need a number.  The kernel drops an OFD lock with the

@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "private.h"
+#include "process/private.h"
 #include "report.h"
 
 static pthread_mutex_t keys_lock = PTHREAD_MUTEX_INITIALIZER;

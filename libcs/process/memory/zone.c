@@ -15,7 +15,7 @@
 
 #include <sys/mman.h>
 
-#include "private.h"
+#include "process/private.h"
 
 /* From the beginning of the region; what lies below has to be enough for the
    carried libraries and for what else a boot maps.  */

@@ -31,7 +31,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "private.h"
+#include "process/private.h"
 
 static __thread void (*current_routine) (void);
 static __thread pthread_once_t *current_control;

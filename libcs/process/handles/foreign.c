@@ -30,7 +30,7 @@
 
 #include "intern/extension.h"
 #include "intern/interpose.h"
-#include "private.h"
+#include "process/private.h"
 #include "report.h"
 
 static struct

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "private.h"
+#include "process/private.h"
 
 #define CATEGORIES 13           /* LC_CTYPE .. LC_IDENTIFICATION */
 #define NAME_MAX_LEN 64

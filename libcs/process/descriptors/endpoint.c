@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "private.h"
+#include "process/private.h"
 
 union address
 {

@@ -25,7 +25,7 @@
 #include <malloc.h>
 #include <stdlib.h>
 
-#include "private.h"
+#include "process/private.h"
 
 struct cs_memory_region cs_memory_region;
 

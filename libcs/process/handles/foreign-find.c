@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "private.h"
+#include "process/private.h"
 #include "report.h"
 
 /* ld.so has put today's address into DT_STRTAB (glibc 2.36,

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "private.h"
+#include "process/private.h"
 
 /* What a thread is started with; it frees that.  */
 struct start

@@ -24,7 +24,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "private.h"
+#include "process/private.h"
 #include "process/archive.h"
 
 #define WORD_BITS 64

@@ -24,7 +24,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "private.h"
+#include "process/private.h"
 
 static pthread_mutex_t arenas_lock = PTHREAD_MUTEX_INITIALIZER;
 

@@ -17,7 +17,7 @@
 
 #include <sys/mman.h>
 
-#include "private.h"
+#include "process/private.h"
 #include "process/available.h"
 
 /* A new workspace's image, with as much again.  */

@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "private.h"
+#include "process/private.h"
 
 #define CHILD_PATIENCE_NS 20000000
 

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "private.h"
+#include "process/private.h"
 
 #define LINE_MAX_LEN 1000
 

@@ -9,7 +9,7 @@
 #include <libintl.h>
 #include <string.h>
 
-#include "private.h"
+#include "process/private.h"
 
 /* The entry for DOMAIN, new if there is none; NULL if there is no room, or no
    such domain.  */

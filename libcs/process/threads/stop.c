@@ -44,7 +44,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "private.h"
+#include "process/private.h"
 
 #define YIELDS 100              /* looks before the first millisecond */
 #define POLLS 1000              /* milliseconds, then go on without */

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "private.h"
+#include "process/private.h"
 
 struct handle
 {

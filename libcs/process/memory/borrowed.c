@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "private.h"
+#include "process/private.h"
 
 #define ROOM_MIN 512            /* slots; a power of two */
 

@@ -14,7 +14,7 @@
 
 #include <stddef.h>
 
-#include "private.h"
+#include "process/private.h"
 
 #define CONDITIONS_MAX 8
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "intern/interpose.h"
-#include "private.h"
+#include "process/private.h"
 #include "process/archive.h"
 #include "report.h"
 

@@ -7,7 +7,7 @@
 
 #include <sys/mman.h>
 
-#include "private.h"
+#include "process/private.h"
 
 #define STACK_LEN (128 * 1024)
 

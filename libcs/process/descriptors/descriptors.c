@@ -16,7 +16,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "private.h"
+#include "process/private.h"
 
 /* Keep NAME for this checkpoint; 0 when there is no room.  */
 static uint32_t

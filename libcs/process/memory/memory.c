@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "private.h"
+#include "process/private.h"
 
 /* Does the collector take blocks back?  Not before it is resumed, nor when the
    store is no longer mapped: then nobody needs the room.  */

@@ -21,7 +21,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "private.h"
+#include "process/private.h"
 
 #define CLOSURE_MAX 96          /* sizeof (ffi_closure) is 56 on x86-64 */
 #define STATUS_BAD_ABI 2        /* FFI_BAD_ABI */

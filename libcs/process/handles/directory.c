@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "private.h"
+#include "process/private.h"
 
 struct cs_directory
 {
