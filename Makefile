@@ -348,7 +348,7 @@ PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,\
 check-built:
 	@+$(MAKE) --no-print-directory $(PARALLEL) WERROR=1 all unit-tests \
 	  $(CRASH) $(DYING)
-	@+$(MAKE) --no-print-directory other
+	@+$(MAKE) --no-print-directory WERROR=1 other
 	@+$(MAKE) --no-print-directory $(PARALLEL) $(ASAN) all unit-tests
 	@+$(if $(HAVE_I386),$(MAKE) --no-print-directory $(PARALLEL) $(I386) \
 	  WERROR=1 all unit-tests)

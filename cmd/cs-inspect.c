@@ -641,7 +641,7 @@ int
 main (int argc, char **argv)
 {
   const struct cs_cmd_line *line = cs_cmd_start (&command, argc, argv);
-  struct run run = { NULL };
+  struct run run = { 0 };
   struct cs_err err = CS_ERR_INIT;
   struct cs_json json;
 

@@ -103,7 +103,7 @@ void
 cs_inspect_show_verify (struct run *run)
 {
   struct cs_err err = CS_ERR_INIT;
-  struct cs_graph graph = { NULL };
+  struct cs_graph graph = { 0 };
   struct cs_heap heap;
   int code = cs_heap_open (run->store, &heap, &err);
 

@@ -15,8 +15,8 @@
 static const char *const expressions[NR_ROOTS] = {
   "(%library-dir)",
   "(or (assq-ref %guile-build-info 'ccachedir) \"\")",
-  "(string-append (dirname (or (assq-ref %guile-build-info 'ccachedir) \"\"))"
-    " \"/guile-procedures.txt\")"
+  "(string-append (dirname (or (assq-ref %guile-build-info 'ccachedir) \"\"))\
+ \"/guile-procedures.txt\")"
 };
 
 static char roots[NR_ROOTS][PATH_MAX];

@@ -178,7 +178,7 @@ cs_blocks_fini (struct cs_blocks *blocks)
 {
   free (blocks->page);
   free (blocks->headers);
-  *blocks = (struct cs_blocks) { NULL };
+  *blocks = (struct cs_blocks) { 0 };
 }
 
 bool

@@ -97,5 +97,5 @@ cs_dominators_fini (struct cs_dominators *d)
 {
   free (d->dominator);
   free (d->retained);
-  *d = (struct cs_dominators) { NULL };
+  *d = (struct cs_dominators) { 0 };
 }

@@ -529,7 +529,7 @@ cs_graph_fini (struct cs_graph *g)
   free (g->levels);
   free (g->roots);
   free (g->names);
-  *g = (struct cs_graph) { NULL };
+  *g = (struct cs_graph) { 0 };
 }
 
 /* Asking.  */
