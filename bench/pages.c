@@ -94,7 +94,7 @@ name_of_collector (uint64_t addr, char *name, size_t len)
 static const struct cs_section_disk *
 section_at (const struct cs_store *store, uint64_t off)
 {
-  const struct cs_directory_disk *directory = cs_inspect_directory (store);
+  const struct cs_directory_disk *directory = cs_image_directory (store);
 
   for (uint32_t i = 0; i < directory->nr_sections; i++)
     if (off - directory->sections[i].off < directory->sections[i].len)
@@ -177,8 +177,8 @@ main (int argc, char **argv)
       fprintf (stderr, "pages: %s\n", err.text);
       return 1;
     }
-  e = cs_inspect_extents (b);
-  for (uint32_t i = 0; i < cs_inspect_directory (b)->nr_extents; i++, e++)
+  e = cs_image_extents (b);
+  for (uint32_t i = 0; i < cs_image_directory (b)->nr_extents; i++, e++)
     for (uint64_t off = e->off; off < e->off + e->len;
          off += CS_STORE_PAGE_LEN)
       if (differs (a, b, cs_store_superblock (b)->base + off))

@@ -10,8 +10,8 @@
 #include "image/modules.h"
 #include "image/roots.h"
 #include "image/sections.h"
-#include "intern/intern.h"
 #include "inspect.h"
+#include "intern/intern.h"
 #include "source.h"
 
 enum
@@ -313,7 +313,7 @@ static void
 show_totals (struct run *run)
 {
   struct cs_extent_total totals[CS_EXTENT_TOTALS_MAX];
-  size_t nr = cs_inspect_extent_totals (run->store, totals);
+  size_t nr = cs_image_extent_totals (run->store, totals);
   char size[32];
 
   if (run->json)
@@ -327,16 +327,16 @@ show_totals (struct run *run)
   for (size_t i = 0; i < nr; i++)
     if (!run->json)
       printf ("%-14s  %-10s  %7" PRIu64 "  %14" PRIu64 "  %s\n",
-              cs_inspect_extent_kind (totals[i].kind),
-              cs_inspect_protection (totals[i].prot), totals[i].count,
+              cs_image_extent_kind (totals[i].kind),
+              cs_image_protection (totals[i].prot), totals[i].count,
               totals[i].len, size_text (size, totals[i].len));
     else
       {
         cs_json_object (run->json, NULL);
         cs_json_string (run->json, "kind",
-                        cs_inspect_extent_kind (totals[i].kind));
+                        cs_image_extent_kind (totals[i].kind));
         cs_json_string (run->json, "protection",
-                        cs_inspect_protection (totals[i].prot));
+                        cs_image_protection (totals[i].prot));
         cs_json_number (run->json, "extents", totals[i].count);
         cs_json_number (run->json, "bytes", totals[i].len);
         cs_json_end (run->json);
@@ -348,8 +348,8 @@ show_totals (struct run *run)
 static void
 show_heap (struct run *run)
 {
-  const struct cs_extent_disk *extents = cs_inspect_extents (run->store);
-  uint32_t nr = cs_inspect_directory (run->store)->nr_extents;
+  const struct cs_extent_disk *extents = cs_image_extents (run->store);
+  uint32_t nr = cs_image_directory (run->store)->nr_extents;
   char addr[ADDR_LEN];
 
   show_totals (run);
@@ -364,8 +364,8 @@ show_heap (struct run *run)
   for (uint32_t i = 0; i < nr; i++)
     {
       const struct cs_extent_disk *e = &extents[i];
-      const char *kind = cs_inspect_extent_kind (e->kind);
-      const char *prot = cs_inspect_protection (e->prot);
+      const char *kind = cs_image_extent_kind (e->kind);
+      const char *prot = cs_image_protection (e->prot);
 
       if (!run->json)
         printf ("%-18s  %14" PRIu64 "  %-10s  %s\n",
@@ -422,7 +422,7 @@ show_check (struct run *run)
       begin_table (run);
       printf ("%-10s  %s\n", "CHECKED", "FOUND");
     }
-  wrong = cs_inspect_check (run->store, report_check, run);
+  wrong = cs_image_check (run->store, report_check, run);
   if (run->json)
     cs_json_end (run->json);
   if (wrong == 0)
@@ -489,7 +489,7 @@ show_symbol_counts (struct run *run)
 
   if (cs_intern_open (run->store, &table, &err) < 0)
     return failed (run, "symbol_counts", &err);
-  c = cs_inspect_symbols (table);
+  c = cs_image_symbols (table);
   if (!run->json)
     {
       printf ("symbols     %" PRIu32 ": %" PRIu32 " functions, %" PRIu32
@@ -524,15 +524,15 @@ show_counts (struct run *run)
 {
   struct cs_err err = CS_ERR_INIT;
   const struct cs_threads_disk *threads
-    = cs_inspect_threads (run->store, &err);
+    = cs_image_threads (run->store, &err);
   const struct cs_process_disk *process;
 
   if (threads)
     show_count (run, "thread_count", "threads",
-                cs_inspect_nr_threads (threads));
+                cs_image_nr_threads (threads));
   else
     failed (run, "thread_count", &err);
-  process = cs_inspect_process (run->store, &err);
+  process = cs_image_process (run->store, &err);
   if (process)
     show_count (run, "file_count", "files", process->nr_descriptors);
   else
@@ -543,7 +543,7 @@ static void
 show_sections (struct run *run)
 {
   const struct cs_directory_disk *directory
-    = cs_inspect_directory (run->store);
+    = cs_image_directory (run->store);
   char name[512], addr[ADDR_LEN];
 
   if (run->json)

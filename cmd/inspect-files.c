@@ -25,7 +25,7 @@ rule_word (const struct cs_process_disk *process,
   if (d->kind != CS_DESCRIPTOR_FILE && d->kind != CS_DESCRIPTOR_DELETED)
     return NULL;
   return cs_policy_files_word
-    (cs_descriptor_rule (d, cs_inspect_path (process, d->name), policy,
+    (cs_descriptor_rule (d, cs_image_path (process, d->name), policy,
                          process->files_rule));
 }
 
@@ -35,7 +35,7 @@ show_descriptor (struct run *run, const struct cs_process_disk *process,
                  const struct cs_policy *policy)
 {
   const char *kind = cs_descriptor_kind_word (d->kind);
-  const char *name = cs_inspect_path (process, d->name);
+  const char *name = cs_image_path (process, d->name);
   const char *rule = rule_word (process, d, policy);
   bool is_socket = d->kind == CS_DESCRIPTOR_SOCKET;
   char text[512];
@@ -100,7 +100,7 @@ cs_inspect_show_files (struct run *run)
 {
   struct cs_err err = CS_ERR_INIT;
   const struct cs_process_disk *process
-    = cs_inspect_process (run->store, &err);
+    = cs_image_process (run->store, &err);
   struct cs_policy *policy;
 
   if (!process)

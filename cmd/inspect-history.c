@@ -92,7 +92,7 @@ static void
 show_resumes (struct run *run)
 {
   struct cs_err err = CS_ERR_INIT;
-  const struct cs_report_disk *report = cs_inspect_report (run->store, &err);
+  const struct cs_report_disk *report = cs_image_report (run->store, &err);
   const struct cs_report_entry_disk *event;
   uint64_t n = 0;
 

@@ -62,7 +62,7 @@ show_handles (struct run *run)
 {
   struct cs_err err = CS_ERR_INIT;
   const struct cs_process_disk *process
-    = cs_inspect_process (run->store, &err);
+    = cs_image_process (run->store, &err);
   char name[512];
 
   if (!process)
@@ -77,7 +77,7 @@ show_handles (struct run *run)
   for (uint32_t i = 0; i < process->nr_handles; i++)
     {
       const struct cs_handle_disk *h = &process->handles[i];
-      const char *path = cs_inspect_string (process, h->path);
+      const char *path = cs_image_string (process, h->path);
 
       if (!run->json)
         printf ("%-20" PRIu32 "  %10" PRIu32 "  %s\n", i, h->references,

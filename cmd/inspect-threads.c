@@ -134,7 +134,7 @@ cs_inspect_show_threads (struct run *run)
 {
   struct cs_err err = CS_ERR_INIT;
   const struct cs_threads_disk *threads
-    = cs_inspect_threads (run->store, &err);
+    = cs_image_threads (run->store, &err);
   struct cs_thread_list list = { .nr_threads = 0 };
   struct cs_heap heap = { .store = run->store };
   int code = threads ? cs_heap_open (run->store, &heap, &err) : err.code;

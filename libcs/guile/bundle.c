@@ -3,9 +3,9 @@
 
 #include <limits.h>
 
-#include "guile/api.h"
 #include "guile/bundle.h"
 #include "guile/evaluate.h"
+#include "guile/functions.h"
 #include "process/archive.h"
 
 /* Source, compiled code, and what (ice-9 documentation) looks for beside
@@ -36,7 +36,7 @@ cs_bundle_find (void)
 }
 
 int
-cs_bundle_make (struct cs_store *store, struct cs_err *err)
+cs_bundle_create (struct cs_store *store, struct cs_err *err)
 {
   const char *const list[NR_ROOTS] = { roots[0], roots[1], roots[2] };
 

@@ -13,6 +13,6 @@ void cs_bundle_find (void);
    source and compiled, and its documentation strings into it (archive.h).
    Modules of other packages, in Guile's site directories, are not its own.
    Errors: those of cs_archive_create().  */
-int cs_bundle_make (struct cs_store *store, struct cs_err *err);
+int cs_bundle_create (struct cs_store *store, struct cs_err *err);
 
 #endif

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "guile/api.h"
 #include "guile/collector.h"
+#include "guile/functions.h"
 #include "guile/service.h"
 #include "process/process.h"
 
@@ -131,7 +131,7 @@ cs_collector_event (GC_EventType event)
    when it is initialized (8.2.2, pthread_stop_world.c, GC_stop_init), which
    was in another process.  */
 void
-cs_collector_admit (void)
+cs_collector_restore (void)
 {
   cs_process_unblock_signal (gc.get_suspend_signal ());
   cs_process_unblock_signal (gc.get_thr_restart_signal ());

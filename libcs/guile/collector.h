@@ -4,7 +4,7 @@
 #ifndef CS_COLLECTOR_H
 #define CS_COLLECTOR_H
 
-#include "guile/api.h"
+#include "guile/functions.h"
 
 /* The function that a `replace` rule names "guile:" and
 
@@ -26,7 +26,7 @@ void cs_collector_leave_thread (void);
 
 /* Let this thread, and those that it will start, be stopped by the collector
    of the resumed image.  */
-void cs_collector_admit (void);
+void cs_collector_restore (void);
 
 /* For GC_set_on_collection_event(): at the first collection start the markers,
    and have the heap read.  */

@@ -15,8 +15,8 @@
 
 #include <stdbool.h>
 
-#include "guile/api.h"
 #include "guile/dynamic-state.h"
+#include "guile/functions.h"
 
 enum { FLUID = 0, FLUID_BOX = 1, AFTER = 1, STATE_BOX = 0, PROC = 0, DATA = 1 };
 

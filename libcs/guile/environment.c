@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guile/api.h"
 #include "guile/environment.h"
+#include "guile/functions.h"
 #include "report.h"
 
 /* What Guile 3.0.8 reads once: libguile/load.c (scm_init_load_path,
@@ -197,7 +197,7 @@ is_kept (const struct cs_environment_disk *image, const struct setting *s)
 /* Guile is going to act on this process's options itself; the last one's are
    taken back, so NEW is compared without.  */
 void
-cs_environment_follow (struct cs_environment_disk *image, uint64_t follow,
+cs_environment_restore (struct cs_environment_disk *image, uint64_t follow,
                        int argc, char **argv)
 {
   struct setting new = { NULL, 0, 0 };
@@ -216,7 +216,7 @@ cs_environment_follow (struct cs_environment_disk *image, uint64_t follow,
 }
 
 void
-cs_environment_keep (struct cs_environment_disk *image)
+cs_environment_create (struct cs_environment_disk *image)
 {
   struct setting s = { NULL, 0, 0 };
 

@@ -23,13 +23,13 @@
 
 /* In Guile mode, once in the life of a store: keep the setting that libguile
    has just been booted with.  */
-void cs_environment_keep (struct cs_environment_disk *image);
+void cs_environment_create (struct cs_environment_disk *image);
 
 /* In Guile mode, before Guile looks at its arguments: follow this process's
    setting, and say what has changed (report.h).  FOLLOW is the Scheme side,
    an SCM; it is not called if nothing has changed.  An error in it is reported
    on the current error port.  */
-void cs_environment_follow (struct cs_environment_disk *image,
+void cs_environment_restore (struct cs_environment_disk *image,
                             uint64_t follow, int argc, char **argv);
 
 #endif

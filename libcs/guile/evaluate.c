@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* evaluate.c -- evaluating Scheme expressions that libcs has as text.  */
 
-#include "guile/api.h"
 #include "guile/evaluate.h"
+#include "guile/functions.h"
 
 SCM
 cs_evaluate (const char *text)

@@ -20,8 +20,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "guile/api.h"
 #include "guile/finalizers.h"
+#include "guile/functions.h"
 #include "process/process.h"
 
 static _Atomic (GC_finalizer_notifier_proc) notifier;

@@ -6,8 +6,9 @@
 #ifndef CS_FINALIZERS_H
 #define CS_FINALIZERS_H
 
-#include <gc/gc.h>
 #include <stdbool.h>
+
+#include "guile/functions.h"
 
 /* In the place of GC_set_finalizer_notifier(), by a `replace` rule.  */
 void GC_CALLBACK cs_finalizers_set_notifier (GC_finalizer_notifier_proc call);

@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-#include "guile/api.h"
+#include "guile/functions.h"
 #include "guile/loading.h"
 #include "report.h"
 
@@ -70,7 +70,7 @@ is_closure_of_two (SCM thunk)
 }
 
 void
-cs_loading_make (struct cs_loading_disk *image)
+cs_loading_create (struct cs_loading_disk *image)
 {
   SCM after = SCM_BOOL_F;
 
@@ -123,7 +123,7 @@ report (SCM name)
 }
 
 void
-cs_loading_resumed (const struct cs_loading_disk *image)
+cs_loading_restore (const struct cs_loading_disk *image)
 {
   SCM names;
 

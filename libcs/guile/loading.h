@@ -17,7 +17,7 @@
 #include "image/guile.h"
 
 /* In Guile mode, once in the life of a store, when its modules are made.  */
-void cs_loading_make (struct cs_loading_disk *image);
+void cs_loading_create (struct cs_loading_disk *image);
 
 /* The list of the modules that are being loaded, by any thread: '() if there
    are none.  Takes no lock, for any thread.  */
@@ -30,6 +30,6 @@ SCM cs_loading_outer_module (const struct cs_loading_disk *image, SCM after);
 /* In Guile mode in a process that has resumed, before anything of the
    program's runs: modules that were being loaded are not loaded.  The resume
    report names them.  */
-void cs_loading_resumed (const struct cs_loading_disk *image);
+void cs_loading_restore (const struct cs_loading_disk *image);
 
 #endif

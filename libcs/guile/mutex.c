@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "guile/api.h"
+#include "guile/functions.h"
 #include "guile/mutex.h"
 #include "guile/threads.h"
 #include "process/process.h"

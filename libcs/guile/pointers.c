@@ -24,8 +24,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "guile/api.h"
-#include "guile/attempt.h"
+#include "guile/catch.h"
+#include "guile/functions.h"
 #include "guile/pointers.h"
 #include "guile/smobs.h"
 #include "process/process.h"
@@ -544,7 +544,7 @@ follow_all (enum kind kind)
 
 /* Bytevectors follow their pointers.  */
 void
-cs_pointers_follow (void)
+cs_pointers_restore_objects (void)
 {
   unsigned nr_pointers = follow_all (POINTER) + follow_all (BYTEVECTOR);
   unsigned nr_smobs = follow_all (SMOB);
@@ -573,24 +573,24 @@ mentions_ended (SCM object, int depth)
 }
 
 static SCM
-call_procedure (void *attempt)
+call_procedure (void *caught)
 {
-  return scm.call_0 (((struct cs_attempt *) attempt)->object);
+  return scm.call_0 (((struct cs_catch *) caught)->object);
 }
 
 /* Call PROCEDURE until it does without one, but not for ever.  */
 static void
 run_after_gc (SCM procedure)
 {
-  struct cs_attempt attempt = { .object = procedure };
+  struct cs_catch caught = { .object = procedure };
 
   for (int i = 0; i < 1000; i++)
     {
-      cs_attempt (&attempt, call_procedure);
-      if (!attempt.failed)
+      cs_catch (&caught, call_procedure);
+      if (!caught.failed)
         return;
-      if (!mentions_ended (attempt.args, 8))
-        scm.throw (attempt.key, attempt.args);
+      if (!mentions_ended (caught.args, 8))
+        scm.throw (caught.key, caught.args);
     }
 }
 
@@ -635,14 +635,14 @@ cs_pointers_replacement (const char *name)
 }
 
 void
-cs_pointers_boot (struct cs_pointers_disk *image)
+cs_pointers_create (struct cs_pointers_disk *image)
 {
   image->borrowed = gc.new_kind (gc.new_free_list (), GC_DS_LENGTH, 1, 1);
   cs_process.collector.borrowed = (int) image->borrowed;
 }
 
 void
-cs_pointers_make (struct cs_pointers_disk *image, uint64_t finalize,
+cs_pointers_create_types (struct cs_pointers_disk *image, uint64_t finalize,
                   uint64_t print)
 {
   strcpy (image->name, "ended");
@@ -650,11 +650,11 @@ cs_pointers_make (struct cs_pointers_disk *image, uint64_t finalize,
   scm.set_smob_print (image->tag, (int (*) (SCM, SCM, scm_print_state *))
                                     (uintptr_t) print);
   image->finalize = finalize;
-  cs_pointers_begin (image);
+  cs_pointers_restore (image);
 }
 
 void
-cs_pointers_begin (struct cs_pointers_disk *image)
+cs_pointers_restore (struct cs_pointers_disk *image)
 {
   pointers.image = image;
   pointers.block = first_block ();

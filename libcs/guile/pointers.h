@@ -59,19 +59,19 @@ int cs_pointers_print_ended (SCM object, SCM port, scm_print_state *state);
 
 /* Once in the life of a store, when the collector has begun and before any
    library borrows memory.  */
-void cs_pointers_boot (struct cs_pointers_disk *image);
+void cs_pointers_create (struct cs_pointers_disk *image);
 
 /* In Guile mode, once in the life of a store.  FINALIZE and PRINT are the
    trampolines of the functions above.  */
-void cs_pointers_make (struct cs_pointers_disk *image, uint64_t finalize,
+void cs_pointers_create_types (struct cs_pointers_disk *image, uint64_t finalize,
                        uint64_t print);
 
 /* Use the IMAGE of this process's workspace, before anything of Guile runs.  */
-void cs_pointers_begin (struct cs_pointers_disk *image);
+void cs_pointers_restore (struct cs_pointers_disk *image);
 
 /* In Guile mode, before anything of the program's runs in a process that has
    resumed: bring the objects up to date.  */
-void cs_pointers_follow (void);
+void cs_pointers_restore_objects (void);
 
 /* Around a fork (fork.h).  */
 void cs_pointers_fork_prepare (void);

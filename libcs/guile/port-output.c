@@ -18,10 +18,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "guile/api.h"
-#include "guile/attempt.h"
-#include "guile/port.h"
+#include "guile/catch.h"
+#include "guile/functions.h"
 #include "guile/port-output.h"
+#include "guile/port.h"
 #include "guile/threads.h"
 #include "process/descriptors/descriptors.h"
 #include "process/process.h"
@@ -108,16 +108,16 @@ drop_broken_pipe (const struct broken_pipe *pipe)
 /* Ports of the user's own making.  */
 
 static SCM
-flush (void *attempt)
+flush (void *caught)
 {
-  scm.flush (((struct cs_attempt *) attempt)->object);
+  scm.flush (((struct cs_catch *) caught)->object);
   return SCM_UNSPECIFIED;
 }
 
 static void *
-fail_again (void *attempt)
+fail_again (void *caught)
 {
-  struct cs_attempt *a = attempt;
+  struct cs_catch *a = caught;
 
   scm.throw (a->key, a->args);
   return NULL;
@@ -138,14 +138,14 @@ is_file (SCM port)
 static void
 flush_port (SCM port, struct broken_pipe *pipe)
 {
-  struct cs_attempt attempt = { .object = port };
+  struct cs_catch caught = { .object = port };
 
   hold_broken_pipe (pipe);
-  cs_attempt (&attempt, flush);
-  if (attempt.failed && is_pending (SIGPIPE))
+  cs_catch (&caught, flush);
+  if (caught.failed && is_pending (SIGPIPE))
     output.broken_pipe = true;
-  else if (attempt.failed)
-    scm.with_guile (fail_again, &attempt);
+  else if (caught.failed)
+    scm.with_guile (fail_again, &caught);
 }
 
 void
@@ -239,7 +239,7 @@ write_while_others_read (SCM park)
         cs_threads_release ();
       scm.without_guile (wait_for_readers, NULL);
       if (scm_is_true (park))
-        cs_threads_park (park);
+        cs_threads_save (park);
       cs_port_output_write ();
       if (output.nr_bytes > before)
         i = -1;

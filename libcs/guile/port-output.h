@@ -44,7 +44,7 @@ void cs_port_output_flush (void);
 void cs_port_output_write (void);
 
 /* In Guile mode: the same, for the last time in this process.  PARK is what
-   cs_threads_park() was called with if the other threads are parked; they are
+   cs_threads_save() was called with if the other threads are parked; they are
    let go and parked again while a reader is waited for.  #f if they run.
    SAVED: the image will be written.  */
 void cs_port_output_leave (const struct cs_ports_disk *image, SCM park,

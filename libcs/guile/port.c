@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "guile/api.h"
+#include "guile/functions.h"
 #include "guile/port.h"
 
 /* Words of struct scm_t_port.  */

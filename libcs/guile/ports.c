@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "guile/api.h"
-#include "guile/attempt.h"
+#include "guile/catch.h"
+#include "guile/functions.h"
 #include "guile/port.h"
 #include "guile/ports.h"
 #include "guile/threads.h"
@@ -35,7 +35,7 @@ check_layout (SCM port)
 }
 
 bool
-cs_ports_make (struct cs_ports_disk *image, cs_ports_print *print_lost)
+cs_ports_create (struct cs_ports_disk *image, cs_ports_print *print_lost)
 {
   const SCM standard[3] = {
     scm.current_input_port (), scm.current_output_port (),
@@ -162,7 +162,7 @@ is_unsettled (SCM port)
 }
 
 void
-cs_ports_record (struct cs_ports_disk *image)
+cs_ports_save (struct cs_ports_disk *image)
 {
   SCM rule = scm.variable_ref (scm_of (image->default_rule));
   SCM ports = cs_port_list ();
@@ -193,9 +193,9 @@ cs_ports_print_lost (SCM port, SCM out, scm_print_state *state)
 }
 
 static SCM
-close_it (void *attempt)
+close_it (void *caught)
 {
-  return scm.close_port (((struct cs_attempt *) attempt)->object);
+  return scm.close_port (((struct cs_catch *) caught)->object);
 }
 
 /* Names of files are any bytes.  */
@@ -212,7 +212,7 @@ to_string (const char *text)
 static void
 lose (const struct cs_ports_disk *image, SCM port)
 {
-  struct cs_attempt attempt = { .object = port };
+  struct cs_catch caught = { .object = port };
   scm_t_bits bits = SCM_CELL_WORD_0 (port);
   int fd = SCM_FPORT_FDES (port);
   const struct cs_descriptor_now *now = cs_process_descriptor (fd);
@@ -223,7 +223,7 @@ lose (const struct cs_ports_disk *image, SCM port)
     scm.hashq_set_x (scm_of (image->held), port, scm.from_int32 (fd));
   SCM_SET_CELL_WORD_0 (port, bits & ~(scm_t_bits) SCM_WRTNG);
   cs_process.weeding = true;
-  cs_attempt (&attempt, close_it);
+  cs_catch (&caught, close_it);
   cs_process.weeding = false;
   SCM_SET_CELL_WORD_0 (port, bits & ~(scm_t_bits) SCM_OPN);
   SCM_SETSTREAM (port, SCM_UNPACK (to_string (text)));
@@ -281,13 +281,13 @@ reconnect (const struct cs_ports_disk *image, SCM port)
   SCM_FSTREAM (port)->fdes = now->fd;
 }
 
-void
-cs_ports_reconnect (const struct cs_ports_disk *image)
+static void
+reconnect_all (const struct cs_ports_disk *image)
 {
   SCM ports;
 
   if (!cs_process_descriptors_changed () && image->unsettled == 0
-      && !cs_threads_are_gone ())
+      && !cs_threads_any_dead ())
     return;
   for (ports = cs_port_list (); scm_is_pair (ports); ports = SCM_CDR (ports))
     if (is_fport (image, SCM_CAR (ports)))
@@ -369,10 +369,17 @@ follow_locale (const struct cs_ports_disk *image)
     scm.set_current_warning_port (scm_of (image->standard[2]));
 }
 
-void
-cs_ports_follow (struct cs_ports_disk *image)
+static void
+connect_standard (struct cs_ports_disk *image)
 {
   for (int fd = 0; fd < 3; fd++)
     follow (image, fd);
   follow_locale (image);
+}
+
+void
+cs_ports_restore (struct cs_ports_disk *image)
+{
+  reconnect_all (image);
+  connect_standard (image);
 }

@@ -6,9 +6,9 @@
    connected to belongs to one process:
 
      - the three standard ports are connected to descriptors 0, 1 and 2 of
-       each process anew (cs_ports_follow);
+       each process again (cs_ports_restore);
      - other ports on descriptors are open again on the same files where they
-       stood, or are closed (process/descriptors/descriptors.h, cs_ports_reconnect).
+       stood, or are closed (process/descriptors/descriptors.h, cs_ports_restore).
 
    A port that is closed for this gets a type of its own, so that it prints
    with the reason, and so does every error about it: "expecting open input
@@ -34,22 +34,20 @@ int cs_ports_print_lost (SCM port, SCM out, scm_print_state *state);
 /* Once in the life of a store, when (coldstore) has been made.  PRINT_LOST is
    the trampoline of the function above.  False if ports are not laid out as
    port.h says.  */
-bool cs_ports_make (struct cs_ports_disk *image, cs_ports_print *print_lost);
+bool cs_ports_create (struct cs_ports_disk *image, cs_ports_print *print_lost);
 
 /* Give back what standard input has read ahead, if it is a file.  */
 void cs_ports_unread (const struct cs_ports_disk *image);
 
 /* Note the open ports for the image that is about to be written.  The other
    threads of Guile should have been stopped.  */
-void cs_ports_record (struct cs_ports_disk *image);
+void cs_ports_save (struct cs_ports_disk *image);
 
-/* Give the ports of the last process what they have in this one, before
-   anything else of Guile's can close a descriptor.  */
-void cs_ports_reconnect (const struct cs_ports_disk *image);
-
-/* Connect the standard ports to this process: what a failed write left in
-   them, or was read ahead, is gone.  One that was closed is made again.  A
-   current port that is closed gives way to the standard one.  */
-void cs_ports_follow (struct cs_ports_disk *image);
+/* In Guile mode, at a resume, before anything else of Guile's can close a
+   descriptor: give the ports of the last process what they have in this one.
+   Then connect the standard ports to this process: what a failed write left in
+   them, or was read ahead, is gone.  One that was closed is made again.  A current
+   port that is closed gives way to the standard one.  */
+void cs_ports_restore (struct cs_ports_disk *image);
 
 #endif

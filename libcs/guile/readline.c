@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* readline.c -- the settings of extensions that begin again in each process.  */
 
-#include "guile/api.h"
+#include "guile/functions.h"
 #include "guile/readline.h"
 #include "process/process.h"
 

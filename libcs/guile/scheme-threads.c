@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* scheme-threads.c -- what Scheme code keeps of threads.  */
 
-#include "guile/api.h"
+#include "guile/functions.h"
 #include "guile/scheme-threads.h"
 #include "guile/threads.h"
 
@@ -42,7 +42,7 @@ is_srfi_18_new (const struct cs_scheme_api_disk *image)
 void
 cs_scheme_threads_restore (const struct cs_scheme_api_disk *image)
 {
-  struct resumption r = { image, cs_threads_gone () };
+  struct resumption r = { image, cs_threads_take_dead () };
 
   if (!scm_is_null (r.gone) || !scm_is_null (value (image->workers))
       || is_srfi_18_new (image))

@@ -10,7 +10,7 @@
 #include <signal.h>
 #include <stddef.h>
 
-#include "guile/api.h"
+#include "guile/functions.h"
 #include "guile/service.h"
 
 #define STACK_LEN (1024 * 1024)

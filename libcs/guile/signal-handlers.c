@@ -3,7 +3,7 @@
 
 #include <signal.h>
 
-#include "guile/api.h"
+#include "guile/functions.h"
 #include "guile/signal-handlers.h"
 #include "process/process.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* smobs.c -- types of extensions, and objects of them.  */
 
-#include "guile/api.h"
+#include "guile/functions.h"
 #include "guile/smobs.h"
 
 static scm_smob_descriptor *

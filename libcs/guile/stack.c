@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "guile/api.h"
+#include "guile/functions.h"
 #include "guile/stack.h"
 #include "guile/threads.h"
 

@@ -4,7 +4,7 @@
    The members of struct scm_thread are private to libguile, but their
    declaration is installed (libguile/threads.h), and the same in 3.0.8 to
    3.0.11.  The interpreter in a store need not be the one whose headers this
-   was compiled with, so cs_threads_make() looks at a thread whose state it
+   was compiled with, so cs_threads_create() looks at a thread whose state it
    knows.  */
 
 #include <pthread.h>
@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "guile/api.h"
+#include "guile/functions.h"
 #include "guile/threads.h"
 #include "image/threads.h"
 #include "process/process.h"
@@ -74,7 +74,7 @@ is_this_thread (scm_thread *t)
 }
 
 bool
-cs_threads_make (struct cs_thread_layout_disk *layout)
+cs_threads_create (struct cs_thread_layout_disk *layout)
 {
   scm_thread *t = thread_of (scm.current_thread ());
   uint32_t tid;
@@ -177,7 +177,7 @@ wait_until_released (void *now)
    sigaction runs asyncs before it gives its lock back (3.0.8, libguile/scmsigs.c,
    scm_sigaction_for_thread): then it is stopped afterwards.  */
 SCM
-cs_threads_wait (void)
+cs_threads_await_release (void)
 {
   unsigned now = atomic_load (&parking);
 
@@ -253,7 +253,7 @@ sleep_shortly (void *unused)
 }
 
 void
-cs_threads_park (SCM park)
+cs_threads_save (SCM park)
 {
   unsigned idle = 0;
   bool busy;
@@ -379,7 +379,7 @@ prepare_weeding (void *unused, const struct cs_thread_disk *record)
 }
 
 void
-cs_threads_weed (const struct cs_thread_layout_disk *layout)
+cs_threads_restore (const struct cs_thread_layout_disk *layout)
 {
   known = layout;
   cs_process_each_stale (sizeof (scm_thread), prepare_weeding, NULL);
@@ -391,13 +391,13 @@ cs_threads_weed (const struct cs_thread_layout_disk *layout)
 }
 
 bool
-cs_threads_are_gone (void)
+cs_threads_any_dead (void)
 {
   return gone.nr > 0;
 }
 
 SCM
-cs_threads_gone (void)
+cs_threads_take_dead (void)
 {
   SCM list = SCM_EOL;
 

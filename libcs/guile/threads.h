@@ -19,7 +19,7 @@
 /* In Guile mode, once in the life of a store.  False if threads are not laid
    out as libguile's installed headers say: then this code was made for
    another release.  */
-bool cs_threads_make (struct cs_thread_layout_disk *layout);
+bool cs_threads_create (struct cs_thread_layout_disk *layout);
 
 /* The calling thread's, or NULL: it is not in Guile, or the layout is not known
    yet.  Takes no lock.  */
@@ -33,10 +33,10 @@ bool cs_threads_is_main (SCM thread);
 
 /* In Guile mode: ask the other threads to wait at a safe point until they are
    released, and give those that work a moment to get there; PARK is the
-   procedure that calls cs_threads_wait().  Threads that wait for something
-   stay where they are.  */
-void cs_threads_park (SCM park);
-SCM cs_threads_wait (void);
+   procedure that calls cs_threads_await_release().  Threads that wait for
+   something stay where they are.  */
+void cs_threads_save (SCM park);
+SCM cs_threads_await_release (void);
 void cs_threads_release (void);
 
 /* In Guile mode: let no async run on this thread until it is unblocked as
@@ -49,12 +49,12 @@ void cs_threads_fork_child (void);
 
 /* In a process that resumes, before it enters Guile: take the threads of the
    last process off the interpreter's list.  */
-void cs_threads_weed (const struct cs_thread_layout_disk *layout);
+void cs_threads_restore (const struct cs_thread_layout_disk *layout);
 
-/* After that, until cs_threads_gone(): were there any?  */
-bool cs_threads_are_gone (void);
+/* After that, until cs_threads_take_dead(): were there any?  */
+bool cs_threads_any_dead (void);
 
 /* In Guile mode, after that: the list of these threads.  Once.  */
-SCM cs_threads_gone (void);
+SCM cs_threads_take_dead (void);
 
 #endif

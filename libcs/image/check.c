@@ -25,8 +25,8 @@ static int
 check_extents (struct cs_store *store, struct cs_err *err)
 {
   const struct cs_superblock_disk *sb = cs_store_superblock (store);
-  const struct cs_extent_disk *extents = cs_inspect_extents (store);
-  uint32_t nr = cs_inspect_directory (store)->nr_extents;
+  const struct cs_extent_disk *extents = cs_image_extents (store);
+  uint32_t nr = cs_image_directory (store)->nr_extents;
   struct stat status;
 
   if (stat (cs_store_path (store), &status) != 0)
@@ -148,25 +148,25 @@ check_libraries (struct cs_store *store, struct cs_err *err)
 static int
 check_process (struct cs_store *store, struct cs_err *err)
 {
-  return cs_inspect_process (store, err) ? 0 : err->code;
+  return cs_image_process (store, err) ? 0 : err->code;
 }
 
 static int
 check_threads (struct cs_store *store, struct cs_err *err)
 {
-  return cs_inspect_threads (store, err) ? 0 : err->code;
+  return cs_image_threads (store, err) ? 0 : err->code;
 }
 
 static int
 check_guile (struct cs_store *store, struct cs_err *err)
 {
-  return cs_inspect_guile (store, err) ? 0 : err->code;
+  return cs_image_guile (store, err) ? 0 : err->code;
 }
 
 static int
 check_report (struct cs_store *store, struct cs_err *err)
 {
-  return cs_inspect_report (store, err) ? 0 : err->code;
+  return cs_image_report (store, err) ? 0 : err->code;
 }
 
 static int
@@ -208,7 +208,7 @@ check_modules (struct cs_store *store, struct cs_err *err)
 }
 
 size_t
-cs_inspect_check (struct cs_store *store, cs_inspect_found *found,
+cs_image_check (struct cs_store *store, cs_image_found *found,
                   void *closure)
 {
   static const struct
@@ -227,7 +227,7 @@ cs_inspect_check (struct cs_store *store, cs_inspect_found *found,
     { "guile", check_guile },
     { "modules", check_modules }
   };
-  size_t wrong = cs_inspect_checksums (store, found, closure);
+  size_t wrong = cs_image_checksums (store, found, closure);
 
   for (size_t i = 0; i < sizeof subjects / sizeof *subjects; i++)
     {

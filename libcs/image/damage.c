@@ -13,7 +13,7 @@
 struct finder
 {
   struct cs_store *store;
-  cs_inspect_found *found;
+  cs_image_found *found;
   void *closure;
   size_t nr;
 };
@@ -60,8 +60,8 @@ static void
 name_owner (const struct cs_store *store, uint64_t addr, char *text,
             size_t len)
 {
-  const struct cs_directory_disk *d = cs_inspect_directory (store);
-  const struct cs_extent_disk *e = cs_inspect_extents (store);
+  const struct cs_directory_disk *d = cs_image_directory (store);
+  const struct cs_extent_disk *e = cs_image_extents (store);
   uint64_t off = addr - cs_store_superblock (store)->base;
 
   if (name_library (store, addr, text, len))
@@ -69,7 +69,7 @@ name_owner (const struct cs_store *store, uint64_t addr, char *text,
   snprintf (text, len, "free space");
   for (uint32_t i = 0; i < d->nr_extents; i++)
     if (off - e[i].off < e[i].len)
-      snprintf (text, len, "%s", cs_inspect_extent_kind (e[i].kind));
+      snprintf (text, len, "%s", cs_image_extent_kind (e[i].kind));
   for (uint32_t i = 0; i < d->nr_sections; i++)
     if (off - d->sections[i].off < d->sections[i].len)
       snprintf (text, len, "section '%.8s'", d->sections[i].name);
@@ -118,7 +118,7 @@ tell (void *closure, const struct cs_damage *damage)
 }
 
 size_t
-cs_inspect_checksums (struct cs_store *store, cs_inspect_found *found,
+cs_image_checksums (struct cs_store *store, cs_image_found *found,
                       void *closure)
 {
   struct finder f = { store, found, closure, 0 };

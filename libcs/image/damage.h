@@ -8,7 +8,7 @@
 /* Check every checksum of a store (cs_store_verify) and tell FOUND, under the
    name "checksums", what each wrong one belongs to.  Returns 1 if something
    is wrong, otherwise 0.  */
-size_t cs_inspect_checksums (struct cs_store *store, cs_inspect_found *found,
+size_t cs_image_checksums (struct cs_store *store, cs_image_found *found,
                              void *closure);
 
 #endif

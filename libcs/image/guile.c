@@ -55,7 +55,7 @@ addresses_fit (const struct cs_section *s, const struct cs_guile_disk *g)
 }
 
 struct cs_guile_disk *
-cs_inspect_guile (const struct cs_store *store, struct cs_err *err)
+cs_image_guile (const struct cs_store *store, struct cs_err *err)
 {
   static const struct cs_section_kind kind = {
     "guile", CS_GUILE_MAGIC, CS_GUILE_VERSION, sizeof (struct cs_guile_disk)
@@ -67,6 +67,6 @@ cs_inspect_guile (const struct cs_store *store, struct cs_err *err)
     return NULL;
   g = s.start;
   return cs_field_between (&s, CS_FIELD (g, api.nr, 0), g->api.nr, 0,
-                           CS_GUILE_API_MAX)
+                           CS_GUILE_FUNCTIONS_MAX)
          && values_fit (&s, g) && addresses_fit (&s, g) ? g : NULL;
 }

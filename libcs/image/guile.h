@@ -80,15 +80,15 @@ struct cs_pointers_disk
   uint64_t borrowed;            /* the collector's kind of borrowed blocks */
 };
 
-/* guile/api.h.  A carried library has one address for the life of the store,
+/* guile/functions.h.  A carried library has one address for the life of the store,
    so its functions need be looked up once.  */
-#define CS_GUILE_API_MAX 156
+#define CS_GUILE_FUNCTIONS_MAX 156
 
-struct cs_guile_api_disk
+struct cs_guile_functions_disk
 {
   uint32_t names_sum;           /* CRC-32 of the names, in their order */
   uint32_t nr;
-  uint64_t addrs[CS_GUILE_API_MAX];
+  uint64_t addrs[CS_GUILE_FUNCTIONS_MAX];
 };
 
 /* guile/loading.h.  All 0 in stores of 0.1.0, where nothing here does
@@ -114,7 +114,7 @@ struct cs_guile_disk
   struct cs_environment_disk environment;
   struct cs_thread_layout_disk threads;
   struct cs_pointers_disk pointers;
-  struct cs_guile_api_disk api;
+  struct cs_guile_functions_disk api;
   struct cs_loading_disk loading;
   uint64_t main_thread;         /* the main thread's object; 0 in stores
                                    of 0.1.0, where it was another one in each

@@ -14,8 +14,8 @@ int
 cs_heap_index (struct cs_heap *heap)
 {
   const struct cs_superblock_disk *sb = cs_store_superblock (heap->store);
-  const struct cs_extent_disk *e = cs_inspect_extents (heap->store);
-  uint32_t nr = cs_inspect_directory (heap->store)->nr_extents;
+  const struct cs_extent_disk *e = cs_image_extents (heap->store);
+  uint32_t nr = cs_image_directory (heap->store)->nr_extents;
   uint64_t page, end, len = sb->committed / CS_STORE_PAGE_LEN;
 
   heap->pages = calloc (len / 64 + 1, sizeof *heap->pages);

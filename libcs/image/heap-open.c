@@ -14,7 +14,7 @@
 static int
 read_record (struct cs_heap *heap, struct cs_err *err)
 {
-  const struct cs_guile_disk *guile = cs_inspect_guile (heap->store, err);
+  const struct cs_guile_disk *guile = cs_image_guile (heap->store, err);
 
   if (!guile)
     return err->code;

@@ -182,7 +182,7 @@ descriptors_fit (const struct cs_section *s, const struct cs_process_disk *p)
 }
 
 struct cs_process_disk *
-cs_inspect_process (const struct cs_store *store, struct cs_err *err)
+cs_image_process (const struct cs_store *store, struct cs_err *err)
 {
   static const struct cs_section_kind kind = {
     "process", CS_PROCESS_MAGIC, CS_PROCESS_VERSION,
@@ -202,7 +202,7 @@ cs_inspect_process (const struct cs_store *store, struct cs_err *err)
 /* The version of "process" is that of "threads" too, and decides how long the
    latter are.  */
 struct cs_threads_disk *
-cs_inspect_threads (const struct cs_store *store, struct cs_err *err)
+cs_image_threads (const struct cs_store *store, struct cs_err *err)
 {
   static const struct cs_section_kind process = {
     "process", CS_PROCESS_MAGIC, CS_PROCESS_VERSION, 0

@@ -54,7 +54,7 @@ cs_root_ranges (const struct cs_store *store, struct cs_root_range *ranges,
   int r;
 
   *nr = 0;
-  if (!cs_inspect_guile (store, err))
+  if (!cs_image_guile (store, err))
     return err->code;
   while ((r = cs_library_next (store, &cursor, err)) > 0)
     {

@@ -8,7 +8,7 @@
 #include "image/sections.h"
 
 const struct cs_directory_disk *
-cs_inspect_directory (const struct cs_store *store)
+cs_image_directory (const struct cs_store *store)
 {
   const struct cs_superblock_disk *sb = cs_store_superblock (store);
 
@@ -17,9 +17,9 @@ cs_inspect_directory (const struct cs_store *store)
 }
 
 const struct cs_extent_disk *
-cs_inspect_extents (const struct cs_store *store)
+cs_image_extents (const struct cs_store *store)
 {
-  const struct cs_directory_disk *d = cs_inspect_directory (store);
+  const struct cs_directory_disk *d = cs_image_directory (store);
 
   return cs_store_view (store, cs_store_superblock (store)->base
                                + d->extents_off,
@@ -36,11 +36,11 @@ compare_totals (const void *a, const void *b)
 }
 
 size_t
-cs_inspect_extent_totals (const struct cs_store *store,
+cs_image_extent_totals (const struct cs_store *store,
                           struct cs_extent_total *totals)
 {
-  const struct cs_extent_disk *extents = cs_inspect_extents (store);
-  uint32_t nr_extents = cs_inspect_directory (store)->nr_extents;
+  const struct cs_extent_disk *extents = cs_image_extents (store);
+  uint32_t nr_extents = cs_image_directory (store)->nr_extents;
   size_t nr = 0, k;
 
   for (uint32_t i = 0; i < nr_extents; i++)
@@ -62,7 +62,7 @@ cs_inspect_extent_totals (const struct cs_store *store,
 }
 
 const char *
-cs_inspect_extent_kind (uint32_t kind)
+cs_image_extent_kind (uint32_t kind)
 {
   switch (kind)
     {
@@ -75,7 +75,7 @@ cs_inspect_extent_kind (uint32_t kind)
 }
 
 const char *
-cs_inspect_protection (uint32_t prot)
+cs_image_protection (uint32_t prot)
 {
   static const char names[8][4] = {
     "---", "r--", "-w-", "rw-", "--x", "r-x", "-wx", "rwx"
@@ -86,7 +86,7 @@ cs_inspect_protection (uint32_t prot)
 }
 
 struct cs_report_disk *
-cs_inspect_report (const struct cs_store *store, struct cs_err *err)
+cs_image_report (const struct cs_store *store, struct cs_err *err)
 {
   size_t len = 0;
   struct cs_report_disk *ring = cs_store_section (store, "report", &len);
@@ -103,19 +103,19 @@ string_at (const char *strings, uint32_t len, uint32_t off)
 }
 
 const char *
-cs_inspect_string (const struct cs_process_disk *process, uint32_t off)
+cs_image_string (const struct cs_process_disk *process, uint32_t off)
 {
   return string_at (process->strings, process->strings_len, off);
 }
 
 const char *
-cs_inspect_path (const struct cs_process_disk *process, uint32_t off)
+cs_image_path (const struct cs_process_disk *process, uint32_t off)
 {
   return string_at (process->paths, process->paths_len, off);
 }
 
 uint64_t
-cs_inspect_nr_threads (const struct cs_threads_disk *threads)
+cs_image_nr_threads (const struct cs_threads_disk *threads)
 {
   uint64_t nr = 0;
 
@@ -125,7 +125,7 @@ cs_inspect_nr_threads (const struct cs_threads_disk *threads)
 }
 
 struct cs_symbol_counts
-cs_inspect_symbols (const struct cs_table_disk *table)
+cs_image_symbols (const struct cs_table_disk *table)
 {
   struct cs_symbol_counts counts = { .entries = table->count };
 

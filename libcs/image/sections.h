@@ -17,9 +17,9 @@
 /* The directory and its extent table, which opening has checked (S1 to S3);
    never NULL.  */
 const struct cs_directory_disk *
-cs_inspect_directory (const struct cs_store *store);
+cs_image_directory (const struct cs_store *store);
 const struct cs_extent_disk *
-cs_inspect_extents (const struct cs_store *store);
+cs_image_extents (const struct cs_store *store);
 
 /* Extents of one kind and protection together.  */
 struct cs_extent_total
@@ -33,33 +33,33 @@ struct cs_extent_total
 
 /* Fill TOTALS, of CS_EXTENT_TOTALS_MAX elements, by kind and protection.
    Returns how many are used.  */
-size_t cs_inspect_extent_totals (const struct cs_store *store,
+size_t cs_image_extent_totals (const struct cs_store *store,
                                  struct cs_extent_total *totals);
 
 /* "heap" and "rw-".  Static.  */
-const char *cs_inspect_extent_kind (uint32_t kind);
-const char *cs_inspect_protection (uint32_t prot);
+const char *cs_image_extent_kind (uint32_t kind);
+const char *cs_image_protection (uint32_t prot);
 
 /* Sections "process", "threads", "guile" and "report", after the check that a
    resume makes too (intern/section.h).  Only a resume writes to them.  NULL with
    ERR set: -CS_E_DAMAGED, -CS_E_INCOMPATIBLE.  */
 struct cs_process_disk *
-cs_inspect_process (const struct cs_store *store, struct cs_err *err);
+cs_image_process (const struct cs_store *store, struct cs_err *err);
 struct cs_threads_disk *
-cs_inspect_threads (const struct cs_store *store, struct cs_err *err);
+cs_image_threads (const struct cs_store *store, struct cs_err *err);
 struct cs_guile_disk *
-cs_inspect_guile (const struct cs_store *store, struct cs_err *err);
+cs_image_guile (const struct cs_store *store, struct cs_err *err);
 struct cs_report_disk *
-cs_inspect_report (const struct cs_store *store, struct cs_err *err);
+cs_image_report (const struct cs_store *store, struct cs_err *err);
 
 /* A handle's path and a descriptor's; "" if OFF leads nowhere.  */
-const char *cs_inspect_string (const struct cs_process_disk *process,
+const char *cs_image_string (const struct cs_process_disk *process,
                                uint32_t off);
-const char *cs_inspect_path (const struct cs_process_disk *process,
+const char *cs_image_path (const struct cs_process_disk *process,
                              uint32_t off);
 
 /* How many threads are recorded.  */
-uint64_t cs_inspect_nr_threads (const struct cs_threads_disk *threads);
+uint64_t cs_image_nr_threads (const struct cs_threads_disk *threads);
 
 /* How many entries of the intern table are ...  */
 struct cs_symbol_counts
@@ -69,16 +69,16 @@ struct cs_symbol_counts
 };
 
 struct cs_symbol_counts
-cs_inspect_symbols (const struct cs_table_disk *table);
+cs_image_symbols (const struct cs_table_disk *table);
 
 /* Check everything that can be checked without the interpreter, each subject
    whatever the others gave.  FOUND is called once for each, for "checksums"
    once for each that is wrong: NAME is a word for the subject, ERR is NULL or
    says what is wrong first.  Returns the number of
    subjects that something is wrong with.  */
-typedef void cs_inspect_found (void *closure, const char *name,
+typedef void cs_image_found (void *closure, const char *name,
                                const struct cs_err *err);
-size_t cs_inspect_check (struct cs_store *store, cs_inspect_found *found,
+size_t cs_image_check (struct cs_store *store, cs_image_found *found,
                          void *closure);
 
 #endif

@@ -46,7 +46,7 @@ struct cs_thread_list
   size_t nr_gone;
 };
 
-/* Read RECORDS (cs_inspect_threads()), which must stay as long as LIST.
+/* Read RECORDS (cs_image_threads()), which must stay as long as LIST.
    Returns -ENOMEM; what is not sound is left out.  Release with
    cs_thread_list_fini() in every case.  */
 int cs_thread_list_read (const struct cs_heap *heap,

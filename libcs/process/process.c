@@ -75,9 +75,9 @@ find_sections (struct cs_store *store, struct cs_err *err)
 
   if (!err)
     err = &own;
-  if (!(cs_process.image = cs_inspect_process (store, err))
-      || !(cs_process.threads = cs_inspect_threads (store, err))
-      || !(ring = cs_inspect_report (store, err)))
+  if (!(cs_process.image = cs_image_process (store, err))
+      || !(cs_process.threads = cs_image_threads (store, err))
+      || !(ring = cs_image_report (store, err)))
     return err->code;
   cs_report_begin (ring, cs_store_superblock (store)->generation);
   return 0;

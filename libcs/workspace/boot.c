@@ -4,10 +4,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "guile/api.h"
 #include "guile/bundle.h"
 #include "guile/environment.h"
 #include "guile/evaluate.h"
+#include "guile/functions.h"
 #include "guile/loading.h"
 #include "guile/mutex.h"
 #include "guile/pointers.h"
@@ -47,20 +47,20 @@ static void *
 boot_body (void *unused)
 {
   (void) unused;
-  unknown = !cs_threads_make (&cs_workspace.image->threads)
+  unknown = !cs_threads_create (&cs_workspace.image->threads)
             || !cs_mutex_check ();
   cs_threads_become_main (&cs_workspace.image->main_thread);
   cs_evaluate (preload);
   cs_scheme_api_create (&cs_workspace.image->module);
-  cs_loading_make (&cs_workspace.image->loading);
-  if (!cs_ports_make (&cs_workspace.image->ports,
+  cs_loading_create (&cs_workspace.image->loading);
+  if (!cs_ports_create (&cs_workspace.image->ports,
                       (cs_ports_print *) (uintptr_t) trampoline
                         ("print-lost-port")))
     unknown = true;
-  cs_pointers_make (&cs_workspace.image->pointers,
+  cs_pointers_create_types (&cs_workspace.image->pointers,
                     trampoline ("finalize-pointer"),
                     trampoline ("print-ended"));
-  cs_environment_keep (&cs_workspace.image->environment);
+  cs_environment_create (&cs_workspace.image->environment);
   cs_bundle_find ();
   cs_workspace.image->modules
     = bits_of (cs_evaluate ("(resolve-module '() #f)"));
@@ -82,7 +82,7 @@ cs_boot (struct cs_store *store, struct cs_err *err)
   memcpy (cs_workspace.image->magic, CS_GUILE_MAGIC,
           sizeof cs_workspace.image->magic);
   cs_workspace.image->version = CS_GUILE_VERSION;
-  cs_guile_api_keep (&cs_workspace.image->api);
+  cs_functions_create (&cs_workspace.image->api);
   code = cs_scheme_api_intern (&cs_workspace.image->module, err);
   if (code != 0)
     return code;
@@ -90,7 +90,7 @@ cs_boot (struct cs_store *store, struct cs_err *err)
      scm_storage_prehistory); changing it later corrupts the heap.  */
   gc.set_all_interior_pointers (0);
   gc.init ();
-  cs_pointers_boot (&cs_workspace.image->pointers);
+  cs_pointers_create (&cs_workspace.image->pointers);
   gc.allow_register_threads ();
   gc.unregister_my_thread ();
   gc.add_roots (cs_workspace.image, cs_workspace.image + 1);

@@ -4,9 +4,9 @@
    The process's threads are stopped, and libgc's fork handlers are run, as a
    fork would run them (resume.c).  */
 
-#include "guile/api.h"
 #include "guile/dynamic-state.h"
 #include "guile/finalizers.h"
+#include "guile/functions.h"
 #include "guile/port-output.h"
 #include "guile/ports.h"
 #include "guile/readline.h"
@@ -49,14 +49,14 @@ keep_dynamic_state (void *unused)
 static void *
 record_ports (void *unused)
 {
-  cs_ports_record (&cs_workspace.image->ports);
+  cs_ports_save (&cs_workspace.image->ports);
   return unused;
 }
 
 static void *
 park_others (void *unused)
 {
-  cs_threads_park (scm_of (cs_workspace.image->module.park));
+  cs_threads_save (scm_of (cs_workspace.image->module.park));
   return unused;
 }
 

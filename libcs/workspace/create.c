@@ -12,8 +12,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "guile/api.h"
 #include "guile/bundle.h"
+#include "guile/functions.h"
 #include "intern/interpose.h"
 #include "intern/needed.h"
 #include "machine.h"
@@ -331,7 +331,7 @@ bundle_files (struct making *m, struct cs_err *err)
 
   cs_policy_each_replacement (m->policy, look_for_stat, &found);
   if (found)
-    return cs_bundle_make (m->store, err);
+    return cs_bundle_create (m->store, err);
   if (m->params->warn)
     m->params->warn ("Guile's modules are not carried: the policy has no rule"
                      " 'replace ... with process:stat'");

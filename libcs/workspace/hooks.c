@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guile/api.h"
-#include "guile/attempt.h"
+#include "guile/catch.h"
+#include "guile/functions.h"
 #include "process/process.h"
 #include "workspace/hooks.h"
 #include "workspace/state.h"
@@ -27,24 +27,24 @@ cs_hooks_leave (void)
 }
 
 static SCM
-call (void *attempt)
+call (void *caught)
 {
-  return scm.call_0 (((struct cs_attempt *) attempt)->object);
+  return scm.call_0 (((struct cs_catch *) caught)->object);
 }
 
 static SCM
-name_procedure (void *attempt)
+name_procedure (void *caught)
 {
-  return scm.object_to_string (((struct cs_attempt *) attempt)->object,
+  return scm.object_to_string (((struct cs_catch *) caught)->object,
                                SCM_UNDEFINED);
 }
 
-/* OBJECT is the attempt that failed.  */
+/* OBJECT is what failed.  */
 static SCM
-print_failure (void *attempt)
+print_failure (void *caught)
 {
-  const struct cs_attempt *failed
-    = (void *) SCM_UNPACK (((struct cs_attempt *) attempt)->object);
+  const struct cs_catch *failed
+    = (void *) SCM_UNPACK (((struct cs_catch *) caught)->object);
   SCM port = scm.open_output_string ();
 
   scm.print_exception (port, SCM_BOOL_F, failed->key, failed->args);
@@ -57,11 +57,11 @@ static void
 describe (scm_t_catch_body body, SCM object, const char *otherwise,
           char *text, size_t len)
 {
-  struct cs_attempt attempt = { .object = object };
-  SCM string = cs_attempt (&attempt, body);
+  struct cs_catch caught = { .object = object };
+  SCM string = cs_catch (&caught, body);
   size_t used = 0;
 
-  if (attempt.failed)
+  if (caught.failed)
     used = (size_t) snprintf (text, len, "%s", otherwise);
   else
     used = scm.to_locale_stringbuf (string, text, len - 1);
@@ -73,25 +73,25 @@ describe (scm_t_catch_body body, SCM object, const char *otherwise,
 }
 
 static bool
-is_exit (const struct cs_attempt *attempt)
+is_exit (const struct cs_catch *caught)
 {
-  return scm_is_eq (attempt->key, scm.from_utf8_symbol ("quit"));
+  return scm_is_eq (caught->key, scm.from_utf8_symbol ("quit"));
 }
 
 static void
-warn (struct cs_attempt *attempt)
+warn (struct cs_catch *caught)
 {
   const struct cs_run_params *params = cs_state_params ();
   char name[200], failure[600], text[1024];
 
   if (!params || !params->warn)
     return;
-  describe (name_procedure, attempt->object, "a procedure", name,
+  describe (name_procedure, caught->object, "a procedure", name,
             sizeof name);
-  if (is_exit (attempt))
+  if (is_exit (caught))
     strcpy (failure, "it called exit");
   else
-    describe (print_failure, SCM_PACK ((scm_t_bits) attempt), "it raised an"
+    describe (print_failure, SCM_PACK ((scm_t_bits) caught), "it raised an"
               " error that cannot be printed", failure, sizeof failure);
   snprintf (text, sizeof text, "%s: %s failed: %s\n"
             "  to run the workspace without its hooks: cs-run --no-hooks",
@@ -115,16 +115,16 @@ static void *
 run (void *bits)
 {
   SCM rest = scm.hook_to_list (SCM_PACK ((scm_t_bits) *(uint64_t *) bits));
-  struct cs_attempt attempt;
+  struct cs_catch caught;
 
   for (; scm_is_pair (rest); rest = SCM_CDR (rest))
     {
-      attempt = (struct cs_attempt) { .object = SCM_CAR (rest) };
-      cs_attempt (&attempt, call);
-      if (attempt.failed && cs_process.child && is_exit (&attempt))
-        cs_process_exit (exit_status (attempt.args));
-      if (attempt.failed)
-        warn (&attempt);
+      caught = (struct cs_catch) { .object = SCM_CAR (rest) };
+      cs_catch (&caught, call);
+      if (caught.failed && cs_process.child && is_exit (&caught))
+        cs_process_exit (exit_status (caught.args));
+      if (caught.failed)
+        warn (&caught);
     }
   return NULL;
 }

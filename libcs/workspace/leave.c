@@ -9,7 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include "guile/api.h"
+#include "guile/functions.h"
 #include "guile/port-output.h"
 #include "guile/ports.h"
 #include "guile/threads.h"

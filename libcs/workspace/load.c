@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "guile/api.h"
+#include "guile/functions.h"
 #include "image/sections.h"
 #include "intern/interpose.h"
 #include "process/process.h"
@@ -91,7 +91,7 @@ bind_missing (const struct cs_library_loading *loading, bool changed,
 static int
 find_image (struct cs_store *store, struct cs_err *err)
 {
-  cs_workspace.image = cs_inspect_guile (store, err);
+  cs_workspace.image = cs_image_guile (store, err);
   return cs_workspace.image ? 0 : err->code;
 }
 
@@ -125,7 +125,7 @@ cs_load (struct cs_store *store, struct cs_table_disk *table,
   if (code == 0 && !resume)
     cs_library_construct (&cs_process.libraries, 0);
   if (code == 0)
-    code = cs_guile_api_load (&cs_process.libraries,
+    code = cs_functions_load (&cs_process.libraries,
                               resume ? &cs_workspace.image->api : NULL, err);
   if (code == 0)
     connect (table);

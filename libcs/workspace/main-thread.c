@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "guile/api.h"
 #include "guile/collector.h"
+#include "guile/functions.h"
 #include "process/process.h"
 #include "workspace/leave.h"
 #include "workspace/main-thread.h"

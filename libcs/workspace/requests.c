@@ -15,8 +15,8 @@
 #include <stddef.h>
 #include <unistd.h>
 
-#include "guile/api.h"
 #include "guile/collector.h"
+#include "guile/functions.h"
 #include "guile/service.h"
 #include "process/process.h"
 #include "workspace/requests.h"

@@ -8,10 +8,10 @@
    and fork_child_proc).  Then the interpreter's own threads are taken off
    its list (cs_process_weed).  */
 
-#include "guile/api.h"
 #include "guile/collector.h"
 #include "guile/environment.h"
 #include "guile/finalizers.h"
+#include "guile/functions.h"
 #include "guile/ignored.h"
 #include "guile/loading.h"
 #include "guile/pointers.h"
@@ -51,34 +51,33 @@ tell_report (void (*note) (const char *event, const char *text))
 }
 
 static void *
-follow_ports (void *unused)
+restore_ports (void *unused)
 {
-  cs_pointers_follow ();
-  cs_ports_reconnect (&cs_workspace.image->ports);
-  cs_ports_follow (&cs_workspace.image->ports);
+  cs_pointers_restore_objects ();
+  cs_ports_restore (&cs_workspace.image->ports);
   return unused;
 }
 
 static void *
-follow_modules (void *unused)
+restore_modules (void *unused)
 {
-  cs_loading_resumed (&cs_workspace.image->loading);
+  cs_loading_restore (&cs_workspace.image->loading);
   cs_scheme_threads_restore (&cs_workspace.image->module);
   cs_readline_restore (&cs_workspace.image->module);
   return unused;
 }
 
 static void *
-follow_environment (void *unused)
+restore_environment (void *unused)
 {
-  cs_environment_follow (&cs_workspace.image->environment,
+  cs_environment_restore (&cs_workspace.image->environment,
                          cs_workspace.image->module.follow,
                          cs_workspace.params->argc, cs_workspace.params->argv);
   return unused;
 }
 
 static void *
-begin_services (void *unused)
+restore_services (void *unused)
 {
   reset_engine ();
   cs_signal_handlers_restore ();
@@ -102,7 +101,7 @@ void *
 cs_resume_take_up (void *unused)
 {
   static void *(*const steps[]) (void *) = {
-    follow_ports, follow_modules, follow_environment, begin_services
+    restore_ports, restore_modules, restore_environment, restore_services
   };
 
   cs_threads_become_main (&cs_workspace.image->main_thread);
@@ -122,8 +121,8 @@ cs_resume_take_up (void *unused)
 void
 cs_resume (void)
 {
-  cs_collector_admit ();
-  cs_pointers_begin (&cs_workspace.image->pointers);
+  cs_collector_restore ();
+  cs_pointers_restore (&cs_workspace.image->pointers);
   cs_process_run_child ();
   /* A thread of the last process may have had this one's number.  */
   if (gc.thread_is_registered ())
@@ -133,7 +132,7 @@ cs_resume (void)
   gc.set_finalizer_notifier (NULL);
   atomic_store (&cs_process.collector_ready, true);
   gc.set_on_collection_event (cs_collector_event);
-  cs_threads_weed (&cs_workspace.image->threads);
+  cs_threads_restore (&cs_workspace.image->threads);
   cs_process_end_threads ();
   cs_library_restart (&cs_process.libraries, cs_process.libraries.nr_base,
                       cs_process.libraries.nr);

@@ -16,7 +16,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "guile/api.h"
+#include "guile/functions.h"
 #include "process/process.h"
 #include "workspace/hooks.h"
 #include "workspace/leave.h"

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guile/api.h"
 #include "guile/evaluate.h"
+#include "guile/functions.h"
 #include "guile/mutex.h"
 #include "guile/pointers.h"
 #include "guile/ports.h"
@@ -224,7 +224,7 @@ static const struct
   int nr_arguments;
   scm_t_subr function;
 } primitives[] = {
-  { MAIN, CS_SCHEME_API_PARK, 0, cs_threads_wait },
+  { MAIN, CS_SCHEME_API_PARK, 0, cs_threads_await_release },
   { MAIN, "%answer-signals", 0, answer_signals },
   { MAIN, "%checkpoint!", 0, checkpoint },
   { MAIN, "%workspace-file", 0, workspace_file },

@@ -8,7 +8,7 @@
    (GC_do_blocking), and procedures of a hook may have to leave: where there are
    some, the wait ends, and an async answers.  */
 
-#include "guile/api.h"
+#include "guile/functions.h"
 #include "process/process.h"
 #include "workspace/answer.h"
 #include "workspace/checkpoint.h"

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "guile/api.h"
+#include "guile/functions.h"
 #include "image/sections.h"
 #include "image/threads.h"
 #include "process/process.h"
@@ -66,7 +66,7 @@ cs_world_warn (void)
 
   if (nr == 0 || !cs_workspace.params || !cs_workspace.params->warn)
     return;
-  records = cs_inspect_threads (cs_process.store, &err);
+  records = cs_image_threads (cs_process.store, &err);
   if (records && cs_heap_open (cs_process.store, &heap, &err) == 0)
     cs_thread_list_read (&heap, records, &list);
   for (size_t i = 0; i < nr; i++)

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "guile/api.h"
 #include "guile/finalizers.h"
+#include "guile/functions.h"
 
 static GC_finalizer_notifier_proc given;        /* to libgc */
 static unsigned nr_called;

@@ -982,12 +982,12 @@ inspect (void)
   size_t before;
 
   open_section_for (CS_STORE_READ);
-  CHECK (cs_inspect_check (store, note_found, NULL) == nr_wrong);
+  CHECK (cs_image_check (store, note_found, NULL) == nr_wrong);
   CHECK (!said[0][0] && !said[1][0]);
   before = nr_wrong;
   spoiled[spoiled_now].spoil ();
   nr_wrong = 0;
-  CHECK (cs_inspect_check (store, note_found, NULL) == nr_wrong
+  CHECK (cs_image_check (store, note_found, NULL) == nr_wrong
          && nr_wrong == before + 2);            /* its page's checksum too */
   CHECK (said[spoiled[spoiled_now].subject][0]
          && strstr (said[spoiled[spoiled_now].subject],

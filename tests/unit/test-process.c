@@ -232,7 +232,7 @@ check_damaged (void)
   bool told = false;
 
   spoil (store);
-  cs_inspect_check (store, note_process, &told);
+  cs_image_check (store, note_process, &told);
   CHECK (told);
 }
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* api.c -- looking up the interpreter's functions and variables.  */
+/* functions.c -- looking up the interpreter's functions and variables.  */
 
 #include <dlfcn.h>
 #include <zlib.h>
 
-#include "guile/api.h"
+#include "guile/functions.h"
 
-struct cs_guile_api scm;
+struct cs_guile_functions scm;
 struct cs_guile_data scm_data;
-struct cs_gc_api gc;
+struct cs_gc_functions gc;
 struct cs_gc_data gc_data;
 
 struct wanted
@@ -34,7 +34,7 @@ static const struct wanted wanted[] = {
 
 #define NR_WANTED (sizeof wanted / sizeof *wanted)
 
-_Static_assert (NR_WANTED <= CS_GUILE_API_MAX, "");
+_Static_assert (NR_WANTED <= CS_GUILE_FUNCTIONS_MAX, "");
 
 static const char names[] =
 #define F(name) "scm_" #name "\n"
@@ -54,7 +54,7 @@ names_sum (void)
 }
 
 static bool
-is_usable (const struct cs_guile_api_disk *kept)
+is_usable (const struct cs_guile_functions_disk *kept)
 {
   return kept && kept->nr == NR_WANTED && kept->names_sum == names_sum ();
 }
@@ -82,8 +82,8 @@ look_up (const struct cs_library_set *set, struct cs_err *err)
 }
 
 int
-cs_guile_api_load (const struct cs_library_set *set,
-                   const struct cs_guile_api_disk *kept, struct cs_err *err)
+cs_functions_load (const struct cs_library_set *set,
+                   const struct cs_guile_functions_disk *kept, struct cs_err *err)
 {
   if (!is_usable (kept))
     return look_up (set, err);
@@ -93,7 +93,7 @@ cs_guile_api_load (const struct cs_library_set *set,
 }
 
 void
-cs_guile_api_keep (struct cs_guile_api_disk *kept)
+cs_functions_create (struct cs_guile_functions_disk *kept)
 {
   kept->names_sum = names_sum ();
   kept->nr = NR_WANTED;

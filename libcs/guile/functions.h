@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* api.h -- the functions of libguile and libgc that libcs calls.
+/* functions.h -- the functions of libguile and libgc that libcs calls.
 
    libcs is not linked against the interpreter: it comes out of the store.
    Its functions are looked up by name once it is loaded, into one table;
    `scm.cons (a, b)` calls scm_cons.  Types and macros come from libguile.h,
    but nothing of it that would need a symbol at link time.  */
-#ifndef CS_API_H
-#define CS_API_H
+#ifndef CS_FUNCTIONS_H
+#define CS_FUNCTIONS_H
 
 /* libgc declares its thread functions only then (gc.h, GC_THREADS).  */
 #define GC_THREADS
@@ -173,7 +173,7 @@
 #define CS_GC_VARIABLES(F)                                              \
   F (dont_gc)
 
-struct cs_guile_api
+struct cs_guile_functions
 {
 #define F(name) __typeof__ (&scm_##name) name;
   CS_GUILE_FUNCTIONS (F)
@@ -187,7 +187,7 @@ struct cs_guile_data
 #undef F
 };
 
-struct cs_gc_api
+struct cs_gc_functions
 {
 #define F(name) __typeof__ (&GC_##name) name;
   CS_GC_FUNCTIONS (F)
@@ -203,9 +203,9 @@ struct cs_gc_data
 #undef F
 };
 
-extern struct cs_guile_api scm;
+extern struct cs_guile_functions scm;
 extern struct cs_guile_data scm_data;
-extern struct cs_gc_api gc;
+extern struct cs_gc_functions gc;
 extern struct cs_gc_data gc_data;
 
 /* An object in the image, and back.  */
@@ -223,11 +223,11 @@ bits_of (SCM value)
 
 /* Take them from KEPT if it is of the same names, else, or if KEPT is NULL,
    look all of them up in SET.  -CS_E_INCOMPATIBLE names a missing one.  */
-int cs_guile_api_load (const struct cs_library_set *set,
-                       const struct cs_guile_api_disk *kept,
+int cs_functions_load (const struct cs_library_set *set,
+                       const struct cs_guile_functions_disk *kept,
                        struct cs_err *err);
 
-/* Once in the life of a store, after cs_guile_api_load().  */
-void cs_guile_api_keep (struct cs_guile_api_disk *kept);
+/* Once in the life of a store, after cs_functions_load().  */
+void cs_functions_create (struct cs_guile_functions_disk *kept);
 
 #endif
