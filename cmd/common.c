@@ -111,8 +111,14 @@ cs_cmd_fail (const struct cs_err *err)
 void
 cs_cmd_warn (const char *text)
 {
-  if (!state.line.quiet)
-    print_message (": warning: ", text, NULL);
+  char first[MESSAGE_MAX];
+  size_t len = strcspn (text, "\n");
+  const char *advice = text + len;
+
+  if (state.line.quiet)
+    return;
+  snprintf (first, sizeof first, "%.*s", (int) len, text);
+  print_message (": warning: ", first, advice + strspn (advice, "\n "));
 }
 
 void

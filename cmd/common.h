@@ -125,7 +125,8 @@ int cs_cmd_report (const struct cs_err *err);
 /* The same, then cs_cmd_exit() with that status.  */
 void cs_cmd_fail (const struct cs_err *err) __attribute__ ((noreturn));
 
-/* Print "cs-create: warning: text", unless --quiet.  Fits the `warn` of
+/* Print "cs-create: warning: text", unless --quiet; a second line of TEXT is
+   advice.  Fits the `warn` of
    struct cs_create_params.  */
 void cs_cmd_warn (const char *text);
 

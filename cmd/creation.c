@@ -79,6 +79,17 @@ bundle_wanted (void)
   return CS_BUNDLE_ALL;
 }
 
+enum cs_save
+cs_creation_save (int val, const char *name)
+{
+  enum cs_save save = name ? cs_save_parse (name) : CS_SAVE_STORED;
+
+  if (name && save == CS_SAVE_STORED)
+    cs_cmd_misuse ("option '%s': '%s' is not success, always, never or ask",
+                   cs_cmd_option_name (val), name);
+  return save;
+}
+
 struct cs_create_params
 cs_creation_params (void)
 {

@@ -36,6 +36,10 @@ extern struct poptOption cs_creation_options[];
 /* The first of the options that was given, as the user knows it; NULL: none.  */
 const char *cs_creation_given (void);
 
+/* The argument NAME of the option VAL, --save, of both commands.  NULL:
+   CS_SAVE_STORED.  Misuse ends the process.  */
+enum cs_save cs_creation_save (int val, const char *name);
+
 /* The parameters that the options ask for; progress is shown on a terminal, and
    the policy's errors and warnings are printed.  Misuse ends the process.  The
    words are lent from the command line.  */

@@ -10,10 +10,11 @@
 enum
 {
   OPTION_FORCE = CS_CREATION_END,
-  OPTION_HISTORY
+  OPTION_HISTORY,
+  OPTION_SAVE
 };
 
-static char *history;
+static char *history, *save;
 
 static struct poptOption options[] = {
   { NULL, 0, POPT_ARG_INCLUDE_TABLE, cs_creation_options, 0, NULL, NULL },
@@ -21,13 +22,16 @@ static struct poptOption options[] = {
     "Replace STORE if it exists", NULL },
   { "history", 0, POPT_ARG_STRING, &history, OPTION_HISTORY,
     "Keep so many older generations (8)", "NUMBER" },
+  { "save", 0, POPT_ARG_STRING, &save, OPTION_SAVE,
+    "At the end of a run, save: success, always, never or ask", "POLICY" },
   POPT_TABLEEND
 };
 
-/* A clone has the length of history of its source.  */
+/* A clone has its source's length of history, and policy of saving.  */
 static const int exclusive[][CS_CMD_EXCLUSIVE_MAX] = {
   CS_CREATION_EXCLUSIVE,
   { CS_CREATION_FROM, OPTION_HISTORY },
+  { CS_CREATION_FROM, OPTION_SAVE },
   { 0 }
 };
 
@@ -53,6 +57,7 @@ main (int argc, char **argv)
   struct cs_err err = CS_ERR_INIT;
 
   params.history = history ? &kept : NULL;
+  params.save = cs_creation_save (OPTION_SAVE, save);
   params.force = cs_cmd_given (OPTION_FORCE);
   /* Writing beyond RLIMIT_FSIZE is an error like any other.  */
   signal (SIGXFSZ, SIG_IGN);

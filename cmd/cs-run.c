@@ -41,6 +41,7 @@ enum
   OPTION_INHERIT,
   OPTION_NO_HOOKS,
   OPTION_NO_SAVE,
+  OPTION_SAVE,
   OPTION_STACK_SIZE,
   OPTION_WAIT
 };
@@ -49,7 +50,7 @@ enum
 #define HELD_SIGNALS "held-signals"
 
 static char *changed_files, *checkpoint_every, *generation, *held_signals,
-  *history, *inherit, *stack_size, *waiting_time;
+  *history, *inherit, *save, *stack_size, *waiting_time;
 
 static struct poptOption options[] = {
   { "beside", 0, POPT_ARG_NONE, NULL, OPTION_BESIDE,
@@ -77,6 +78,8 @@ static struct poptOption options[] = {
     "Run none of the hooks of the workspace", NULL },
   { "no-save", 0, POPT_ARG_NONE, NULL, OPTION_NO_SAVE,
     "Leave without a checkpoint", NULL },
+  { "save", 0, POPT_ARG_STRING, &save, OPTION_SAVE,
+    "At the end of this run, save: success, always, never or ask", "POLICY" },
   { "stack-size", 0, POPT_ARG_STRING, &stack_size, OPTION_STACK_SIZE,
     "Stack of the thread that runs Guile, e.g. 64M", "SIZE" },
   { "wait", 0, POPT_ARG_STRING | POPT_ARGFLAG_OPTIONAL, &waiting_time,
@@ -95,6 +98,9 @@ static const int exclusive[][CS_CMD_EXCLUSIVE_MAX] = {
   { OPTION_GENERATION, OPTION_CHECKPOINT_EVERY },
   { OPTION_NO_SAVE, OPTION_CHECKPOINT_EVERY },
   { OPTION_CREATE, OPTION_GENERATION },
+  { OPTION_EPHEMERAL, OPTION_SAVE },
+  { OPTION_GENERATION, OPTION_SAVE },
+  { OPTION_NO_SAVE, OPTION_SAVE },
   CS_CREATION_EXCLUSIVE,
   { 0 }
 };
@@ -392,6 +398,7 @@ main (int argc, char **argv)
     .held_signals = held_signals ? strtoull (held_signals, NULL, 16) : 0,
     .checkpoint_ms = cs_cmd_time (OPTION_CHECKPOINT_EVERY, checkpoint_every),
     .no_hooks = cs_cmd_given (OPTION_NO_HOOKS),
+    .save = cs_creation_save (OPTION_SAVE, save),
     .no_save = cs_cmd_given (OPTION_NO_SAVE),
     .execute_again = execute_again,
     .note = line->verbose ? note : NULL,

@@ -14,6 +14,8 @@
             workspace-history
             set-workspace-history!
             workspace-saved?
+            workspace-save-policy
+            set-workspace-save-policy!
             checkpoint!
             checkpoint-failure
             rollback!
@@ -104,6 +106,20 @@ one.  The store remembers it."
   "Is what this process does to the workspace saved, or is it --ephemeral,
 --no-save or a forked child?"
   (cadddr (%workspace-status)))
+
+(define (workspace-save-policy)
+  "Return the symbol that says whether the workspace is saved at the end of a
+run: success, always, never or ask."
+  (%workspace-save-policy))
+
+(define (set-workspace-save-policy! policy)
+  "Let POLICY (success, always, never or ask) decide from the next checkpoint on
+whether the workspace is saved at the end of a run."
+  (unless (and (symbol? policy)
+               (%set-workspace-save-policy! (symbol->string policy)))
+    (scm-error 'wrong-type-arg "set-workspace-save-policy!"
+               "Not a policy: ~S (expecting success, always, never or ask)"
+               (list policy) (list policy))))
 
 (define (checkpoint-failure)
   "Return a string that says why the last checkpoint of this process failed,

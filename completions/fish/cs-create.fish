@@ -15,6 +15,8 @@ complete -c cs-create -l policy -r -F \
   -d 'Use the policy in FILE, not the built-in one'
 complete -c cs-create -l reserve -x -a '4G 16G 64G 256G' \
   -d 'Reserve this much address space, e.g. 64G'
+complete -c cs-create -l save -x -a 'success always never ask' \
+  -d 'At the end of a run, save: success, always, never or ask'
 complete -c cs-create -l table -r -F \
   -d 'Use a trampoline table made by cs-intern'
 complete -c cs-create -s q -l quiet \

@@ -11,7 +11,7 @@ function __cs_run_own
         if test $skip = 1
             set skip 0
         else if contains -- $word --changed-files --checkpoint-every \
-          --generation --history --stack-size --bundle --from --libguile \
+          --generation --history --save --stack-size --bundle --from --libguile \
           --policy --reserve --table
             set skip 1
         else if not string match -q -- '-*' $word
@@ -40,6 +40,9 @@ complete -c cs-run -n __cs_run_own -l no-hooks \
   -d 'Run none of the hooks of the workspace'
 complete -c cs-run -n __cs_run_own -l no-save \
   -d 'Leave without a checkpoint'
+complete -c cs-run -n __cs_run_own -l save -x \
+  -a 'success always never ask' \
+  -d 'At the end of this run, save: success, always, never or ask'
 complete -c cs-run -n __cs_run_own -l stack-size -x -a '8M 64M 512M' \
   -d 'Stack of the thread that runs Guile, e.g. 64M'
 complete -c cs-run -n __cs_run_own -l wait \

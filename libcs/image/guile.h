@@ -106,7 +106,7 @@ struct cs_guile_disk
 {
   char magic[8];
   uint32_t version;
-  uint32_t reserved;
+  uint32_t save_policy;         /* enum cs_save; 0 in stores of 0.1.0 */
   uint64_t dynamic_state;       /* the main thread's when it ended */
   struct cs_ports_disk ports;
   uint64_t modules;             /* the root of the module tree */

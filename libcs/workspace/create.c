@@ -22,6 +22,7 @@
 #include "workspace/checkpoint.h"
 #include "workspace/interpose.h"
 #include "workspace/load.h"
+#include "workspace/save-policy.h"
 #include "workspace/workspace.h"
 
 #define LIBGUILE "libguile-3.0.so.1"
@@ -361,6 +362,8 @@ fill_store (struct making *m, struct cs_err *err)
   if (code == 0)
     {
       code = cs_boot (m->store, err);
+      if (code == 0)
+        cs_save_policy_create (m->params->save);
       if (code == -CS_E_INCOMPATIBLE)
         code = blame_policy (m, err);
     }

@@ -18,6 +18,7 @@
 #include "workspace/hooks.h"
 #include "workspace/leave.h"
 #include "workspace/requests.h"
+#include "workspace/save-policy.h"
 #include "workspace/state.h"
 
 /* The workspace is left: the other threads are parked if it is saved, and run
@@ -69,6 +70,9 @@ prepare_to_leave (bool again)
   cs_state_saving = true;
   if (again)
     return;
+  if (cs_state_will_save ())
+    cs_workspace.discarded = !cs_save_policy_decide (cs_workspace.failed,
+                                                     cs_requests_status (0) != 0);
   if (cs_state_will_save ())
     cs_checkpoint_run_hook ();
   scm.with_guile (cs_checkpoint_flush_ports, NULL);

@@ -46,6 +46,7 @@ live (void *unused)
       scm.with_guile (cs_workspace.body, NULL);
       /* Both leave by exit(), unless an error ended them: then plain Guile
          exits with 1 (libguile/init.c, scm_boot_guile).  */
+      cs_workspace.failed = true;
       cs_leave (EXIT_FAILURE);
     }
   cs_collector_leave_thread ();

@@ -27,6 +27,7 @@
 #include "workspace/requests.h"
 #include "workspace/resume.h"
 #include "workspace/rollback.h"
+#include "workspace/save-policy.h"
 #include "workspace/state.h"
 #include "workspace/wait.h"
 
@@ -91,6 +92,8 @@ restore_services (void *unused)
                            cs_workspace.params->failed);
     }
   cs_rollback_let_in (cs_workspace.params->held_signals);
+  if (cs_state_will_save ())
+    cs_save_policy_restore ();
   return unused;
 }
 

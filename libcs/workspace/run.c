@@ -15,6 +15,7 @@
 #include "workspace/main-thread.h"
 #include "workspace/resume.h"
 #include "workspace/rollback.h"
+#include "workspace/save-policy.h"
 #include "workspace/scheme-api.h"
 #include "workspace/state.h"
 #include "workspace/workspace.h"
@@ -59,6 +60,7 @@ finish (int status)
         running.params->failed (&err);
       status = running.params->failed_status;
     }
+  cs_save_policy_saved ();
   if (cs_state_will_save ())
     cs_background_apply_warn (running.store, running.params->warn);
   cs_leave_exit (status);

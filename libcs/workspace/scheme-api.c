@@ -20,6 +20,7 @@
 #include "workspace/checkpoint.h"
 #include "workspace/last-error.h"
 #include "workspace/rollback.h"
+#include "workspace/save-policy.h"
 #include "workspace/scheme-api.h"
 #include "workspace/state.h"
 
@@ -158,6 +159,25 @@ set_workspace_history (SCM nr)
   return SCM_UNSPECIFIED;
 }
 
+static SCM
+save_policy (void)
+{
+  return scm.from_utf8_symbol (cs_save_policy_name ());
+}
+
+/* NAME is a string.  Returns whether there is such a policy.  */
+static SCM
+set_save_policy (SCM name)
+{
+  char text[16];
+  size_t len = scm.to_locale_stringbuf (name, text, sizeof text - 1);
+
+  if (len >= sizeof text)
+    return SCM_BOOL_F;
+  text[len] = '\0';
+  return scm_from_bool (cs_save_policy_set (text));
+}
+
 /* EXPRESSION is a string or #f.  libguile's own copy of it would be of the
    collector's memory.  */
 static SCM
@@ -238,7 +258,10 @@ static const struct
   { THREADS, "%mutex-was-abandoned?", 1, mutex_was_abandoned },
   { NULL, "print-lost-port", 0, cs_ports_print_lost },
   { NULL, "finalize-pointer", 0, cs_pointers_finalize },
-  { NULL, "print-ended", 0, cs_pointers_print_ended }
+  { NULL, "print-ended", 0, cs_pointers_print_ended },
+  /* Stores of earlier versions have no entries from here on.  */
+  { MAIN, "%workspace-save-policy", 0, save_policy },
+  { MAIN, "%set-workspace-save-policy!", 1, set_save_policy }
 };
 
 #define NR_PRIMITIVES (sizeof primitives / sizeof *primitives)
@@ -280,7 +303,8 @@ void
 cs_scheme_api_restore (const struct cs_scheme_api_disk *image)
 {
   for (size_t i = 0; i < NR_PRIMITIVES; i++)
-    if (image->entries[i] < cs_process.table->count)
+    if (image->entries[i] > 0
+        && image->entries[i] < cs_process.table->count)
       cs_intern_bind (cs_process.table, image->entries[i],
                       (uintptr_t) primitives[i].function);
 }

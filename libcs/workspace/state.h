@@ -25,6 +25,7 @@ struct cs_workspace
   bool entered;                 /* Guile runs the program */
   bool left;                    /* exit() was called: a hook may call it again */
   bool exiting;                 /* ... of libc itself: there is no way back */
+  bool failed;                  /* an error that nothing caught ended it */
   bool discarded;               /* nothing is to be saved from now on */
 };
 

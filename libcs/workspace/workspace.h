@@ -19,6 +19,21 @@ enum cs_bundle
   CS_BUNDLE_NONE
 };
 
+/* Is a workspace saved at the end of a run?  The numbers are part of the
+   file.  */
+enum cs_save
+{
+  CS_SAVE_STORED,               /* as the store says; a new one says success */
+  CS_SAVE_SUCCESS,              /* unless an error that nothing caught, or a
+                                   signal, ended the program */
+  CS_SAVE_ALWAYS,               /* after such an error too */
+  CS_SAVE_NEVER,
+  CS_SAVE_ASK                   /* the user at a terminal; else, yes */
+};
+
+/* The policy called NAME ("success", ...), or CS_SAVE_STORED: there is none.  */
+enum cs_save cs_save_parse (const char *name);
+
 struct cs_create_params
 {
   const char *policy;           /* policy file; NULL: the built-in one */
@@ -36,6 +51,7 @@ struct cs_create_params
   const uint32_t *history;      /* older generations to keep; NULL:
                                    CS_STORE_HISTORY */
   uint64_t reserve;             /* bytes of address space; 0: the machine's default */
+  enum cs_save save;            /* of the new workspace */
   bool force;                   /* replace an existing store */
   cs_backup_progress *progress; /* of a restore; may be NULL */
   void *closure;
@@ -76,6 +92,7 @@ struct cs_run_params
   uint64_t generation;          /* run this one, if EPHEMERAL; 0: the newest */
   const uint32_t *history;      /* older generations to keep from the next
                                    checkpoint on; NULL: as many as before */
+  enum cs_save save;            /* at the end of this run */
   bool no_save;                 /* lock, but leave without a checkpoint */
   bool no_hooks;                /* run none of the program's hooks */
   uint64_t checkpoint_ms;       /* save so often while the program runs; 0:

@@ -239,7 +239,9 @@ normalise ()
   # Addresses, also those cut short by the width of a backtrace (at a ? in
   # the locale C), the name of the program in messages of the dynamic linker,
   # and the arguments in a frame: the JIT decides which of them are still known.
-  sed -E -e 's/[0-9a-f]{9,16}/ADDR/g' -e 's/ [0-9a-f]+(\?|…)>/ ADDR>/g' \
+  # What cs-run says of an end that does not save has two lines.
+  sed -E -e '/^cs-run: .*not saved: /,+1d' \
+    -e 's/[0-9a-f]{9,16}/ADDR/g' -e 's/ [0-9a-f]+(\?|…)>/ ADDR>/g' \
     -e 's/(7f|20)[0-9a-f]*(\?|…)/ADDR/g' -e 's/"(guile|cs-run): /"PROGRAM: /g' \
     -e 's/^( *([0-9]+:[0-9]+)? +[0-9]+ \([^ ]+).*/\1/'
 }

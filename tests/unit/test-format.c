@@ -261,7 +261,7 @@ static const struct row report_entry[] = {
 
 #define T struct cs_guile_disk
 static const struct row guile[] = {
-  IS (magic), IS (version), RESERVED (reserved), IS (dynamic_state),
+  IS (magic), IS (version), IS (save_policy), IS (dynamic_state),
   IS (ports.standard), IS (ports.unsettled),
   TO (ports.rules, ports.default_rule),
   IS (ports.held), IS (ports.lost), IS (ports.lost_name), IS (modules),
