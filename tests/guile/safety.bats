@@ -114,7 +114,7 @@ forked='(define (forked thunk) (let ((pid (primitive-fork))) (if (zero? pid) (be
   persist '(define x 1)'
   answers '(125 "1")' "(use-modules (ice-9 popen) (ice-9 textual-ports)) (set! x 2) (write (list (status:exit-val (system \"cs-run $STORE -c 1 2> err\")) (let* ((p (open-input-pipe \"cs-run --ephemeral $STORE -c '(write x)'\")) (t (get-string-all p))) (close-pipe p) t)))"
   grep -q "^cs-run: .*'$STORE'.*held by process [0-9]" err || { cat err; return 1; }
-  grep -q '^  use it without saving, if that is enough: --ephemeral$' err
+  grep -q '^  use it without saving, if that is enough: --ephemeral; or wait for the other process: --wait$' err
   answers 2 '(write x)'
 }
 
