@@ -54,6 +54,28 @@ cs_err_set (struct cs_err *err, int code, const char *format, ...)
   return -code;
 }
 
+/* What the user can do about ERRNUM, whatever failed by it; NULL: it depends.  */
+static const char *
+advice_for (int errnum)
+{
+  switch (errnum)
+    {
+    case EMFILE:
+      return "raise the limit of open files: ulimit -n";
+    case ENFILE:
+      return "the whole system has no descriptors left: end other programs,"
+             " or raise fs.file-max (sysctl)";
+    case EFBIG:
+      return "raise the limit of the length of files: ulimit -f";
+    case ENOSPC:
+      return "make room on the file system, and try again";
+    case EDQUOT:
+      return "make room within your quota, and try again";
+    default:
+      return NULL;
+    }
+}
+
 int
 cs_err_sys (struct cs_err *err, int errnum, const char *format, ...)
 {
@@ -68,8 +90,8 @@ cs_err_sys (struct cs_err *err, int errnum, const char *format, ...)
       len = strlen (err->text);
       snprintf (err->text + len, sizeof err->text - len, ": %s",
                 strerror (errnum));
-      if (errnum == EMFILE)
-        cs_err_advise (err, "raise the limit of open files: ulimit -n");
+      if (advice_for (errnum))
+        cs_err_advise (err, "%s", advice_for (errnum));
     }
   return -errnum;
 }

@@ -43,7 +43,8 @@ int cs_err_set (struct cs_err *err, int code, const char *format, ...)
   __attribute__ ((format (printf, 3, 4)));
 
 /* The same for a system call that failed with ERRNUM; ": strerror" is added
-   to the text, and what to do about EMFILE is the advice.  Returns -ERRNUM.  */
+   to the text, and the advice says what to do about want of descriptors or of
+   room.  Returns -ERRNUM.  */
 int cs_err_sys (struct cs_err *err, int errnum, const char *format, ...)
   __attribute__ ((format (printf, 3, 4)));
 

@@ -228,7 +228,7 @@ map_view (struct cs_store *store, struct cs_err *err)
 
 /* What only a writer does before it maps.  */
 static int
-prepare_to_write (struct cs_store *store, struct cs_err *err)
+begin_to_write (struct cs_store *store, struct cs_err *err)
 {
   int r;
 
@@ -243,6 +243,19 @@ prepare_to_write (struct cs_store *store, struct cs_err *err)
     return cs_err_sys (err, -r, "note which pages are mapped");
   cs_apply_resume_history (store);
   return cs_log_is_long (store) ? cs_apply_unless_read (store, err) : 0;
+}
+
+/* A write beyond RLIMIT_FSIZE is an error, and not the end of the process.  */
+static int
+prepare_to_write (struct cs_store *store, struct cs_err *err)
+{
+  sigset_t mask;
+  int r;
+
+  cs_file_begin_limited (&mask);
+  r = begin_to_write (store, err);
+  cs_file_end_limited (&mask, r);
+  return r;
 }
 
 /* Images never become shorter, and a log lies behind them: so the file has

@@ -433,3 +433,12 @@ $hint"
   done
   [ "$named" -gt 0 ]
 }
+
+@test "files may not become as large as needed: a message, not the end by a signal" {
+  local blocks
+  for blocks in 0 4 16 1000; do
+    try bash -c "ulimit -f $blocks; exec cs-run a.store -c 1 2>&1 | cat"
+    [[ $output == cs-run:*'File too large'* ]] || differ "$blocks"
+  done
+  printed_part '  raise the limit of the length of files: ulimit -f'
+}

@@ -129,7 +129,7 @@ hooks='(use-modules (coldstore)) (define x 0) (define saved 0) (define resumed 0
   bounded strace -o trace cs-run --ephemeral "$STORE" -c 1 < /dev/null
   call=$(grep -n 'rt_sigaction(SIGUSR2, {sa_handler=0x2' trace | head -n 1 | cut -d : -f 1)
   run --separate-stderr bounded strace -qq -o trace -e inject=all:signal=SIGUSR2:when=$((call + 20)) \
-    cs-run "$STORE" -c '(set! x 1) (let loop ((i 0)) (when (< i 1000) (usleep 1000) (loop (1+ i))))' < /dev/null
+    cs-run --save=always "$STORE" -c '(set! x 1) (let loop ((i 0)) (when (< i 1000) (usleep 1000) (loop (1+ i))))' < /dev/null
   complained 'In procedure car'
   answers 2 '(write n)'
 }
