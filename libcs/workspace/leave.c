@@ -78,12 +78,16 @@ prepare_to_leave (bool again)
   scm.with_guile (cs_checkpoint_flush_ports, NULL);
 }
 
-/* A forked child ends like any process, and leaves the store alone.  */
+/* A forked child ends like any process, and leaves the store alone.  An exit
+   handler of an extension that calls exit() finds the workspace saved: libc goes on
+   with the handlers that remain, and takes the new status.  */
 void
 cs_leave (int status)
 {
   bool jumps, again = cs_workspace.left;
 
+  if (cs_workspace.finished)
+    return;
   refuse_to_leave_hook ();
   jumps = cs_state_is_main_thread () && !cs_workspace.exiting;
   cs_workspace.left = true;
@@ -155,5 +159,6 @@ void
 cs_leave_exit (int status)
 {
   finish_ports ();
+  cs_workspace.finished = true;
   exit (status);
 }

@@ -26,6 +26,7 @@ struct cs_workspace
   bool left;                    /* exit() was called: a hook may call it again */
   bool exiting;                 /* ... of libc itself: there is no way back */
   bool failed;                  /* an error that nothing caught ended it */
+  bool finished;                /* Guile has been left: exit handlers run */
   bool discarded;               /* nothing is to be saved from now on */
 };
 

@@ -725,6 +725,49 @@ E
   done
 }
 
+@test "an exit handler that calls exit() gives the status, and work is saved" {
+  local end kind
+
+  extension bye << 'E'
+#include <libguile.h>
+#include <stdlib.h>
+static void bye (void) { exit (9); }
+static void bye_too (int status, void *unused) { exit (status + 1); }
+static void *leave (void *unused)
+{ scm_primitive_exit (scm_from_int (9)); return unused; }
+static void bye_in_guile (void) { scm_with_guile (leave, 0); }
+static SCM leave_by (SCM kind)
+{
+  switch (scm_to_int (kind)) {
+  case 0: atexit (bye); break;
+  case 1: on_exit (bye_too, 0); break;
+  case 2: atexit (bye_in_guile); break;
+  }
+  return SCM_UNSPECIFIED;
+}
+static SCM leave_now (SCM status) { exit (scm_to_int (status)); }
+void init_bye (void)
+{
+  scm_c_define_gsubr ("leave-by", 1, 0, 0, leave_by);
+  scm_c_define_gsubr ("leave-now", 1, 0, 0, leave_now);
+}
+E
+  for kind in 0 1 2; do
+    for end in '(exit 8)' '(leave-now 8)' \
+      '(join-thread (call-with-new-thread (lambda () (primitive-exit 8))))'
+    do
+      store_new
+      run_in "$STORE" "(load-extension \"$PWD/libbye\" \"init_bye\")
+        (use-modules (ice-9 threads)) (define x 'work) (leave-by $kind) $end"
+      [ "$status" -eq 9 ] || show
+      [ -z "$stderr" ] || show
+      run_in "$STORE" '(write x)'
+      printed work
+      [ "$status" -lt 128 ] || show
+    done
+  done
+}
+
 @test "exit() of foreign code in a forked child, or with nothing to save" {
   leaver
   answers 'said(0 parent)' "$leaves (define here 'parent)

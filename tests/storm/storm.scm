@@ -220,6 +220,17 @@
     (close (cdr ends))
     (close (car ends))))
 
+;; A handler of the program's ends connect, in plain guile 3.0.8, too (EINTR).
+;; The connection is made all the same, and select tells when (connect(2)).
+(define (connect! socket address)
+  (catch 'system-error
+    (lambda () (connect socket address))
+    (lambda arguments
+      (unless (= EINTR (system-error-errno arguments))
+        (apply throw arguments))
+      (let wait ()
+        (when (null? (second (select '() (list socket) '() 1))) (wait))))))
+
 (define-kind (socket slot n)
   (let* ((pair (socketpair PF_UNIX SOCK_STREAM 0))
          (server (socket PF_INET SOCK_STREAM 0))
@@ -228,7 +239,7 @@
     (ensure (eqv? n (read (cdr pair))))
     (bind server AF_INET INADDR_LOOPBACK 0)
     (listen server 1)
-    (connect client (getsockname server))
+    (connect! client (getsockname server))
     (let ((peer (car (accept server))))
       (write-line n peer)
       (ensure (eqv? n (read client)))
