@@ -16,7 +16,7 @@ mutants ()
 # A table of one mutant, which replaces $1 by $2 in zone.c.
 table ()
 {
-  printf '%s\n' 'mutant one' 'file libcs/process/zone.c' "old $1" "new $2" \
+  printf '%s\n' 'mutant one' 'file libcs/process/memory/zone.c' "old $1" "new $2" \
     'suite test-zone' >one.mutants
 }
 
@@ -36,7 +36,7 @@ table ()
   table 'Most of what it scans as roots' 'What it scans as roots'
   mutants -f one.mutants
   ended 1
-  printed_part 'SURVIVED   1 one (libcs/process/zone.c)'
+  printed_part 'SURVIVED   1 one (libcs/process/memory/zone.c)'
   printed_part '0 passed, 1 failed, 0 skipped'
   echo 'survives it is a comment' >>one.mutants
   mutants -f one.mutants
