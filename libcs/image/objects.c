@@ -283,7 +283,7 @@ nr_limbs (const struct place *p)
 static uint64_t
 count (const struct place *p, const struct cs_field *field)
 {
-  uint64_t nr = 0, parent = 0;
+  uint64_t nr = 0;
 
   switch (field->count)
     {
@@ -299,9 +299,9 @@ count (const struct place *p, const struct cs_field *field)
       cs_heap_word (p->heap, p->addr, 1, &nr);
       return (nr + 1) * (p->first & SCM_I_STRINGBUF_F_WIDE ? 4 : 1);
     case CS_COUNT_CONTENTS:
+      /* Others lead to a parent's contents, or to memory of their own.  */
       cs_heap_word (p->heap, p->addr, 1, &nr);
-      cs_heap_word (p->heap, p->addr, 3, &parent);
-      return cs_value_is_object (parent) ? 0 : nr;
+      return p->first >> 7 & SCM_F_BYTEVECTOR_CONTIGUOUS ? nr : 0;
     default:
       return p->block_len > p->at - p->addr
              ? (p->block_len - (p->at - p->addr)) / p->heap->word_len : 1;
