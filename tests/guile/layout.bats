@@ -76,6 +76,7 @@ objects ()
     (complex . ,(sqrt -2.0+i)) (fraction . ,(/ (string->number "1") 3))
     (vector . ,(make-vector 7 #f)) (weak-vector . ,(make-weak-vector 9 #f))
     (bytevector . ,(make-bytevector 77 1)) (bytevector . ,(make-f64vector 5 1))
+    (bytevector . ,((@ (ice-9 iconv) string->bytevector) "abc" "ISO-8859-15"))
     (bitvector . ,(make-bitvector 100 #t)) (array . ,(make-array 0 2 3))
     (hash-table . ,(make-hash-table)) (weak-table . ,(make-weak-key-hash-table))
     (variable . ,(make-variable 1)) (fluid . ,(make-fluid 1))
@@ -111,7 +112,7 @@ E
   run --separate-stderr bounded cs-run "$STORE" -s dump.scm < /dev/null
   ended 137
   ./list-objects "$STORE" > nodes
-  [ "$(wc -l < told)" -eq 34 ]
+  [ "$(wc -l < told)" -eq 35 ]
   awk 'NR == FNR { kind[$1] = $4; next }
        kind[$1] != $2 { print $1, "is a", $2 ", not a", kind[$1] }' \
     nodes told > wrong
