@@ -416,16 +416,19 @@ new_context (int argc, char **argv)
   return state.context;
 }
 
-/* End with a message TEXT where little can be done: in a signal handler, or on
-   a stack that is nearly full.  */
+/* End with a message of two lines where little can be done: in a signal handler,
+   or on a stack that is nearly full.  OPERAND may be NULL.  */
 static void
-end_at_once (const char *text)
+end_at_once (const char *operand, const char *text)
 {
-  const char *name = state.command->name;
+  const char *const parts[] = {
+    state.command->name, operand ? ": '" : ": ", operand ? operand : "",
+    operand ? "': " : "", text
+  };
 
-  if (write (STDERR_FILENO, name, strlen (name)) < 0
-      || write (STDERR_FILENO, text, strlen (text)) < 0)
-    _exit (own_status (1));
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+    if (write (STDERR_FILENO, parts[i], strlen (parts[i])) < 0)
+      break;
   _exit (own_status (1));
 }
 
@@ -434,8 +437,9 @@ static void
 explain_bus_error (int signum)
 {
   (void) signum;
-  end_at_once (": cannot use a page of a file: no room on its file system, or"
-               " an input/output error\n");
+  end_at_once (state.line.operands ? state.line.operands[0] : NULL,
+               "cannot use a page of a file: no room on its file system, or an"
+               " input/output error\n  make room, and try again\n");
 }
 
 /* RLIMIT_STACK limits arguments, environment and frames together.  glibc reads
@@ -469,7 +473,7 @@ cs_cmd_start (const struct cs_cmd *command, int argc, char **argv)
   state.command = command;
   open_standard_descriptors ();
   if (stack_is_small ())
-    end_at_once (": the stack is too small\n"
+    end_at_once (NULL, "the stack is too small\n"
                  "  raise the limit of the stack: ulimit -s 8192\n");
   signal (SIGBUS, explain_bus_error);
   context = new_context (argc, argv);
