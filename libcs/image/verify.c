@@ -48,7 +48,7 @@ check_object (const struct cs_graph *g, uint64_t addr)
 
 /* String buffers that libguile was compiled with lie at any word, as the C
    compiler aligned them, and nobody asks whether they are values (3.0.8,
-   snarf.h, SCM_IMMUTABLE_STRINGBUF).  Matters where a word has 4 bytes.  */
+   strings.h, SCM_IMMUTABLE_STRINGBUF).  Matters where a word has 4 bytes.  */
 static bool
 is_constant_stringbuf (const struct cs_graph *g, uint64_t word)
 {
