@@ -267,7 +267,8 @@ check_exclusive (void)
           {
             if (first)
               cs_cmd_misuse ("options '%s' and '%s' exclude each other",
-                             cs_cmd_option_name (first), cs_cmd_option_name ((*row)[i]));
+                             cs_cmd_option_name (first),
+                             cs_cmd_option_name ((*row)[i]));
             first = (*row)[i];
           }
     }
@@ -561,15 +562,15 @@ number_argument (int val, const char *text, const struct unit *units,
     return 0;
   rc = parse_with_unit (text, units, &number);
   if (rc == -ERANGE)
-    cs_cmd_misuse ("option '%s': %s '%s' is too large", cs_cmd_option_name (val),
-                   what, text);
+    cs_cmd_misuse ("option '%s': %s '%s' is too large",
+                   cs_cmd_option_name (val), what, text);
   if (rc)
     cs_cmd_misuse ("option '%s': '%s' is not a %s, expected a whole number "
-                   "with a unit, such as %s", cs_cmd_option_name (val), text, what,
-                   example);
+                   "with a unit, such as %s", cs_cmd_option_name (val), text,
+                   what, example);
   if (number == 0)
-    cs_cmd_misuse ("option '%s': the %s must not be 0", cs_cmd_option_name (val),
-                   what);
+    cs_cmd_misuse ("option '%s': the %s must not be 0",
+                   cs_cmd_option_name (val), what);
   return number;
 }
 
@@ -584,7 +585,8 @@ cs_cmd_number (int val, const char *text, uint64_t min, uint64_t max)
     return 0;
   rc = parse_with_unit (text, none, &number);
   if (rc == -ERANGE || (rc == 0 && number > max))
-    cs_cmd_misuse ("option '%s': '%s' is too large", cs_cmd_option_name (val), text);
+    cs_cmd_misuse ("option '%s': '%s' is too large",
+                   cs_cmd_option_name (val), text);
   if (rc)
     cs_cmd_misuse ("option '%s': '%s' is not a whole number",
                    cs_cmd_option_name (val), text);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* creation.c -- the options that say how a store is made.  */
 
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -107,4 +108,15 @@ cs_creation_params (void)
   if (from)
     set_source (&params);
   return params;
+}
+
+/* Writing beyond RLIMIT_FSIZE is an error like any other.  */
+int
+cs_creation_make (const char *store, const struct cs_create_params *params,
+                  struct cs_err *err)
+{
+  signal (SIGXFSZ, SIG_IGN);
+  cs_workspace_create (store, params, err);
+  cs_progress_end ();
+  return err->code;
 }

@@ -45,4 +45,9 @@ enum cs_save cs_creation_save (int val, const char *name);
    words are lent from the command line.  */
 struct cs_create_params cs_creation_params (void);
 
+/* Make STORE with PARAMS, and take the progress away.  Returns ERR's code;
+   -CS_E_MISUSE: errors of the policy, which have been printed.  */
+int cs_creation_make (const char *store, const struct cs_create_params *params,
+                      struct cs_err *err);
+
 #endif

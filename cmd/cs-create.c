@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* cs-create -- make a store with an interpreter in it.  */
 
-#include <signal.h>
-
 #include "common.h"
 #include "creation.h"
-#include "progress.h"
 
 enum
 {
@@ -59,11 +56,7 @@ main (int argc, char **argv)
   params.history = history ? &kept : NULL;
   params.save = cs_creation_save (OPTION_SAVE, save);
   params.force = cs_cmd_given (OPTION_FORCE);
-  /* Writing beyond RLIMIT_FSIZE is an error like any other.  */
-  signal (SIGXFSZ, SIG_IGN);
-  cs_workspace_create (store, &params, &err);
-  cs_progress_end ();
-  if (err.code == -CS_E_MISUSE) /* the policy's errors have been printed */
+  if (cs_creation_make (store, &params, &err) == -CS_E_MISUSE)
     cs_cmd_exit (cs_err_status (err.code));
   if (err.code != 0)
     cs_cmd_fail (&err);

@@ -19,9 +19,9 @@
 
 #include "common.h"
 #include "creation.h"
-#include "guile-line.h"
 #include "intern/policy.h"
 #include "run-create.h"
+#include "workspace/guile-line.h"
 #include "workspace/workspace.h"
 
 #define OWN_STATUS 125

@@ -11,7 +11,6 @@
 
 #include "common.h"
 #include "creation.h"
-#include "progress.h"
 #include "run-create.h"
 
 static void __attribute__ ((noreturn))
@@ -19,11 +18,7 @@ create (const char *store, struct cs_create_params *params, int status)
 {
   struct cs_err err = CS_ERR_INIT;
 
-  /* Writing beyond RLIMIT_FSIZE is an error like any other.  */
-  signal (SIGXFSZ, SIG_IGN);
-  cs_workspace_create (store, params, &err);
-  cs_progress_end ();
-  if (err.code == -CS_E_MISUSE) /* the policy's errors have been printed */
+  if (cs_creation_make (store, params, &err) == -CS_E_MISUSE)
     _exit (status);
   if (err.code != 0
       && !(err.code == -CS_E_REFUSED

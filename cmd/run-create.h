@@ -7,7 +7,7 @@
 
 /* Make STORE as the options of creation.h say, with HISTORY older generations
    (NULL: the usual number), in a child: creating leaves an interpreter loaded.
-   If another process has made the store meanwhile, that one is it.  Ends the
+   If another process makes the store at the same time, cs-run uses it.  Ends the
    process with STATUS if there is no store then; the message has been
    printed.  */
 void cs_run_create (const char *store, const uint32_t *history, int status);

@@ -8,8 +8,8 @@
 #include "process/process.h"
 
 /* The REPL handles SIGINT while it runs (module/ice-9/top-repl.scm,
-   call-with-sigint).  If the image was written meanwhile, that REPL is gone:
-   SIGINT does what it does in a new process.  */
+   call-with-sigint).  A REPL that ran while the image was written has ended with
+   its process: SIGINT does what it does in a new process.  */
 static bool
 is_of_repl (int signum, SCM handler)
 {

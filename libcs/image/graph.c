@@ -94,8 +94,9 @@ cs_graph_target (const struct cs_graph *g, unsigned kind, uint64_t word,
 
 /* The fields of blocks.  */
 
-/* What the collector scans of BLOCK: gc_mark.h, GC_DS_...; the descriptor may
-   be a word of the block, whose offset is told.  A procedure scans all.  */
+/* Visit the words of BLOCK that the collector scans (gc_mark.h, GC_DS_...).  The
+   block's header has the descriptor, or the offset of the word in the block that
+   is the descriptor.  Where the descriptor names a procedure, visit all words.  */
 static void
 block_fields (const struct cs_graph *g, const struct cs_block *block,
               cs_object_run *visit, void *closure)

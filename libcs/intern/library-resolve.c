@@ -19,8 +19,8 @@ has_import (const struct cs_libraries_disk *block, uint32_t i)
   return false;
 }
 
-/* The same for the blocks that are there.  A trampoline is one for all
-   libraries: whoever was first decides what it leads to.  */
+/* The same for the blocks that are there.  All libraries share one trampoline for
+   a symbol: the first library that uses it decides where it leads.  */
 static bool
 is_bound (const struct cs_carry *c, uint32_t i)
 {

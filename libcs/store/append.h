@@ -3,7 +3,8 @@
 
    The pages are copied, summed and written one after the other, as they are
    found (changes.c): the disk begins with the first while the last are still
-   looked for.  Nothing of it is a record before cs_append_write().
+   looked for.  cs_append_write() makes a record of them; before, they count for
+   nothing.
 
    Runs while the world is stopped, but for cs_append_sync(): no
    allocation.  */

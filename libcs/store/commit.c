@@ -33,9 +33,9 @@
        that has changed; so it is in force with the record, and in the table
        with the other pages of the log.
 
-   A commit is in two parts: threads that change the region are stopped in the first
-   only, which ends when all pages were copied to the log, in the page cache.  The
-   sync takes most of the time, and the program goes on meanwhile.
+   A commit has two parts.  The first one copies all pages to the log, in the page
+   cache, while the threads that change the region are stopped.  The second one
+   syncs the log, which takes most of the time; the program runs beside it.
 
    C1  The file sees the same calls in the same order, whether or not the program
        runs during the sync.  So a kill or a power failure leaves nothing else: the

@@ -18,6 +18,7 @@
 
 #include "guile/functions.h"
 #include "process/process.h"
+#include "workspace/guile-line.h"
 #include "workspace/hooks.h"
 #include "workspace/leave.h"
 #include "workspace/requests.h"
@@ -27,55 +28,33 @@
 
 /* Guile's command line.  */
 
-/* The switches that are followed by an argument (Guile 3.0,
-   ice-9/command-line.scm, compile-shell-switches); those of `done` were
-   programs.  */
-static const char *const set_up[] = { "-L", "-C", "-x", "--language" };
-static const char *const done[] = { "-l", "-e" };
-
+/* Switches that were programs.  */
 static bool
-is_among (const char *word, const char *const *list, size_t nr)
+is_done (const char *word)
 {
-  for (size_t i = 0; i < nr; i++)
-    if (strcmp (word, list[i]) == 0)
-      return true;
-  return false;
+  return strcmp (word, "-l") == 0 || strcmp (word, "-e") == 0
+         || strcmp (word, "-ds") == 0;
 }
 
 /* Put the switches of ARGV that set up a REPL into KEPT.  *REST is where the
    arguments begin that are for the program.  Returns whether there is a
    program.  */
 static bool
-keep_switches (char **argv, int argc, char **kept, int *nr, int *rest)
+keep_switches (char **argv, char **kept, int *nr, int *rest)
 {
-  int i = 1;
+  const char *word;
+  size_t i = 1, from = 1;
+  bool is_switch;
 
-  for (*nr = 0; i < argc; i++)
-    {
-      if (argv[i][0] != '-')
-        break;
-      if (strcmp (argv[i], "-c") == 0 || strcmp (argv[i], "-s") == 0)
-        {
-          i++;
-          break;
-        }
-      if (strcmp (argv[i], "--") == 0)
-        {
-          *rest = i + 1;
-          return false;
-        }
-      if (is_among (argv[i], done, sizeof done / sizeof *done))
-        i++;
-      else if (strcmp (argv[i], "-ds") != 0)
-        {
-          kept[(*nr)++] = argv[i];
-          if (is_among (argv[i], set_up, sizeof set_up / sizeof *set_up)
-              && i + 1 < argc)
-            kept[(*nr)++] = argv[++i];
-        }
-    }
-  *rest = i < argc ? i + 1 : argc;
-  return i < argc;
+  for (*nr = 0; (word = cs_guile_line_next (argv, &i)); from = i)
+    for (; from < i && !is_done (word); from++)
+      kept[(*nr)++] = argv[from];
+  word = argv[i];
+  is_switch = word && (strcmp (word, "-c") == 0 || strcmp (word, "-s") == 0);
+  if (is_switch)
+    i++;
+  *rest = (int) (argv[i] ? i + 1 : i);
+  return argv[i] && (is_switch || strcmp (word, "--") != 0);
 }
 
 /* What to give to Guile, ending with NULL; given.  NULL without memory, or
@@ -90,7 +69,7 @@ choose_arguments (const char *expression, bool in_repl, bool *nothing)
   *nothing = false;
   if (!list)
     return NULL;
-  *nothing = keep_switches (params->argv, params->argc, list, &nr, &rest)
+  *nothing = keep_switches (params->argv, list, &nr, &rest)
              && !in_repl && !expression;
   if (expression)
     {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-3.0-or-later
-# save-policy.bats -- whether the workspace is saved at the end of a run, and
-# what the user is told where it is not.
+# save-policy.bats -- which ends of a run save the workspace, and what cs-run
+# says at the others.
 
 # shellcheck disable=SC2154     # output, stderr and status are set by run
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* guile-line.h -- Guile's words on the command line of cs-run.
+/* guile-line.h -- Guile's words on a command line.
 
    The rules are those of (ice-9 command-line) of Guile 3.0, function
    compile-shell-switches: switches, some with an argument in the next word, up
@@ -9,8 +9,14 @@
 #define CS_GUILE_LINE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "err.h"
+
+/* The switch at WORDS[*I]; *I is set behind the switch and its argument.  NULL at
+   the end of the switches; then *I is the index of the word that ends them.  WORDS
+   ends with NULL.  */
+const char *cs_guile_line_next (char *const *words, size_t *i);
 
 /* The script that the words would run: the word after -s, or the first one that
    is no switch.  NULL: the words run none.  WORDS ends with NULL, and has no

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* guile-line.c -- Guile's words on the command line of cs-run.  */
+/* guile-line.c -- Guile's words on a command line.  */
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "guile-line.h"
+#include "workspace/guile-line.h"
 
 /* Does the switch WORD have its argument in the next word?  */
 static bool
@@ -22,10 +22,8 @@ has_argument (const char *word)
   return false;
 }
 
-/* The switch at WORDS[*I], and *I behind it and its argument.  NULL at the end
-   of the switches; then *I is that of the word that ends them.  */
-static const char *
-next_switch (char *const *words, size_t *i)
+const char *
+cs_guile_line_next (char *const *words, size_t *i)
 {
   static const char *const ends[] = { "-c", "-s", "--" };
   const char *word = words[*i];
@@ -46,7 +44,7 @@ cs_guile_line_script (char *const *words)
 {
   size_t i = 0;
 
-  while (next_switch (words, &i))
+  while (cs_guile_line_next (words, &i))
     continue;
   if (words[i] && strcmp (words[i], "-s") == 0)
     return words[i + 1];
@@ -59,7 +57,7 @@ cs_guile_line_find (char *const *words, bool (*is) (const char *word))
   const char *word;
   size_t i = 0;
 
-  while ((word = next_switch (words, &i)))
+  while ((word = cs_guile_line_next (words, &i)))
     if (is (word))
       return word;
   return NULL;
