@@ -16,7 +16,8 @@
 
    A process that goes on after a commit, or commits for the second time, will do
    so again.  From then on it is watched (watch.h), so that its later commits need
-   not look at what the earlier ones wrote.  Where that cannot be had, pages that turn out to
+   not look at what the earlier ones wrote.
+   Where that cannot be had, pages that turn out to
    be the same are given back to the kernel, and read from the file when they
    are needed: the next commit does not look at them, and they are not this
    process's own memory any more.  Not so those that are in the log only: the

@@ -228,7 +228,7 @@ begin (struct cs_store *store, struct cs_err *err)
   return r < 0 ? cs_err_prefix (err, "cannot save '%s'", store->path) : 0;
 }
 
-/* Whoever goes on will commit again.  */
+/* A process that goes on after this commit will make others.  */
 int
 cs_store_commit_begin (struct cs_store *store, struct cs_err *err)
 {

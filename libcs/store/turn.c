@@ -9,8 +9,8 @@
 #include "store/store-private.h"
 #include "store/sys.h"
 
-/* How often is looked whether a commit is synced, which takes a millisecond where
-   the disk is fast.  */
+/* A waiting thread looks so often for the end of another thread's sync, which
+   takes a millisecond where the disk is fast.  */
 #define LOOK_NS 200000
 
 void
